@@ -1,1 +1,17 @@
+//! The state of an x86 processor as a user program sees it, the ways execution comes back to the kernel, and
+//! the seam that engines implement.
+//!
+//! What this crate deliberately does not know: instruction encodings, Linux, wasm.
+#![no_std]
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod cpuid;
+mod exit;
+mod fpu;
+mod state;
+
+pub use cpuid::Cpuid;
+pub use exit::{Exception, ExecEngine, Exit, RunOutcome, SyscallGate, Vector};
+pub use fpu::{F80, Fpu};
+pub use state::{CodeMode, CpuState, Descriptor, Segment, Segments, flags, gpr, selector};

@@ -1,0 +1,204 @@
+//! Loads and stores: a TLB hit is one compare and one host access.
+
+use crate::{Access, AddressSpace, MemFault, PAGE_BYTES, PAGE_SHIFT, PAGE_SIZE};
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A little-endian integer that guest memory can hold.
+pub trait Scalar: Copy + sealed::Sealed {
+    /// Bytes.
+    const SIZE: usize;
+    /// From the first `SIZE` bytes of a buffer.
+    fn from_bytes(bytes: &[u8; 16]) -> Self;
+    /// Into the first `SIZE` bytes of a buffer.
+    fn into_bytes(self) -> [u8; 16];
+}
+
+macro_rules! scalar {
+    ($($ty:ty),*) => {$(
+        impl sealed::Sealed for $ty {}
+        impl Scalar for $ty {
+            const SIZE: usize = size_of::<$ty>();
+            fn from_bytes(bytes: &[u8; 16]) -> Self {
+                let mut own = [0; size_of::<$ty>()];
+                own.copy_from_slice(&bytes[..Self::SIZE]);
+                <$ty>::from_le_bytes(own)
+            }
+            fn into_bytes(self) -> [u8; 16] {
+                let mut bytes = [0; 16];
+                bytes[..Self::SIZE].copy_from_slice(&self.to_le_bytes());
+                bytes
+            }
+        }
+    )*};
+}
+scalar!(u8, u16, u32, u64, u128);
+
+const OFFSET_MASK: u64 = PAGE_BYTES - 1;
+
+impl AddressSpace {
+    /// Loads a value. Alignment does not matter; a value across two pages needs both.
+    #[inline(always)]
+    pub fn read<T: Scalar>(&self, addr: u64) -> Result<T, MemFault> {
+        let page = addr >> PAGE_SHIFT;
+        let offset = (addr & OFFSET_MASK) as usize;
+        let entry = self.tlb.entry(page);
+        if entry.read.get() == page && offset <= PAGE_SIZE - T::SIZE {
+            // SAFETY: a matching tag means `host` is the first byte of a page frame of our pool, which is
+            // never unmapped from the host while we hold the pool; `offset + SIZE` stays inside the frame.
+            // `T` is a primitive integer, for which every bit pattern is valid.
+            Ok(unsafe { entry.host.get().add(offset).cast::<T>().read_unaligned() })
+        } else {
+            self.read_slow(addr)
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_slow<T: Scalar>(&self, addr: u64) -> Result<T, MemFault> {
+        let mut bytes = [0; 16];
+        self.read_bytes(addr, &mut bytes[..T::SIZE])?;
+        Ok(T::from_bytes(&bytes))
+    }
+
+    /// Stores a value. Where any byte of it faults, nothing is written.
+    #[inline(always)]
+    pub fn write<T: Scalar>(&self, addr: u64, value: T) -> Result<(), MemFault> {
+        let page = addr >> PAGE_SHIFT;
+        let offset = (addr & OFFSET_MASK) as usize;
+        let entry = self.tlb.entry(page);
+        if entry.write.get() == page && offset <= PAGE_SIZE - T::SIZE {
+            // SAFETY: as in `read`; frames are plain bytes that no Rust reference points into.
+            unsafe { entry.host.get().add(offset).cast::<T>().write_unaligned(value) };
+            Ok(())
+        } else {
+            self.write_slow(addr, value)
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_slow<T: Scalar>(&self, addr: u64, value: T) -> Result<(), MemFault> {
+        self.write_bytes(addr, &value.into_bytes()[..T::SIZE])
+    }
+
+    /// Copies bytes out of guest memory. On a fault the part of `out` before the failing page is filled.
+    pub fn read_bytes(&self, addr: u64, out: &mut [u8]) -> Result<(), MemFault> {
+        self.read_as(addr, out, Access::Read)
+    }
+
+    /// Copies instruction bytes out of guest memory (execute permission instead of read).
+    /// Gives the number of bytes got, at least one; fewer than asked where the next page faults.
+    pub fn fetch(&self, addr: u64, out: &mut [u8]) -> Result<usize, MemFault> {
+        let first = ((PAGE_BYTES - (addr & OFFSET_MASK)) as usize).min(out.len());
+        let (head, tail) = out.split_at_mut(first);
+        self.read_as(addr, head, Access::Execute)?;
+        let next = addr.wrapping_add(first as u64);
+        if tail.is_empty() || self.read_as(next, tail, Access::Execute).is_err() {
+            return Ok(first);
+        }
+        Ok(out.len())
+    }
+
+    fn read_as(&self, addr: u64, out: &mut [u8], access: Access) -> Result<(), MemFault> {
+        let mut done = 0;
+        while done < out.len() {
+            let at = addr.wrapping_add(done as u64);
+            let offset = (at & OFFSET_MASK) as usize;
+            let len = (PAGE_SIZE - offset).min(out.len() - done);
+            let host = self.host_page(at, access)?;
+            // SAFETY: `host` is a whole frame, `offset + len <= PAGE_SIZE`, and `out` cannot overlap frames.
+            unsafe { core::ptr::copy_nonoverlapping(host.add(offset), out[done..].as_mut_ptr(), len) };
+            done += len;
+        }
+        Ok(())
+    }
+
+    /// Copies bytes into guest memory. Where any page of the range faults, nothing is written.
+    pub fn write_bytes(&self, addr: u64, data: &[u8]) -> Result<(), MemFault> {
+        if ((addr & OFFSET_MASK) as usize) + data.len() > PAGE_SIZE {
+            self.check(addr, data.len(), Access::Write)?;
+        }
+        let mut done = 0;
+        while done < data.len() {
+            let at = addr.wrapping_add(done as u64);
+            let offset = (at & OFFSET_MASK) as usize;
+            let len = (PAGE_SIZE - offset).min(data.len() - done);
+            let host = self.host_page(at, Access::Write)?;
+            // SAFETY: as in `read_as`.
+            unsafe { core::ptr::copy_nonoverlapping(data[done..].as_ptr(), host.add(offset), len) };
+            done += len;
+        }
+        Ok(())
+    }
+
+    /// Whether an access to `len` bytes would succeed; pages are made present as the access would.
+    pub fn check(&self, addr: u64, len: usize, access: Access) -> Result<(), MemFault> {
+        let mut at = addr;
+        let mut left = len as u64;
+        while left > 0 {
+            self.resolve(at, access)?;
+            let step = (PAGE_BYTES - (at & OFFSET_MASK)).min(left);
+            at = at.wrapping_add(step);
+            left -= step;
+        }
+        Ok(())
+    }
+
+    /// Fills guest memory with a repeated byte. Pages before a failing one are filled.
+    pub fn fill(&self, addr: u64, len: usize, byte: u8) -> Result<(), MemFault> {
+        let mut done = 0;
+        while done < len {
+            let at = addr.wrapping_add(done as u64);
+            let offset = (at & OFFSET_MASK) as usize;
+            let step = (PAGE_SIZE - offset).min(len - done);
+            let host = self.host_page(at, Access::Write)?;
+            // SAFETY: as in `read_as`.
+            unsafe { core::ptr::write_bytes(host.add(offset), byte, step) };
+            done += step;
+        }
+        Ok(())
+    }
+
+    /// Copies guest memory to guest memory within one page each (`rep movs` of one step): ranges that overlap
+    /// forwards are the caller's to avoid. Both pages are checked before anything is written.
+    ///
+    /// # Panics
+    /// If either range leaves its page.
+    pub fn copy_in_pages(&self, from: u64, to: u64, len: usize) -> Result<(), MemFault> {
+        assert!((from & OFFSET_MASK) as usize + len <= PAGE_SIZE && (to & OFFSET_MASK) as usize + len <= PAGE_SIZE);
+        let source = self.host_page(from, Access::Read)?;
+        let target = self.host_page(to, Access::Write)?;
+        // Resolving the target may have broken a copy-on-write page that `source` pointed into.
+        let source = if from >> PAGE_SHIFT == to >> PAGE_SHIFT { target } else { source };
+        // SAFETY: both ranges stay in their frames by the assertion; `copy` allows overlap.
+        unsafe {
+            core::ptr::copy(
+                source.add((from & OFFSET_MASK) as usize),
+                target.add((to & OFFSET_MASK) as usize),
+                len,
+            );
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn host_page(&self, addr: u64, access: Access) -> Result<*mut u8, MemFault> {
+        let page = addr >> PAGE_SHIFT;
+        let entry = self.tlb.entry(page);
+        let (tag, store) = match access {
+            Access::Read => (entry.read.get(), false),
+            Access::Write => (entry.write.get(), true),
+            Access::Execute => (entry.execute.get(), false),
+        };
+        if tag == page {
+            Ok(entry.host.get())
+        } else if store {
+            self.resolve_for_store(addr)
+        } else {
+            self.resolve(addr, access)
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Page frames: the host memory behind guest pages, reference-counted.
+
+use crate::PAGE_SIZE;
+use crate::tlb::Tlb;
+use alloc::alloc::{Layout, alloc_zeroed, dealloc};
+use alloc::rc::{Rc, Weak};
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use core::num::NonZeroU32;
+use core::ptr::NonNull;
+
+/// Frames in one host allocation. Guest runs are contiguous in host memory at most within one.
+const CHUNK_FRAMES: usize = 1024;
+/// A fresh run starts on such a boundary, so that runs have room to grow.
+const RUN_FRAMES: usize = 16;
+
+/// Number of a frame in its pool.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct FrameId(pub(crate) NonZeroU32);
+
+impl FrameId {
+    /// Dense index, for tables that run parallel to the pool.
+    pub fn index(self) -> usize {
+        self.0.get() as usize
+    }
+}
+
+/// Counters of a pool, in frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PoolStats {
+    /// Frames that somebody holds.
+    pub in_use: usize,
+    /// Frames backed by host memory, in use or not.
+    pub allocated: usize,
+    /// Upper bound.
+    pub limit: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Info {
+    refs: u32,
+    has_code: bool,
+    /// Stands on the free list (perhaps although it was taken since: then it is skipped when it comes up).
+    listed: bool,
+    /// Bumped whenever code decoded from the frame stops being valid.
+    code_generation: u32,
+}
+
+#[derive(Default)]
+struct Inner {
+    chunks: Vec<NonNull<u8>>,
+    info: Vec<Info>,
+    free: Vec<u32>,
+    /// First never-used frame.
+    fresh: usize,
+    in_use: usize,
+}
+
+/// The frames of one machine. Cheap to clone; clones share the frames.
+#[derive(Clone)]
+pub struct FramePool(Rc<Pool>);
+
+struct Pool {
+    inner: RefCell<Inner>,
+    limit: Cell<usize>,
+    tlbs: RefCell<Vec<Weak<Tlb>>>,
+}
+
+impl fmt::Debug for FramePool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.stats().fmt(f)
+    }
+}
+
+fn chunk_layout() -> Layout {
+    Layout::from_size_align(CHUNK_FRAMES * PAGE_SIZE, PAGE_SIZE).expect("constant layout")
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for &chunk in &self.inner.get_mut().chunks {
+            // SAFETY: allocated in `Inner::reserve_chunk` with the same layout and freed only here.
+            unsafe { dealloc(chunk.as_ptr(), chunk_layout()) }
+        }
+    }
+}
+
+impl Inner {
+    /// Makes frame numbers up to `fresh + 1` valid. False if the host has no memory.
+    fn reserve_chunk(&mut self) -> bool {
+        // SAFETY: the layout has a non-zero size.
+        let Some(chunk) = NonNull::new(unsafe { alloc_zeroed(chunk_layout()) }) else { return false };
+        self.chunks.push(chunk);
+        self.info.resize(self.chunks.len() * CHUNK_FRAMES, Info::default());
+        true
+    }
+
+    /// Puts never-used frames on the free list, the first of them on top.
+    fn list(&mut self, frames: core::ops::Range<usize>) {
+        for index in frames.rev() {
+            self.info[index].listed = true;
+            self.free.push(index as u32);
+        }
+    }
+
+    fn take(&mut self, index: usize) {
+        self.info[index].refs = 1;
+        self.in_use += 1;
+    }
+}
+
+impl FramePool {
+    /// A pool of at most `limit` frames; host memory is taken as it is needed.
+    pub fn new(limit: usize) -> FramePool {
+        // Frame 0 is never handed out: `FrameId` is non-zero so that page-table entries pack.
+        let inner = Inner { fresh: 1, ..Inner::default() };
+        FramePool(Rc::new(Pool {
+            inner: RefCell::new(inner),
+            limit: Cell::new(limit),
+            tlbs: RefCell::new(Vec::new()),
+        }))
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> PoolStats {
+        let inner = self.0.inner.borrow();
+        PoolStats {
+            in_use: inner.in_use,
+            allocated: inner.chunks.len() * CHUNK_FRAMES,
+            limit: self.0.limit.get(),
+        }
+    }
+
+    /// A zeroed frame, or none where the limit is reached.
+    pub fn alloc(&self) -> Option<Frame> {
+        self.alloc_raw(None).map(|id| Frame { pool: self.clone(), id })
+    }
+
+    /// A zeroed frame, by choice the one that follows `after` in host memory. The caller owns one reference.
+    pub(crate) fn alloc_raw(&self, after: Option<FrameId>) -> Option<FrameId> {
+        let index = {
+            let mut inner = self.0.inner.borrow_mut();
+            if inner.in_use >= self.0.limit.get() {
+                return None;
+            }
+            self.pick(&mut inner, after)?
+        };
+        let id = FrameId(NonZeroU32::new(index as u32)?);
+        // SAFETY: the frame was free, so nothing else refers to its bytes; it is PAGE_SIZE long.
+        unsafe { core::ptr::write_bytes(self.host(id), 0, PAGE_SIZE) };
+        Some(id)
+    }
+
+    fn pick(&self, inner: &mut Inner, after: Option<FrameId>) -> Option<usize> {
+        if let Some(after) = after {
+            let next = after.index() + 1;
+            // A frame below `fresh` with no references is on the free list as well; it is skipped there later.
+            if !next.is_multiple_of(CHUNK_FRAMES) && next < inner.info.len() && inner.info[next].refs == 0 {
+                if next >= inner.fresh {
+                    inner.list(inner.fresh..next);
+                    inner.fresh = next + 1;
+                }
+                inner.take(next);
+                return Some(next);
+            }
+        }
+        let run_start = inner.fresh.next_multiple_of(RUN_FRAMES);
+        if inner.info.len() - inner.fresh.min(inner.info.len()) >= RUN_FRAMES * 2 {
+            inner.list(inner.fresh..run_start);
+            inner.fresh = run_start + RUN_FRAMES;
+            inner.list(run_start + 1..run_start + RUN_FRAMES);
+            inner.take(run_start);
+            return Some(run_start);
+        }
+        while let Some(index) = inner.free.pop() {
+            inner.info[index as usize].listed = false;
+            if inner.info[index as usize].refs == 0 {
+                inner.take(index as usize);
+                return Some(index as usize);
+            }
+        }
+        if inner.fresh >= inner.info.len() && !inner.reserve_chunk() {
+            return None;
+        }
+        let index = inner.fresh;
+        inner.fresh += 1;
+        inner.take(index);
+        Some(index)
+    }
+
+    /// Host address of a frame's first byte. Valid while the pool lives.
+    pub(crate) fn host(&self, id: FrameId) -> *mut u8 {
+        let inner = self.0.inner.borrow();
+        let chunk = inner.chunks[id.index() / CHUNK_FRAMES];
+        // SAFETY: the offset is inside the chunk, whose size is CHUNK_FRAMES pages.
+        unsafe { chunk.as_ptr().add(id.index() % CHUNK_FRAMES * PAGE_SIZE) }
+    }
+
+    pub(crate) fn retain(&self, id: FrameId) {
+        self.0.inner.borrow_mut().info[id.index()].refs += 1;
+    }
+
+    pub(crate) fn release(&self, id: FrameId) {
+        let mut inner = self.0.inner.borrow_mut();
+        let info = &mut inner.info[id.index()];
+        info.refs -= 1;
+        if info.refs == 0 {
+            if core::mem::take(&mut info.has_code) {
+                info.code_generation = info.code_generation.wrapping_add(1);
+            }
+            let listed = core::mem::replace(&mut info.listed, true);
+            inner.in_use -= 1;
+            if !listed {
+                inner.free.push(id.0.get());
+            }
+        }
+    }
+
+    pub(crate) fn refs(&self, id: FrameId) -> u32 {
+        self.0.inner.borrow().info[id.index()].refs
+    }
+
+    /// Generation of the code in a frame: code decoded at another generation is stale.
+    #[inline]
+    pub fn code_generation(&self, id: FrameId) -> u32 {
+        self.0.inner.borrow().info[id.index()].code_generation
+    }
+
+    pub(crate) fn has_code(&self, id: FrameId) -> bool {
+        self.0.inner.borrow().info[id.index()].has_code
+    }
+
+    /// From now on a write to the frame changes its code generation.
+    pub(crate) fn watch_code(&self, id: FrameId) {
+        let was = core::mem::replace(&mut self.0.inner.borrow_mut().info[id.index()].has_code, true);
+        if was {
+            return;
+        }
+        let host = self.host(id);
+        self.0.tlbs.borrow_mut().retain(|tlb| match tlb.upgrade() {
+            Some(tlb) => {
+                tlb.forbid_writes_to(host);
+                true
+            }
+            None => false,
+        });
+    }
+
+    /// A frame that holds code was written: what was decoded from it is stale. True if it held any.
+    pub(crate) fn note_write(&self, id: FrameId) -> bool {
+        let mut inner = self.0.inner.borrow_mut();
+        let info = &mut inner.info[id.index()];
+        let had = core::mem::take(&mut info.has_code);
+        if had {
+            info.code_generation = info.code_generation.wrapping_add(1);
+        }
+        had
+    }
+
+    pub(crate) fn register_tlb(&self, tlb: &Rc<Tlb>) {
+        let mut tlbs = self.0.tlbs.borrow_mut();
+        tlbs.retain(|weak| weak.strong_count() > 0);
+        tlbs.push(Rc::downgrade(tlb));
+    }
+
+    pub(crate) fn copy_frame(&self, from: FrameId, to: FrameId) {
+        // SAFETY: both are whole frames of this pool; `copy` allows them to be the same.
+        unsafe { core::ptr::copy(self.host(from), self.host(to), PAGE_SIZE) }
+    }
+}
+
+/// A counted reference to one frame; the frame is freed with the last.
+pub struct Frame {
+    pool: FramePool,
+    id: FrameId,
+}
+
+impl Frame {
+    /// The frame's number.
+    pub fn id(&self) -> FrameId {
+        self.id
+    }
+
+    /// How many holders there are, page tables included.
+    pub fn holders(&self) -> u32 {
+        self.pool.refs(self.id)
+    }
+
+    /// Copies bytes out. The part of the range past the frame's end is left alone.
+    pub fn read(&self, offset: usize, out: &mut [u8]) {
+        let offset = offset.min(PAGE_SIZE);
+        let len = out.len().min(PAGE_SIZE - offset);
+        // SAFETY: `offset + len <= PAGE_SIZE`; `out` is host memory that cannot overlap a frame.
+        unsafe { core::ptr::copy_nonoverlapping(self.pool.host(self.id).add(offset), out.as_mut_ptr(), len) }
+    }
+
+    /// Copies bytes in. The part of the range past the frame's end is dropped.
+    pub fn write(&self, offset: usize, data: &[u8]) {
+        let offset = offset.min(PAGE_SIZE);
+        let len = data.len().min(PAGE_SIZE - offset);
+        self.pool.note_write(self.id);
+        // SAFETY: as in `read`.
+        unsafe { core::ptr::copy_nonoverlapping(data.as_ptr(), self.pool.host(self.id).add(offset), len) }
+    }
+
+    /// Zeroes bytes from `offset` on, `len` of them or up to the frame's end.
+    pub fn zero(&self, offset: usize, len: usize) {
+        let offset = offset.min(PAGE_SIZE);
+        let len = len.min(PAGE_SIZE - offset);
+        self.pool.note_write(self.id);
+        // SAFETY: `offset + len <= PAGE_SIZE`.
+        unsafe { core::ptr::write_bytes(self.pool.host(self.id).add(offset), 0, len) }
+    }
+}
+
+impl Clone for Frame {
+    fn clone(&self) -> Frame {
+        self.pool.retain(self.id);
+        Frame { pool: self.pool.clone(), id: self.id }
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        self.pool.release(self.id);
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({})", self.id.0)
+    }
+}

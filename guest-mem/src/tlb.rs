@@ -1,0 +1,92 @@
+//! The software TLB: guest page number to host page, one tag per kind of access.
+
+use crate::Access;
+use alloc::boxed::Box;
+use core::cell::Cell;
+use core::ptr;
+
+/// Entries; direct-mapped by page number.
+const ENTRIES: usize = 1024;
+/// A tag that no page number equals (page numbers have 52 bits).
+const EMPTY: u64 = u64::MAX;
+
+pub(crate) struct Entry {
+    pub(crate) read: Cell<u64>,
+    pub(crate) write: Cell<u64>,
+    pub(crate) execute: Cell<u64>,
+    pub(crate) host: Cell<*mut u8>,
+}
+
+pub(crate) struct Tlb {
+    entries: Box<[Entry]>,
+}
+
+impl Tlb {
+    pub(crate) fn new() -> Tlb {
+        let empty = || Entry {
+            read: Cell::new(EMPTY),
+            write: Cell::new(EMPTY),
+            execute: Cell::new(EMPTY),
+            host: Cell::new(ptr::null_mut()),
+        };
+        Tlb { entries: (0..ENTRIES).map(|_| empty()).collect() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn entry(&self, page: u64) -> &Entry {
+        &self.entries[page as usize % ENTRIES]
+    }
+
+    /// Allows the access through the fast path. `host` is the page's first byte.
+    pub(crate) fn insert(&self, page: u64, access: Access, host: *mut u8) {
+        let entry = self.entry(page);
+        if entry.host.replace(host) != host
+            || (entry.read.get() != page && entry.write.get() != page && entry.execute.get() != page)
+        {
+            entry.clear();
+            entry.host.set(host);
+        }
+        match access {
+            Access::Read => entry.read.set(page),
+            Access::Write => entry.write.set(page),
+            Access::Execute => entry.execute.set(page),
+        }
+    }
+
+    pub(crate) fn flush(&self) {
+        self.entries.iter().for_each(Entry::clear);
+    }
+
+    pub(crate) fn flush_page(&self, page: u64) {
+        let entry = self.entry(page);
+        if entry.read.get() == page || entry.write.get() == page || entry.execute.get() == page {
+            entry.clear();
+        }
+    }
+
+    pub(crate) fn flush_range(&self, first: u64, pages: u64) {
+        if pages >= ENTRIES as u64 {
+            self.flush();
+        } else {
+            (first..first + pages).for_each(|page| self.flush_page(page));
+        }
+    }
+
+    /// Sends every write to the frame at `host` through the slow path.
+    pub(crate) fn forbid_writes_to(&self, host: *mut u8) {
+        for entry in &self.entries {
+            if entry.host.get() == host {
+                entry.write.set(EMPTY);
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn clear(&self) {
+        self.read.set(EMPTY);
+        self.write.set(EMPTY);
+        self.execute.set(EMPTY);
+        self.host.set(ptr::null_mut());
+    }
+}

@@ -1,0 +1,96 @@
+//! How execution ends: exits, exceptions, and the engine seam.
+
+use crate::CpuState;
+use guest_mem::{AddressSpace, MemFault};
+
+/// How a program asked for a system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SyscallGate {
+    /// `int 0x80`: i386 numbers and registers, from code of either width.
+    Int80,
+    /// `syscall` in 64-bit mode. RCX and R11 are already set as the instruction sets them.
+    Syscall,
+    /// `sysenter` in 32-bit mode.
+    Sysenter,
+}
+
+/// An exception vector (SDM vol. 3 table 6-1); those that user code can cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Vector {
+    /// #DE.
+    DivideError = 0,
+    /// #DB: a trap after the instruction (single step, `int1`).
+    Debug = 1,
+    /// #BP: a trap after `int3`.
+    Breakpoint = 3,
+    /// #OF: a trap after `into`.
+    Overflow = 4,
+    /// #BR.
+    BoundRange = 5,
+    /// #UD.
+    InvalidOpcode = 6,
+    /// #NM.
+    DeviceNotAvailable = 7,
+    /// #NP.
+    SegmentNotPresent = 11,
+    /// #SS.
+    StackFault = 12,
+    /// #GP.
+    GeneralProtection = 13,
+    /// #MF.
+    X87FloatingPoint = 16,
+    /// #AC.
+    AlignmentCheck = 17,
+    /// #XM.
+    SimdFloatingPoint = 19,
+}
+
+/// An exception other than a page fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// Which.
+    pub vector: Vector,
+    /// Error code, 0 where the vector has none.
+    pub error_code: u32,
+}
+
+impl Exception {
+    /// An exception without an error code.
+    pub const fn new(vector: Vector) -> Exception {
+        Exception { vector, error_code: 0 }
+    }
+}
+
+/// Why an engine returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The budget is spent; RIP is the next instruction.
+    Budget,
+    /// A system call; RIP is after the instruction.
+    Syscall(SyscallGate),
+    /// A memory access failed. RIP is the faulting instruction, and apart from what a repeated string
+    /// instruction had already completed (its counters say so) the instruction changed nothing.
+    Fault(MemFault),
+    /// An exception. RIP is the faulting instruction for a fault, the next for a trap.
+    Exception(Exception),
+}
+
+/// What one call of [`ExecEngine::run`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunOutcome {
+    /// Why it returned.
+    pub exit: Exit,
+    /// Instructions completed, each iteration of a repeated string instruction counted as one.
+    pub retired: u64,
+}
+
+/// Something that executes guest code.
+///
+/// An engine returns, it never calls the kernel. Before: `cpu` and `mem` belong to the caller's thread.
+/// After: `cpu` is architecturally exact for the exit given. An engine keeps no state about a guest except
+/// caches, which it checks against [`AddressSpace::generation`] and code generations.
+pub trait ExecEngine {
+    /// Runs until something happens, or about `budget` instructions are done (within one block of it).
+    fn run(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> RunOutcome;
+}
