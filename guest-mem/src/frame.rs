@@ -65,6 +65,9 @@ struct Pool {
     inner: RefCell<Inner>,
     limit: Cell<usize>,
     tlbs: RefCell<Vec<Weak<Tlb>>>,
+    /// Bumped with every code generation.
+    code_epoch: Cell<u64>,
+    spaces: Cell<u64>,
 }
 
 impl fmt::Debug for FramePool {
@@ -119,6 +122,8 @@ impl FramePool {
             inner: RefCell::new(inner),
             limit: Cell::new(limit),
             tlbs: RefCell::new(Vec::new()),
+            code_epoch: Cell::new(0),
+            spaces: Cell::new(0),
         }))
     }
 
@@ -208,6 +213,7 @@ impl FramePool {
         if info.refs == 0 {
             if core::mem::take(&mut info.has_code) {
                 info.code_generation = info.code_generation.wrapping_add(1);
+                self.0.code_epoch.set(self.0.code_epoch.get() + 1);
             }
             let listed = core::mem::replace(&mut info.listed, true);
             inner.in_use -= 1;
@@ -225,6 +231,18 @@ impl FramePool {
     #[inline]
     pub fn code_generation(&self, id: FrameId) -> u32 {
         self.0.inner.borrow().info[id.index()].code_generation
+    }
+
+    /// Changes whenever the code generation of any frame does: while it stays, all of them do.
+    #[inline]
+    pub fn code_epoch(&self) -> u64 {
+        self.0.code_epoch.get()
+    }
+
+    /// A number for a new address space, never used before in this pool.
+    pub(crate) fn number_space(&self) -> u64 {
+        self.0.spaces.set(self.0.spaces.get() + 1);
+        self.0.spaces.get()
     }
 
     pub(crate) fn has_code(&self, id: FrameId) -> bool {
@@ -254,6 +272,7 @@ impl FramePool {
         let had = core::mem::take(&mut info.has_code);
         if had {
             info.code_generation = info.code_generation.wrapping_add(1);
+            self.0.code_epoch.set(self.0.code_epoch.get() + 1);
         }
         had
     }

@@ -47,6 +47,7 @@ pub struct CodePage {
 pub struct AddressSpace {
     pub(crate) pool: FramePool,
     pub(crate) tlb: Rc<Tlb>,
+    id: u64,
     table: RefCell<PageTable>,
     areas: RefCell<BTreeMap<u64, Vma>>,
     generation: Cell<u64>,
@@ -67,11 +68,18 @@ impl AddressSpace {
         AddressSpace {
             pool: pool.clone(),
             tlb,
+            id: pool.number_space(),
             table: RefCell::default(),
             areas: RefCell::default(),
             generation: Cell::new(0),
             code_writes: Cell::new(0),
         }
+    }
+
+    /// A number that no other address space of the same pool ever has, for caches that outlive one.
+    #[inline]
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// The pool that the frames come from.

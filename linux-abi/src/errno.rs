@@ -79,11 +79,7 @@ impl Errno {
 
     /// The error in the return value of a system call, `None` for a success.
     pub const fn from_ret(ret: i64) -> Option<Self> {
-        if ret < 0 && ret >= -(Self::MAX as i64) {
-            Some(Self(-ret as u16))
-        } else {
-            None
-        }
+        if ret < 0 && ret >= -(Self::MAX as i64) { Some(Self(-ret as u16)) } else { None }
     }
 }
 

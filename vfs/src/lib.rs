@@ -1,1 +1,13 @@
+//! Linux file systems over block devices: the inode seam, ext2, tmpfs, the page cache, and the name space that
+//! joins them.
+//!
+//! What this crate deliberately does not know: tasks, descriptors, credentials, HTTP, browsers.
 #![forbid(unsafe_code)]
+
+pub mod inode;
+pub mod namespace;
+
+pub use inode::{
+    Attributes, DirEntry, FileSystem, FileType, FsStat, Inode, NewNode, RenameMode, SetAttributes, Timestamp,
+    XattrMode,
+};

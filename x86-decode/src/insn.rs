@@ -112,7 +112,10 @@ pub enum Operand {
     /// Branch target as a displacement from the end of the instruction.
     Rel(i64),
     /// `ptr16:16` and `ptr16:32`.
-    Far { selector: u16, offset: u32 },
+    Far {
+        selector: u16,
+        offset: u32,
+    },
 }
 
 /// Repeat prefix in force.

@@ -1,9 +1,9 @@
 //! The instruction table's row: everything the manual says about one encoding, as data.
 //!
-//! Rows are written with the small `const` builders at the end of this file, one instruction a line,
-//! in the files of [`crate::table`].
+//! Rows are written with the small `const` builders of `table/build.rs`, one instruction a line, in the other files
+//! of `table`; `table/index.rs` finds them by opcode.
 
-use crate::Op;
+use crate::{Op, Width};
 
 /// Opcode map (SDM vol. 2 appendix A.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +13,10 @@ pub enum Map {
     OneByte,
     /// Two-byte opcodes, `0F xx`.
     Of,
+    /// Three-byte opcodes, `0F 38 xx`.
+    Of38,
+    /// Three-byte opcodes with an immediate byte, `0F 3A xx`.
+    Of3a,
 }
 
 /// What a row demands of the 66, F3 and F2 prefixes.
@@ -43,6 +47,8 @@ pub enum ModRm {
     Reg,
     /// `mod == 3` and this `rm` field: an opcode extended by the whole byte.
     Rm(u8),
+    /// A register whatever `mod` says (moves to and from control and debug registers).
+    AnyMod,
 }
 
 /// Code-segment modes an encoding exists in.
@@ -63,7 +69,7 @@ pub enum Size {
     Byte,
     /// 16, 32 or 64 bits: code-segment default, 66, REX.W.
     Osz,
-    /// As `Osz`, but REX.W is ignored (`in`, `out`, `ins`, `outs`).
+    /// As `Osz`, but 32 bits where that is 64 (`in`, `out`, `ins`, `outs`).
     OszNoW,
     /// In 64-bit mode 64 bits, or 16 with 66 (`d64`: stack instructions).
     D64,
@@ -99,10 +105,12 @@ impl Access {
 ///
 /// `E` general register or memory by ModRM.rm, `G` general register by ModRM.reg, `R` register only by rm, `M` memory only,
 /// `P`/`Q`/`N` MMX by reg / by rm or memory / by rm only, `V`/`W`/`U` the same for XMM, `Z` register in the opcode, `O` absolute
-/// offset, `I` immediate, `J` branch displacement.
+/// offset, `I` immediate, `Rel` branch displacement, `St` x87 register.
+///
 /// Sizes: `b` 8, `w` 16, `d` 32, `q` 64, `x` 128 bits, `v` the operation's width, `y` 32 or 64 by REX.W.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
+#[rustfmt::skip] // A family a line.
 pub enum Form {
     None,
     Eb, Ew, Ed, Eq, Ev, Ey,
@@ -149,7 +157,7 @@ pub enum Form {
     /// Fixed registers; `Rax` has the operation's width.
     Al, Cl, Ax, Dx, Rax,
     Es, Cs, Ss, Ds, Fs, Gs,
-    St0, Sti,
+    St0, StI,
     /// Immediate byte, zero-extended.
     Ib,
     /// Immediate byte, sign-extended.
@@ -161,7 +169,7 @@ pub enum Form {
     Iv,
     /// The constant 1 (shifts).
     One,
-    Jb, Jz,
+    Rel8, Relv,
     /// Far pointer in the instruction.
     Ap,
 }
@@ -329,6 +337,12 @@ pub struct Row {
     /// `/digit`: the required ModRM.reg.
     pub digit: Option<u8>,
     pub modes: Modes,
+    /// Required effective operand size (`cbw`, `cwde` and `cdqe` share an opcode).
+    pub operand_size: Option<Width>,
+    /// Required REX.W.
+    pub rex_w: Option<bool>,
+    /// Required REX.B (`nop` is `xchg` of RAX with itself).
+    pub rex_b: Option<bool>,
     pub size: Size,
     /// Explicit operands, Intel order; unused ones are [`Form::None`].
     pub args: [Arg; 4],
@@ -338,7 +352,7 @@ pub struct Row {
     pub writes: RegSet,
     /// Memory accessed without being named: stack, strings, `xlat`, `maskmovq`.
     pub memory: Access,
-    /// Change of the x87 stack depth: 1 for a push, -1 and -2 for pops.
+    /// Change of the x87 stack depth as TOP shows it: 1 for a push and `fdecstp`, -1 and -2 for pops and `fincstp`.
     pub fpu_depth: i8,
     pub flags: Flags,
     pub feature: Feature,
@@ -349,7 +363,4 @@ pub struct Row {
     pub repeatable: bool,
     /// Faults with #GP outside ring 0 (ring 3 code of Linux never has IOPL 3).
     pub privileged: bool,
-    /// Bits of the decoder's key that must match, and their values.
-    pub(crate) mask: u32,
-    pub(crate) value: u32,
 }

@@ -1,0 +1,167 @@
+//! Futexes: waiting on a word of memory (futex(2)).
+
+use crate::file::Result;
+use crate::task::{Restart, Task};
+use crate::time::Monotonic;
+use guest_mem::MappableId;
+use linux_abi::Errno;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+/// What identifies the word, whoever maps it where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// Memory of one address space: its identity and the address.
+    Private(usize, u64),
+    /// A shared object and the offset in it.
+    Shared(MappableId, u64),
+}
+
+#[derive(Debug)]
+struct Waiter {
+    mask: u32,
+    key: Cell<Key>,
+    woken: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// Who waits where.
+#[derive(Debug, Default)]
+pub struct FutexTable {
+    queues: RefCell<HashMap<Key, Vec<Rc<Waiter>>>>,
+}
+
+impl FutexTable {
+    fn add(&self, key: Key, mask: u32) -> Rc<Waiter> {
+        let waiter =
+            Rc::new(Waiter { mask, key: Cell::new(key), woken: Cell::new(false), waker: RefCell::new(None) });
+        self.queues.borrow_mut().entry(key).or_default().push(waiter.clone());
+        waiter
+    }
+
+    fn remove(&self, waiter: &Rc<Waiter>) {
+        let mut queues = self.queues.borrow_mut();
+        if let Some(queue) = queues.get_mut(&waiter.key.get()) {
+            queue.retain(|other| !Rc::ptr_eq(other, waiter));
+            if queue.is_empty() {
+                queues.remove(&waiter.key.get());
+            }
+        }
+    }
+
+    /// Wakes up to `count` waiters whose mask meets `mask`, oldest first.
+    pub fn wake(&self, key: Key, count: u32, mask: u32) -> u32 {
+        let mut woken = 0;
+        let mut queues = self.queues.borrow_mut();
+        let Some(queue) = queues.get_mut(&key) else { return 0 };
+        queue.retain(|waiter| {
+            if woken >= count || waiter.mask & mask == 0 {
+                return true;
+            }
+            woken += 1;
+            waiter.woken.set(true);
+            if let Some(waker) = waiter.waker.take() {
+                waker.wake();
+            }
+            false
+        });
+        if queue.is_empty() {
+            queues.remove(&key);
+        }
+        woken
+    }
+
+    /// Wakes `wake` waiters and moves up to `requeue` more to another word.
+    pub fn requeue(&self, from: Key, to: Key, wake: u32, requeue: u32) -> (u32, u32) {
+        let woken = self.wake(from, wake, u32::MAX);
+        let mut queues = self.queues.borrow_mut();
+        let Some(queue) = queues.get_mut(&from) else { return (woken, 0) };
+        let moving = queue.len().min(requeue as usize);
+        let moved: Vec<Rc<Waiter>> = queue.drain(..moving).collect();
+        if queue.is_empty() {
+            queues.remove(&from);
+        }
+        moved.iter().for_each(|waiter| waiter.key.set(to));
+        queues.entry(to).or_default().extend(moved);
+        (woken, moving as u32)
+    }
+}
+
+struct Waiting<'a> {
+    table: &'a FutexTable,
+    waiter: Rc<Waiter>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.waiter.woken.get() {
+            self.table.remove(&self.waiter);
+        }
+    }
+}
+
+/// The identity of a futex word.
+pub fn key_of(task: &Task, addr: u64, private: bool) -> Key {
+    let mm = task.mm();
+    let shared = if private { None } else { mm.space.shared_identity(addr) };
+    match shared {
+        Some((object, offset)) => Key::Shared(object, offset),
+        None => Key::Private(Rc::as_ptr(&mm) as usize, addr),
+    }
+}
+
+/// `FUTEX_WAIT` and `FUTEX_WAIT_BITSET`.
+pub async fn wait(
+    task: &Rc<Task>,
+    addr: u64,
+    expected: u32,
+    mask: u32,
+    private: bool,
+    deadline: Option<Monotonic>,
+    restartable: bool,
+) -> Result<u64> {
+    if mask == 0 || addr % 4 != 0 {
+        return Err(Errno::EINVAL);
+    }
+    // The word is compared and the waiter queued with nothing in between.
+    let found: u32 = task.get(addr).await?;
+    if found != expected {
+        return Err(Errno::EAGAIN);
+    }
+    let table = &task.kernel.futexes;
+    let waiting = Waiting { table, waiter: table.add(key_of(task, addr, private), mask) };
+    let woken = std::future::poll_fn(|cx| {
+        if waiting.waiter.woken.get() {
+            return Poll::Ready(());
+        }
+        *waiting.waiter.waker.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    });
+    match task.until(deadline, woken).await {
+        Ok(Some(())) => Ok(0),
+        // A wake-up that came together with the signal must not be lost.
+        Err(_) if waiting.waiter.woken.get() => Ok(0),
+        Ok(None) => Err(Errno::ETIMEDOUT),
+        Err(errno) => match deadline {
+            Some(until) if restartable => {
+                let value = expected;
+                task.restart.set(Some(Restart::Futex { addr, value, mask, private, until }));
+                Err(Errno::ERESTART_RESTARTBLOCK)
+            }
+            _ => Err(errno),
+        },
+    }
+}
+
+/// Wakes waiters of a word of this program's memory.
+pub fn wake(task: &Task, addr: u64, count: u32, mask: u32, private: bool) -> u32 {
+    task.kernel.futexes.wake(key_of(task, addr, private), count, mask)
+}
+
+/// Wakes whoever waits on a word, however they named it: for the kernel's own wake-ups at thread exit.
+pub fn wake_any(task: &Task, addr: u64, count: u32) -> u32 {
+    let woken = wake(task, addr, count, u32::MAX, true);
+    if woken > 0 { woken } else { wake(task, addr, count, u32::MAX, false) }
+}

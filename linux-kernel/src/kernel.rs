@@ -1,0 +1,309 @@
+//! The kernel as a value: everything that is not of one process.
+
+use crate::executor::Executor;
+use crate::file::Result;
+use crate::fs::anon::AnonFs;
+use crate::fs::locks::LockTable;
+use crate::futex::FutexTable;
+use crate::net::UnixNames;
+use crate::strace::Tracer;
+use crate::task::{Pid, Process, Session, Task};
+use crate::time::{Clock, Monotonic, Now};
+use crate::tty::{PtyTable, Tty};
+use guest_mem::FramePool;
+use linux_abi::Errno;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::rc::{Rc, Weak};
+use vfs::namespace::{Mount, Namespace, Path};
+use vfs::{FileSystem, FileType};
+use x86_cpu::{ExecEngine, RunOutcome};
+
+/// What a kernel asks of the outside.
+pub trait Host {
+    /// Fills a buffer with random bytes fit for keys.
+    fn entropy(&self, out: &mut [u8]);
+    /// A line for whoever runs the machine: unknown calls, traces, kills.
+    fn log(&self, line: &str);
+}
+
+/// Settings of a machine.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Guest memory in pages.
+    pub memory_pages: usize,
+    /// `uname -n`.
+    pub hostname: String,
+    /// Guest instructions a thread may run before others get a turn.
+    pub slice: u64,
+    /// Print each system call.
+    pub strace: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { memory_pages: 262_144, hostname: "cx".into(), slice: 200_000, strace: false }
+    }
+}
+
+/// What [`Kernel::turn`] left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Something is ready: call again soon.
+    More,
+    /// Nothing is, until this moment, or until input comes if there is none.
+    Idle(Option<Monotonic>),
+}
+
+/// A machine's kernel.
+pub struct Kernel {
+    /// Settings.
+    pub config: Config,
+    /// Time.
+    pub clock: Clock,
+    /// Memory frames.
+    pub pool: FramePool,
+    /// Names and mounts.
+    pub namespace: Namespace,
+    /// The root directory of the first process.
+    pub root: Path,
+    /// Home of pipes, sockets and memory files.
+    pub anon: AnonFs,
+    /// Who waits on futexes.
+    pub futexes: FutexTable,
+    /// `flock` and `fcntl` locks.
+    pub locks: LockTable,
+    /// Pseudo-terminals.
+    pub ptys: PtyTable,
+    /// The console, `/dev/tty1` and `/dev/console`.
+    pub console: Rc<Tty>,
+    /// Bound AF_UNIX addresses.
+    pub unix_names: UnixNames,
+    /// `--strace`.
+    pub tracer: Tracer,
+    /// `uname -n`, changed by sethostname.
+    pub hostname: RefCell<Vec<u8>>,
+    /// Instructions run so far.
+    pub retired: Cell<u64>,
+    /// System calls made so far.
+    pub syscalls: Cell<u64>,
+    host: Box<dyn Host>,
+    executor: Executor,
+    engine: RefCell<Box<dyn ExecEngine>>,
+    processes: RefCell<BTreeMap<Pid, Rc<Process>>>,
+    tasks: RefCell<BTreeMap<Pid, Weak<Task>>>,
+    next_pid: Cell<Pid>,
+    /// Whose slice ran last, to charge the time that passed to.
+    running: RefCell<Weak<Task>>,
+    boot_realtime: Cell<i64>,
+    observers: RefCell<Vec<Box<dyn Fn(&Process)>>>,
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kernel({} processes)", self.processes.borrow().len())
+    }
+}
+
+impl Kernel {
+    /// A kernel whose root directory is `root_fs`. Mount the rest with [`Kernel::mount`].
+    pub fn new(
+        config: Config,
+        pool: FramePool,
+        engine: Box<dyn ExecEngine>,
+        host: Box<dyn Host>,
+        root_fs: Rc<dyn FileSystem>,
+        root_source: &str,
+        now: Now,
+    ) -> Rc<Kernel> {
+        let (namespace, root) = Namespace::new(root_fs, root_source);
+        let anon = AnonFs::new(&namespace);
+        let clock = Clock::default();
+        clock.advance(now);
+        Rc::new(Kernel {
+            hostname: RefCell::new(config.hostname.clone().into_bytes()),
+            tracer: Tracer::new(config.strace),
+            config,
+            clock,
+            pool,
+            namespace,
+            root,
+            anon,
+            futexes: FutexTable::default(),
+            locks: LockTable::default(),
+            ptys: PtyTable::default(),
+            console: Tty::console(),
+            unix_names: UnixNames::default(),
+            retired: Cell::new(0),
+            syscalls: Cell::new(0),
+            host,
+            executor: Executor::default(),
+            engine: RefCell::new(engine),
+            processes: RefCell::default(),
+            tasks: RefCell::default(),
+            next_pid: Cell::new(1),
+            running: RefCell::default(),
+            boot_realtime: Cell::new(now.realtime - now.monotonic.0 as i64),
+            observers: RefCell::default(),
+        })
+    }
+
+    /// Runs one ready job: a guest thread's slice, or a kernel service. Call it with the current time while it
+    /// answers [`Turn::More`].
+    pub fn turn(&self, now: Now) -> Turn {
+        let passed = now.monotonic.0.saturating_sub(self.clock.monotonic().0);
+        if let Some(task) = std::mem::take(&mut *self.running.borrow_mut()).upgrade() {
+            let mut usage = task.usage.get();
+            usage.user += passed;
+            task.usage.set(usage);
+            task.process.timers.charge(&task.process, passed);
+        }
+        self.clock.advance(now);
+        self.executor.run_one();
+        if self.executor.has_ready() { Turn::More } else { Turn::Idle(self.clock.next_deadline()) }
+    }
+
+    /// Adds a job that is not a guest thread: input pumps, write-back.
+    pub fn spawn(&self, job: impl Future<Output = ()> + 'static) {
+        self.executor.spawn(job);
+    }
+
+    /// Stops everything: every job is dropped where it stands.
+    pub fn shut_down(&self) {
+        self.executor.clear();
+        self.tasks.borrow_mut().clear();
+        let processes = std::mem::take(&mut *self.processes.borrow_mut());
+        for process in processes.values() {
+            process.threads.borrow_mut().clear();
+            process.children.borrow_mut().clear();
+        }
+    }
+
+    /// Runs guest code on behalf of a thread.
+    pub(crate) fn run_cpu(&self, task: &Rc<Task>, budget: u64) -> RunOutcome {
+        *self.running.borrow_mut() = Rc::downgrade(task);
+        let mm = task.mm();
+        let mut cpu = task.cpu.borrow_mut();
+        // A nominal 1 GHz time-stamp counter; the engine adds what it runs.
+        cpu.tsc = cpu.tsc.max(self.clock.monotonic().0);
+        let outcome = self.engine.borrow_mut().run(&mut cpu, &mm.space, budget);
+        self.retired.set(self.retired.get() + outcome.retired);
+        let mut usage = task.usage.get();
+        usage.instructions += outcome.retired;
+        task.usage.set(usage);
+        outcome
+    }
+
+    /// Mounts a file system on an existing directory of the root name space.
+    pub async fn mount(&self, on: &[u8], fs: Rc<dyn FileSystem>, source: &str) -> Result<Rc<Mount>> {
+        let walker = vfs::namespace::Walker { root: &self.root, start: &self.root, may_search: &|_| true };
+        let path = self.namespace.find(&walker, on, vfs::namespace::LastSymlink::Follow).await?;
+        self.namespace.mount(&path, fs, source)
+    }
+
+    /// Random bytes.
+    pub fn entropy(&self, out: &mut [u8]) {
+        self.host.entropy(out);
+    }
+
+    /// A line for whoever runs the machine.
+    pub fn log(&self, line: &str) {
+        self.host.log(line);
+    }
+
+    /// Real time at boot, in seconds (`btime` of `/proc/stat`).
+    pub fn boot_time(&self) -> i64 {
+        self.boot_realtime.get().div_euclid(1_000_000_000)
+    }
+
+    /// A fresh thread or process id.
+    pub(crate) fn allocate_pid(&self) -> Result<Pid> {
+        const PID_MAX: Pid = 32768;
+        for _ in 0..PID_MAX {
+            let pid = self.next_pid.get();
+            self.next_pid.set(if pid + 1 >= PID_MAX { 300 } else { pid + 1 });
+            let group_in_use = || self.processes.borrow().values().any(|p| p.group.get() == pid || p.session.borrow().id == pid);
+            if !self.tasks.borrow().contains_key(&pid) && !self.processes.borrow().contains_key(&pid) && !group_in_use() {
+                return Ok(pid);
+            }
+        }
+        Err(Errno::EAGAIN)
+    }
+
+    pub(crate) fn add_process(&self, process: &Rc<Process>) {
+        self.processes.borrow_mut().insert(process.pid, process.clone());
+        self.observers.borrow().iter().for_each(|observer| observer(process));
+    }
+
+    pub(crate) fn remove_process(&self, pid: Pid) {
+        self.processes.borrow_mut().remove(&pid);
+    }
+
+    pub(crate) fn add_task(&self, task: &Rc<Task>) {
+        self.tasks.borrow_mut().insert(task.tid, Rc::downgrade(task));
+    }
+
+    pub(crate) fn remove_task(&self, tid: Pid) {
+        self.tasks.borrow_mut().remove(&tid);
+    }
+
+    /// Calls `observer` with every process made from now on.
+    pub fn on_process_created(&self, observer: impl Fn(&Process) + 'static) {
+        self.observers.borrow_mut().push(Box::new(observer));
+    }
+
+    /// A process by id, zombies included.
+    pub fn process(&self, pid: Pid) -> Option<Rc<Process>> {
+        self.processes.borrow().get(&pid).cloned()
+    }
+
+    /// A living thread by id.
+    pub fn task(&self, tid: Pid) -> Option<Rc<Task>> {
+        self.tasks.borrow().get(&tid).and_then(Weak::upgrade)
+    }
+
+    /// Every process, by ascending id, zombies included.
+    pub fn processes(&self) -> Vec<Rc<Process>> {
+        self.processes.borrow().values().cloned().collect()
+    }
+
+    /// The members of a process group.
+    pub fn group(&self, group: Pid) -> Vec<Rc<Process>> {
+        self.processes.borrow().values().filter(|process| process.group.get() == group).cloned().collect()
+    }
+
+    /// The process that adopts orphans.
+    pub fn init_process(&self) -> Option<Rc<Process>> {
+        self.process(1)
+    }
+
+    /// Reports pages written through shared mappings, of every process, to their files.
+    pub fn harvest_shared_pages(&self) {
+        let tasks: Vec<Rc<Task>> = self.tasks.borrow().values().filter_map(Weak::upgrade).collect();
+        for task in tasks {
+            task.mm().space.harvest_dirty(0, guest_mem::page_floor(u64::MAX));
+        }
+    }
+
+    /// Writes everything dirty on every mount to stable storage (`sync`).
+    pub async fn sync_all(&self) -> Result<()> {
+        self.harvest_shared_pages();
+        let mut result = Ok(());
+        for mount in self.namespace.mounts() {
+            result = result.and(mount.fs.sync().await);
+        }
+        result
+    }
+
+    /// A path for an object without a name.
+    pub fn anonymous_path(&self, name: &str, file_type: FileType) -> Path {
+        self.anon.path(self, name, file_type)
+    }
+
+    /// A session of its own for a new leader.
+    pub(crate) fn new_session(&self, id: Pid) -> Rc<Session> {
+        Rc::new(Session { id, terminal: RefCell::new(None) })
+    }
+}

@@ -1,0 +1,189 @@
+//! Signal frames of 32-bit programs (arch/x86/kernel/signal_32.c describes the layout).
+
+use super::deliver::{frame_top, mask_to_save};
+use super::fpstate::{restore32, save32};
+use super::{Action, AltStack, SigSet, Signal};
+use crate::file::Result;
+use crate::task::Task;
+use linux_abi::Errno;
+use linux_abi::sigframe::{
+    FpstateI386, RETCODE_I386, RT_RETCODE_I386, RtSigframeI386, SigcontextI386, SigframeI386, UcontextI386,
+};
+use linux_abi::siginfo::{SigFields, SigInfo};
+use linux_abi::signal::{SaFlags, SigaltstackI386};
+use std::mem::offset_of;
+use x86_cpu::{CpuState, flags, gpr, selector};
+
+/// Trap numbers that handlers find in `trapno` (SDM vol. 3 table 6-1).
+fn trap_number(info: &SigInfo) -> u32 {
+    match Signal::new(info.signo as u32) {
+        Some(Signal::SEGV) => 14,
+        Some(Signal::FPE) => 0,
+        Some(Signal::ILL) => 6,
+        Some(Signal::TRAP) => 3,
+        _ => 0,
+    }
+}
+
+fn context(cpu: &CpuState, fpstate: u32, mask: SigSet, info: &SigInfo) -> SigcontextI386 {
+    let r = |i: usize| cpu.gpr[i] as u32;
+    let fault = match info.fields {
+        SigFields::Fault { addr } if info.code > 0 => addr as u32,
+        _ => 0,
+    };
+    SigcontextI386 {
+        gs: cpu.segments.gs.selector,
+        fs: cpu.segments.fs.selector,
+        es: cpu.segments.es.selector,
+        ds: cpu.segments.ds.selector,
+        edi: r(gpr::RDI),
+        esi: r(gpr::RSI),
+        ebp: r(gpr::RBP),
+        esp: r(gpr::RSP),
+        ebx: r(gpr::RBX),
+        edx: r(gpr::RDX),
+        ecx: r(gpr::RCX),
+        eax: r(gpr::RAX),
+        trapno: trap_number(info),
+        err: 0,
+        eip: cpu.rip as u32,
+        cs: cpu.segments.cs.selector,
+        eflags: cpu.rflags,
+        esp_at_signal: r(gpr::RSP),
+        ss: cpu.segments.ss.selector,
+        fpstate,
+        oldmask: mask.0 as u32,
+        cr2: fault,
+        ..SigcontextI386::default()
+    }
+}
+
+/// Pushes the frame and points the thread at the handler.
+pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &Action) -> Result<()> {
+    let cpu = task.cpu.borrow().clone();
+    let sp = cpu.gpr[gpr::RSP];
+    let top = frame_top(task, action, sp)?;
+    let fp_addr = top.wrapping_sub(size_of::<FpstateI386>() as u64) & !63;
+    let wants_info = action.flags & SaFlags::SIGINFO.bits() != 0;
+    let size = if wants_info { size_of::<RtSigframeI386>() } else { size_of::<SigframeI386>() } as u64;
+    // The stack is aligned to 16 before the return address is pushed, as after a call.
+    let frame_addr = (fp_addr.wrapping_sub(size + 4) & !15).wrapping_sub(4) & 0xffff_ffff;
+    let alt = task.alt_stack.get();
+    if alt.holds(sp) && !alt.holds(frame_addr) {
+        // The alternate stack overflowed.
+        return Err(Errno::EFAULT);
+    }
+    let mask = mask_to_save(task);
+    let sc = context(&cpu, fp_addr as u32, mask, info);
+    let retcode_at = if wants_info { offset_of!(RtSigframeI386, retcode) } else { offset_of!(SigframeI386, retcode) };
+    let has_restorer = action.flags & SaFlags::RESTORER.bits() != 0;
+    let vdso_return = crate::exec::vdso::sigreturn_address(&task.mm(), wants_info);
+    let pretcode = if has_restorer {
+        action.restorer
+    } else {
+        vdso_return.unwrap_or(frame_addr + retcode_at as u64)
+    } as u32;
+    let mm = task.mm();
+    mm.write(fp_addr, bytemuck::bytes_of(&save32(&cpu))).await?;
+    let (info_addr, uc_addr) = if wants_info {
+        let info_addr = frame_addr + offset_of!(RtSigframeI386, info) as u64;
+        let uc_addr = frame_addr + offset_of!(RtSigframeI386, uc) as u64;
+        let frame = RtSigframeI386 {
+            pretcode,
+            sig: signal.number() as i32,
+            pinfo: info_addr as u32,
+            puc: uc_addr as u32,
+            info: info.to_i386(),
+            uc: UcontextI386 {
+                uc_flags: 0,
+                uc_link: 0,
+                uc_stack: SigaltstackI386 {
+                    ss_sp: alt.base as u32,
+                    ss_flags: if alt.size == 0 { AltStack::DISABLED.flags } else { alt.flags } as i32,
+                    ss_size: alt.size as u32,
+                },
+                uc_mcontext: sc,
+                uc_sigmask: mask.0,
+            },
+            retcode: RT_RETCODE_I386,
+        };
+        mm.write(frame_addr, bytemuck::bytes_of(&frame)).await?;
+        (info_addr, uc_addr)
+    } else {
+        let frame = SigframeI386 {
+            pretcode,
+            sig: signal.number() as i32,
+            sc,
+            extramask: (mask.0 >> 32) as u32,
+            retcode: RETCODE_I386,
+            ..SigframeI386::default()
+        };
+        mm.write(frame_addr, bytemuck::bytes_of(&frame)).await?;
+        (0, 0)
+    };
+    super::disarm_alt_stack(task);
+    let mut cpu = task.cpu.borrow_mut();
+    cpu.gpr[gpr::RSP] = frame_addr;
+    cpu.rip = action.handler;
+    cpu.gpr[gpr::RAX] = u64::from(signal.number());
+    cpu.gpr[gpr::RDX] = info_addr;
+    cpu.gpr[gpr::RCX] = uc_addr;
+    cpu.rflags &= !(flags::DF | flags::RF | flags::TF);
+    let data = x86_cpu::Segment { selector: selector::USER_DS, base: 0 };
+    cpu.segments.ds = data;
+    cpu.segments.es = data;
+    cpu.segments.ss = data;
+    cpu.segments.cs = x86_cpu::Segment { selector: selector::USER32_CS, base: 0 };
+    cpu.fpu = x86_cpu::Fpu::default();
+    Ok(())
+}
+
+fn segment(cpu: &CpuState, value: u16) -> x86_cpu::Segment {
+    let entry = usize::from(value >> 3);
+    let tls = entry.checked_sub(selector::TLS_ENTRY_MIN).and_then(|i| cpu.tls.get(i));
+    x86_cpu::Segment { selector: value, base: tls.map_or(0, |tls| u64::from(tls.base)) }
+}
+
+async fn restore(task: &Task, sc: &SigcontextI386, mask: SigSet) -> Result<u64> {
+    let fpstate = match sc.fpstate {
+        0 => None,
+        addr => Some(task.get::<FpstateI386>(u64::from(addr)).await?),
+    };
+    task.blocked.set(mask.without(SigSet::UNBLOCKABLE));
+    let mut cpu = task.cpu.borrow_mut();
+    let cpu = &mut *cpu;
+    let values = [sc.eax, sc.ecx, sc.edx, sc.ebx, sc.esp, sc.ebp, sc.esi, sc.edi];
+    cpu.gpr[..8].iter_mut().zip(values).for_each(|(register, value)| *register = u64::from(value));
+    cpu.rip = u64::from(sc.eip);
+    const KEEP: u32 = flags::OSZAPC | flags::TF | flags::DF | flags::AC | flags::RF;
+    cpu.rflags = (cpu.rflags & !KEEP) | (sc.eflags & KEEP) | flags::FIXED;
+    cpu.segments.gs = segment(cpu, sc.gs);
+    cpu.segments.fs = segment(cpu, sc.fs);
+    cpu.segments.es = segment(cpu, sc.es);
+    cpu.segments.ds = segment(cpu, sc.ds);
+    match fpstate {
+        Some(saved) => restore32(cpu, &saved),
+        None => cpu.fpu = x86_cpu::Fpu::default(),
+    }
+    Ok(cpu.gpr[gpr::RAX])
+}
+
+/// `sigreturn`: ESP points just past `pretcode` and `sig`, as `__kernel_sigreturn` leaves it.
+pub async fn sigreturn(task: &Task) -> Result<u64> {
+    let frame_addr = task.cpu.borrow().gpr[gpr::RSP].wrapping_sub(8) & 0xffff_ffff;
+    let frame: SigframeI386 = task.get(frame_addr).await?;
+    let sc = frame.sc;
+    let mask = SigSet(u64::from(sc.oldmask) | u64::from(frame.extramask) << 32);
+    restore(task, &sc, mask).await
+}
+
+/// `rt_sigreturn`: ESP points just past `pretcode`.
+pub async fn rt_sigreturn(task: &Task) -> Result<u64> {
+    let frame_addr = task.cpu.borrow().gpr[gpr::RSP].wrapping_sub(4) & 0xffff_ffff;
+    let frame: RtSigframeI386 = task.get(frame_addr).await?;
+    let uc = frame.uc;
+    let stack = uc.uc_stack;
+    let result = restore(task, &uc.uc_mcontext, SigSet(uc.uc_sigmask)).await?;
+    super::restore_alt_stack(task, u64::from(stack.ss_sp), u64::from(stack.ss_size), stack.ss_flags as u32);
+    Ok(result)
+}

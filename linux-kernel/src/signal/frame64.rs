@@ -1,0 +1,125 @@
+//! Signal frames of 64-bit programs (arch/x86/kernel/signal_64.c describes the layout).
+
+use super::deliver::{frame_top, mask_to_save};
+use super::fpstate::{restore64, save64};
+use super::{Action, AltStack, SigSet, Signal};
+use crate::file::Result;
+use crate::task::Task;
+use linux_abi::Errno;
+use linux_abi::sigframe::{FpstateX86_64, RED_ZONE_X86_64, RtSigframeX86_64, SigcontextX86_64, UcontextX86_64};
+use linux_abi::siginfo::{SigFields, SigInfo};
+use linux_abi::signal::{SaFlags, SigaltstackX86_64};
+use std::mem::offset_of;
+use x86_cpu::{flags, gpr};
+
+/// Register numbers in the order of `sigcontext`: R8–R15, RDI, RSI, RBP, RBX, RDX, RAX, RCX, RSP.
+const ORDER: [usize; 16] = [8, 9, 10, 11, 12, 13, 14, 15, 7, 6, 5, 3, 2, 0, 1, 4];
+
+/// Pushes the frame and points the thread at the handler.
+pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &Action) -> Result<()> {
+    if action.flags & SaFlags::RESTORER.bits() == 0 {
+        // x86-64 has no other way back.
+        return Err(Errno::EFAULT);
+    }
+    let cpu = task.cpu.borrow().clone();
+    let sp = cpu.gpr[gpr::RSP];
+    let top = frame_top(task, action, sp)?;
+    let top = if top == sp { sp.wrapping_sub(RED_ZONE_X86_64) } else { top };
+    let fp_addr = top.wrapping_sub(size_of::<FpstateX86_64>() as u64) & !63;
+    let frame_addr = (fp_addr.wrapping_sub(size_of::<RtSigframeX86_64>() as u64) & !15).wrapping_sub(8);
+    let alt = task.alt_stack.get();
+    if alt.holds(sp) && !alt.holds(frame_addr) {
+        return Err(Errno::EFAULT);
+    }
+    let mask = mask_to_save(task);
+    let r: [u64; 16] = ORDER.map(|i| cpu.gpr[i]);
+    let fault = match info.fields {
+        SigFields::Fault { addr } if info.code > 0 => addr,
+        _ => 0,
+    };
+    let sc = SigcontextX86_64 {
+        r8: r[0],
+        r9: r[1],
+        r10: r[2],
+        r11: r[3],
+        r12: r[4],
+        r13: r[5],
+        r14: r[6],
+        r15: r[7],
+        rdi: r[8],
+        rsi: r[9],
+        rbp: r[10],
+        rbx: r[11],
+        rdx: r[12],
+        rax: r[13],
+        rcx: r[14],
+        rsp: r[15],
+        rip: cpu.rip,
+        eflags: u64::from(cpu.rflags),
+        cs: cpu.segments.cs.selector,
+        ss: cpu.segments.ss.selector,
+        oldmask: mask.0,
+        cr2: fault,
+        fpstate: fp_addr,
+        ..SigcontextX86_64::default()
+    };
+    let frame = RtSigframeX86_64 {
+        pretcode: action.restorer,
+        uc: UcontextX86_64 {
+            // UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS: the frame holds SS.
+            uc_flags: 6,
+            uc_link: 0,
+            uc_stack: SigaltstackX86_64 {
+                ss_sp: alt.base,
+                ss_flags: if alt.size == 0 { AltStack::DISABLED.flags } else { alt.flags } as i32,
+                _pad0: 0,
+                ss_size: alt.size,
+            },
+            uc_mcontext: sc,
+            uc_sigmask: mask.0,
+        },
+        info: info.to_x86_64(),
+    };
+    let mm = task.mm();
+    mm.write(fp_addr, bytemuck::bytes_of(&save64(&cpu))).await?;
+    mm.write(frame_addr, bytemuck::bytes_of(&frame)).await?;
+    super::disarm_alt_stack(task);
+    let mut cpu = task.cpu.borrow_mut();
+    cpu.gpr[gpr::RSP] = frame_addr;
+    cpu.rip = action.handler;
+    cpu.gpr[gpr::RAX] = 0;
+    cpu.gpr[gpr::RDI] = u64::from(signal.number());
+    cpu.gpr[gpr::RSI] = frame_addr + offset_of!(RtSigframeX86_64, info) as u64;
+    cpu.gpr[gpr::RDX] = frame_addr + offset_of!(RtSigframeX86_64, uc) as u64;
+    cpu.rflags &= !(flags::DF | flags::RF | flags::TF);
+    cpu.fpu = x86_cpu::Fpu::default();
+    Ok(())
+}
+
+/// `rt_sigreturn`: RSP points just past `pretcode`.
+pub async fn rt_sigreturn(task: &Task) -> Result<u64> {
+    let frame_addr = task.cpu.borrow().gpr[gpr::RSP].wrapping_sub(8);
+    let frame: RtSigframeX86_64 = task.get(frame_addr).await?;
+    let sc = frame.uc.uc_mcontext;
+    let fpstate = match sc.fpstate {
+        0 => None,
+        addr => Some(task.get::<FpstateX86_64>(addr).await?),
+    };
+    task.blocked.set(SigSet(frame.uc.uc_sigmask).without(SigSet::UNBLOCKABLE));
+    let stack = frame.uc.uc_stack;
+    super::restore_alt_stack(task, stack.ss_sp, stack.ss_size, stack.ss_flags as u32);
+    let mut cpu = task.cpu.borrow_mut();
+    let values = [
+        sc.r8, sc.r9, sc.r10, sc.r11, sc.r12, sc.r13, sc.r14, sc.r15, sc.rdi, sc.rsi, sc.rbp, sc.rbx, sc.rdx, sc.rax,
+        sc.rcx, sc.rsp,
+    ];
+    ORDER.iter().zip(values).for_each(|(i, value)| cpu.gpr[*i] = value);
+    cpu.rip = sc.rip;
+    const KEEP: u32 = flags::OSZAPC | flags::TF | flags::DF | flags::AC | flags::RF;
+    cpu.rflags = (cpu.rflags & !KEEP) | (sc.eflags as u32 & KEEP) | flags::FIXED;
+    match fpstate {
+        Some(saved) => restore64(&mut cpu, &saved),
+        None => cpu.fpu = x86_cpu::Fpu::default(),
+    }
+    Ok(cpu.gpr[gpr::RAX])
+}

@@ -1,0 +1,381 @@
+//! Threads and processes: what belongs to which, and how they find each other.
+
+use crate::cred::Cred;
+use crate::file::{FdTable, Result};
+use crate::kernel::Kernel;
+use crate::mm::Mm;
+use crate::signal::{Actions, AltStack, Pending, SigSet};
+use crate::time::Monotonic;
+use crate::tty::Tty;
+use crate::wait::WaitQueue;
+use linux_abi::Errno;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::rc::{Rc, Weak};
+use std::task::Poll;
+use vfs::namespace::Path;
+use x86_cpu::CpuState;
+
+pub use linux_abi::Arch;
+
+/// A thread or process id.
+pub type Pid = i32;
+
+/// Working directory, root and umask (shared with `CLONE_FS`).
+#[derive(Clone, Debug)]
+pub struct FsContext {
+    /// Root directory.
+    pub root: Path,
+    /// Working directory.
+    pub cwd: Path,
+    /// File mode creation mask.
+    pub umask: u32,
+}
+
+/// How a process ended or changed, as `wait` reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitStatus {
+    /// `_exit(code)`.
+    Exited(u8),
+    /// By a signal; `core` says that a core would have been dumped.
+    Killed {
+        /// Number of the signal.
+        signal: u8,
+        /// `WCOREDUMP`.
+        core: bool,
+    },
+    /// Stopped by a signal.
+    Stopped(u8),
+    /// Continued by SIGCONT.
+    Continued,
+}
+
+impl WaitStatus {
+    /// The `int` that wait4(2) stores.
+    pub const fn encode(self) -> u32 {
+        match self {
+            WaitStatus::Exited(code) => (code as u32) << 8,
+            WaitStatus::Killed { signal, core } => signal as u32 | if core { 0x80 } else { 0 },
+            WaitStatus::Stopped(signal) => (signal as u32) << 8 | 0x7f,
+            WaitStatus::Continued => 0xffff,
+        }
+    }
+}
+
+/// Consumption, for `getrusage`, `times`, `wait4` and `/proc`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Nanoseconds in user code.
+    pub user: u64,
+    /// Nanoseconds in the kernel.
+    pub system: u64,
+    /// Faults served without a device.
+    pub minor_faults: u64,
+    /// Faults that waited for a device.
+    pub major_faults: u64,
+    /// Guest instructions.
+    pub instructions: u64,
+    /// Waits.
+    pub voluntary_switches: u64,
+    /// Slices used up.
+    pub involuntary_switches: u64,
+    /// Largest resident set, in pages.
+    pub max_resident: u64,
+}
+
+impl Usage {
+    /// Adds another's consumption.
+    pub fn add(&mut self, other: &Usage) {
+        self.user += other.user;
+        self.system += other.system;
+        self.minor_faults += other.minor_faults;
+        self.major_faults += other.major_faults;
+        self.instructions += other.instructions;
+        self.voluntary_switches += other.voluntary_switches;
+        self.involuntary_switches += other.involuntary_switches;
+        self.max_resident = self.max_resident.max(other.max_resident);
+    }
+}
+
+/// A session (setsid(2)): its id and controlling terminal.
+#[derive(Debug)]
+pub struct Session {
+    /// Pid of the leader.
+    pub id: Pid,
+    /// Controlling terminal.
+    pub terminal: RefCell<Option<Rc<Tty>>>,
+}
+
+/// A process: a group of threads.
+pub struct Process {
+    /// The kernel it lives in.
+    pub kernel: Rc<Kernel>,
+    /// Its id, the leader's tid.
+    pub pid: Pid,
+    /// Parent; none for the first process.
+    pub parent: RefCell<Weak<Process>>,
+    /// Living and zombie children.
+    pub children: RefCell<Vec<Rc<Process>>>,
+    /// Living threads.
+    pub threads: RefCell<Vec<Rc<Task>>>,
+    /// Process group.
+    pub group: Cell<Pid>,
+    /// Session.
+    pub session: RefCell<Rc<Session>>,
+    /// Signals for any thread.
+    pub pending: Pending,
+    /// Set once the whole process must end this way.
+    pub exit_status: Cell<Option<WaitStatus>>,
+    /// All threads are gone; waits for its parent.
+    pub zombie: Cell<bool>,
+    /// A stop or continue that the parent has not yet been told.
+    pub change: Cell<Option<WaitStatus>>,
+    /// Stopped by job control.
+    pub stopped: Cell<bool>,
+    /// Woken when `stopped` ends, or the process is killed.
+    pub resumed: WaitQueue,
+    /// Woken when a child changes.
+    pub child_changed: WaitQueue,
+    /// Woken when threads end, an exec completes, or the memory is released (vfork).
+    pub lifecycle: WaitQueue,
+    /// Signal sent to the parent at the end; 0 for none.
+    pub exit_signal: Cell<u32>,
+    /// Own consumption of threads already gone.
+    pub usage_gone: Cell<Usage>,
+    /// Consumption of waited-for children.
+    pub usage_children: Cell<Usage>,
+    /// Resource limits, soft and hard, by `RLIMIT_*`.
+    pub limits: RefCell<[(u64, u64); 16]>,
+    /// Start, for `/proc/PID/stat`.
+    pub started: Monotonic,
+    /// `PR_SET_CHILD_SUBREAPER`.
+    pub subreaper: Cell<bool>,
+    /// `PR_SET_DUMPABLE`.
+    pub dumpable: Cell<u32>,
+    /// Has called execve since its fork (setpgid(2) `EACCES`).
+    pub execed: Cell<bool>,
+    /// Interval and POSIX timers.
+    pub timers: crate::timers::ProcessTimers,
+    /// Nice value.
+    pub nice: Cell<i32>,
+    /// `personality(2)`.
+    pub personality: Cell<u32>,
+    /// `oom_score_adj`, kept for programs that write it.
+    pub oom_score_adj: Cell<i32>,
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Process({})", self.pid)
+    }
+}
+
+impl Process {
+    /// The thread whose id is the process's; gone where it exited before others.
+    pub fn leader(&self) -> Option<Rc<Task>> {
+        self.threads.borrow().iter().find(|task| task.tid == self.pid).cloned()
+    }
+
+    /// Some living thread, the leader by choice.
+    pub fn any_thread(&self) -> Option<Rc<Task>> {
+        self.leader().or_else(|| self.threads.borrow().first().cloned())
+    }
+
+    /// Parent's id, 0 for none.
+    pub fn parent_pid(&self) -> Pid {
+        self.parent.borrow().upgrade().map_or(0, |parent| parent.pid)
+    }
+
+    /// Own consumption, all threads.
+    pub fn usage(&self) -> Usage {
+        let mut total = self.usage_gone.get();
+        self.threads.borrow().iter().for_each(|task| total.add(&task.usage.get()));
+        total
+    }
+
+    /// Soft limit of a resource.
+    pub fn limit(&self, resource: usize) -> u64 {
+        self.limits.borrow()[resource].0
+    }
+
+    /// Wakes every thread so that it looks at its signals and state.
+    pub fn wake_threads(&self) {
+        self.threads.borrow().iter().for_each(|task| task.signaled.wake_all());
+    }
+}
+
+/// What `restart_syscall` resumes (restart_syscall(2)).
+#[derive(Clone, Copy, Debug)]
+pub enum Restart {
+    /// `nanosleep`, `clock_nanosleep` relative: deadline and where the remainder goes.
+    Sleep {
+        /// When it ends.
+        until: Monotonic,
+        /// Guest address of the remainder, or 0.
+        remainder: u64,
+        /// Whether the remainder has 64-bit seconds.
+        wide: bool,
+    },
+    /// `poll`.
+    Poll {
+        /// Guest array.
+        fds: u64,
+        /// Its length.
+        count: u64,
+        /// When it ends; none for never.
+        until: Option<Monotonic>,
+    },
+    /// `futex` wait with a timeout.
+    Futex {
+        /// Guest address.
+        addr: u64,
+        /// Expected value.
+        value: u32,
+        /// Wake mask.
+        mask: u32,
+        /// Process-private futex.
+        private: bool,
+        /// When it ends.
+        until: Monotonic,
+    },
+}
+
+/// A thread.
+pub struct Task {
+    /// The kernel it lives in.
+    pub kernel: Rc<Kernel>,
+    /// Its process.
+    pub process: Rc<Process>,
+    /// Its id.
+    pub tid: Pid,
+    /// Registers, while it does not run.
+    pub cpu: RefCell<CpuState>,
+    /// Memory.
+    pub mm: RefCell<Rc<Mm>>,
+    /// Descriptors.
+    pub files: RefCell<Rc<FdTable>>,
+    /// Directories and umask.
+    pub fs: RefCell<Rc<RefCell<FsContext>>>,
+    /// Credentials.
+    pub cred: RefCell<Rc<Cred>>,
+    /// Dispositions.
+    pub actions: RefCell<Rc<Actions>>,
+    /// Signals for this thread alone.
+    pub pending: Pending,
+    /// Blocked signals.
+    pub blocked: Cell<SigSet>,
+    /// Mask to put back after the handler that ends a `sigsuspend`, `ppoll` or the like.
+    pub saved_mask: Cell<Option<SigSet>>,
+    /// Alternate signal stack.
+    pub alt_stack: Cell<AltStack>,
+    /// Woken when a signal may have arrived, or the thread must end.
+    pub signaled: WaitQueue,
+    /// This thread alone must end (`exit`, or another thread's execve).
+    pub must_exit: Cell<Option<u8>>,
+    /// Name, at most 15 bytes.
+    pub comm: RefCell<Vec<u8>>,
+    /// `set_tid_address`: cleared and futex-woken at exit.
+    pub clear_child_tid: Cell<u64>,
+    /// Head of the robust futex list.
+    pub robust_list: Cell<u64>,
+    /// Parked `restart_syscall`.
+    pub restart: Cell<Option<Restart>>,
+    /// System-call number in progress, for restarts and `/proc`; none in user code.
+    pub in_syscall: Cell<Option<(Arch, u32)>>,
+    /// Consumption.
+    pub usage: Cell<Usage>,
+    /// Waits inside the kernel (state S of `/proc/PID/stat`).
+    pub sleeping: Cell<bool>,
+    /// Signal at the parent's end (`PR_SET_PDEATHSIG`).
+    pub parent_death_signal: Cell<u32>,
+    /// `PR_SET_NO_NEW_PRIVS`.
+    pub no_new_privs: Cell<bool>,
+    /// `PR_SET_KEEPCAPS`.
+    pub keep_caps: Cell<bool>,
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Task({}/{} {})", self.process.pid, self.tid, String::from_utf8_lossy(&self.comm.borrow()))
+    }
+}
+
+impl Task {
+    /// Memory.
+    pub fn mm(&self) -> Rc<Mm> {
+        self.mm.borrow().clone()
+    }
+
+    /// Descriptors.
+    pub fn files(&self) -> Rc<FdTable> {
+        self.files.borrow().clone()
+    }
+
+    /// Credentials.
+    pub fn cred(&self) -> Rc<Cred> {
+        self.cred.borrow().clone()
+    }
+
+    /// Dispositions.
+    pub fn actions(&self) -> Rc<Actions> {
+        self.actions.borrow().clone()
+    }
+
+    /// A copy of root, working directory and umask.
+    pub fn fs(&self) -> FsContext {
+        self.fs.borrow().borrow().clone()
+    }
+
+    /// Table in use by the program.
+    pub fn arch(&self) -> Arch {
+        self.mm.borrow().arch
+    }
+
+    /// Whether something waits that ends an interruptible wait.
+    pub fn has_signal(&self) -> bool {
+        let unblocked = SigSet(!self.blocked.get().0);
+        let pending = SigSet(self.pending.set().0 | self.process.pending.set().0);
+        pending.0 & unblocked.0 != 0 || self.must_end() || self.process.stopped.get()
+    }
+
+    /// Whether the thread must end now.
+    pub fn must_end(&self) -> bool {
+        self.process.exit_status.get().is_some() || self.must_exit.get().is_some()
+    }
+
+    /// Waits for something, or for a signal: then the wait is dropped and `ERESTARTSYS` given.
+    pub async fn interruptible<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        let mut work = std::pin::pin!(work);
+        let result = std::future::poll_fn(|cx| {
+            if let Poll::Ready(value) = work.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+            if self.has_signal() {
+                return Poll::Ready(Err(Errno::ERESTARTSYS));
+            }
+            self.sleeping.set(true);
+            self.signaled.register(cx.waker());
+            Poll::Pending
+        })
+        .await;
+        self.sleeping.set(false);
+        result
+    }
+
+    /// Waits until a condition holds, looking again whenever the queue changes; a signal ends it with `ERESTARTSYS`.
+    pub async fn wait_until<T>(&self, queue: &WaitQueue, mut test: impl FnMut() -> Option<T>) -> Result<T> {
+        loop {
+            if let Some(value) = test() {
+                return Ok(value);
+            }
+            self.interruptible(queue.wait()).await?;
+        }
+    }
+
+    /// Installs an open file at the lowest free descriptor.
+    pub fn install(&self, file: Rc<crate::file::OpenFile>, close_on_exec: bool) -> Result<crate::file::Fd> {
+        let limit = self.process.limit(linux_abi::resource::RLIMIT_NOFILE as usize);
+        self.files().install(file, close_on_exec, 0, limit)
+    }
+}

@@ -1,0 +1,95 @@
+//! One-byte opcodes 80–BF: immediate arithmetic, moves, sign conversions, strings.
+
+use super::build::*;
+use crate::Access::{Read, ReadWrite, Write};
+use crate::Feature::Fpu;
+use crate::Flow::Call;
+use crate::Op::*;
+
+#[rustfmt::skip] // One instruction a line, in the manual's order.
+pub(super) const ROWS: &[Row] = &[
+    row(Add, op(0x80).n(0).b(), &[rw(Eb), r(Ib)], ALU).lock(),
+    row(Or, op(0x80).n(1).b(), &[rw(Eb), r(Ib)], LOGIC).lock(),
+    row(Adc, op(0x80).n(2).b(), &[rw(Eb), r(Ib)], ALU_CARRY).lock(),
+    row(Sbb, op(0x80).n(3).b(), &[rw(Eb), r(Ib)], ALU_CARRY).lock(),
+    row(And, op(0x80).n(4).b(), &[rw(Eb), r(Ib)], LOGIC).lock(),
+    row(Sub, op(0x80).n(5).b(), &[rw(Eb), r(Ib)], ALU).lock(),
+    row(Xor, op(0x80).n(6).b(), &[rw(Eb), r(Ib)], LOGIC).lock(),
+    row(Cmp, op(0x80).n(7).b(), &[r(Eb), r(Ib)], ALU),
+
+    row(Add, op(0x81).n(0), &[rw(Ev), r(Iz)], ALU).lock(),
+    row(Or, op(0x81).n(1), &[rw(Ev), r(Iz)], LOGIC).lock(),
+    row(Adc, op(0x81).n(2), &[rw(Ev), r(Iz)], ALU_CARRY).lock(),
+    row(Sbb, op(0x81).n(3), &[rw(Ev), r(Iz)], ALU_CARRY).lock(),
+    row(And, op(0x81).n(4), &[rw(Ev), r(Iz)], LOGIC).lock(),
+    row(Sub, op(0x81).n(5), &[rw(Ev), r(Iz)], ALU).lock(),
+    row(Xor, op(0x81).n(6), &[rw(Ev), r(Iz)], LOGIC).lock(),
+    row(Cmp, op(0x81).n(7), &[r(Ev), r(Iz)], ALU),
+
+    row(Add, op(0x82).n(0).b(), &[rw(Eb), r(Ib)], ALU).lock().legacy(),
+    row(Or, op(0x82).n(1).b(), &[rw(Eb), r(Ib)], LOGIC).lock().legacy(),
+    row(Adc, op(0x82).n(2).b(), &[rw(Eb), r(Ib)], ALU_CARRY).lock().legacy(),
+    row(Sbb, op(0x82).n(3).b(), &[rw(Eb), r(Ib)], ALU_CARRY).lock().legacy(),
+    row(And, op(0x82).n(4).b(), &[rw(Eb), r(Ib)], LOGIC).lock().legacy(),
+    row(Sub, op(0x82).n(5).b(), &[rw(Eb), r(Ib)], ALU).lock().legacy(),
+    row(Xor, op(0x82).n(6).b(), &[rw(Eb), r(Ib)], LOGIC).lock().legacy(),
+    row(Cmp, op(0x82).n(7).b(), &[r(Eb), r(Ib)], ALU).legacy(),
+
+    row(Add, op(0x83).n(0), &[rw(Ev), r(Ibs)], ALU).lock(),
+    row(Or, op(0x83).n(1), &[rw(Ev), r(Ibs)], LOGIC).lock(),
+    row(Adc, op(0x83).n(2), &[rw(Ev), r(Ibs)], ALU_CARRY).lock(),
+    row(Sbb, op(0x83).n(3), &[rw(Ev), r(Ibs)], ALU_CARRY).lock(),
+    row(And, op(0x83).n(4), &[rw(Ev), r(Ibs)], LOGIC).lock(),
+    row(Sub, op(0x83).n(5), &[rw(Ev), r(Ibs)], ALU).lock(),
+    row(Xor, op(0x83).n(6), &[rw(Ev), r(Ibs)], LOGIC).lock(),
+    row(Cmp, op(0x83).n(7), &[r(Ev), r(Ibs)], ALU),
+
+
+    row(Test, op(0x84).r().b(), &[r(Eb), r(Gb)], LOGIC),
+    row(Test, op(0x85).r(), &[r(Ev), r(Gv)], LOGIC),
+    row(Xchg, op(0x86).r().b(), &[rw(Eb), rw(Gb)], NONE).lock(),
+    row(Xchg, op(0x87).r(), &[rw(Ev), rw(Gv)], NONE).lock(),
+    row(Mov, op(0x88).r().b(), &[w(Eb), r(Gb)], NONE),
+    row(Mov, op(0x89).r(), &[w(Ev), r(Gv)], NONE),
+    row(Mov, op(0x8a).r().b(), &[w(Gb), r(Eb)], NONE),
+    row(Mov, op(0x8b).r(), &[w(Gv), r(Ev)], NONE),
+    row(Mov, op(0x8c).r(), &[w(RvMw), r(Sw)], NONE),
+    row(Lea, op(0x8d).mem(), &[w(Gv), none(M)], NONE),
+    row(Mov, op(0x8e).r(), &[w(Sw), r(RvMw)], NONE),
+    row(Pop, op(0x8f).n(0).d64(), &[w(Ev)], NONE).pop(),
+
+    row(Pause, op(0x90).f3(), &[], NONE),
+    row(Nop, op(0x90).rex_b(false), &[], NONE),
+    row(Xchg, op(0x90).plus(), &[rw(Zv), rw(Rax)], NONE),
+    row(Cbw, op(0x98).o16(), &[], NONE).regs(AX, AX),
+    row(Cwde, op(0x98).o32(), &[], NONE).regs(AX, AX),
+    row(Cdqe, op(0x98).o64(), &[], NONE).regs(AX, AX),
+    row(Cwd, op(0x99).o16(), &[], NONE).regs(AX, DX),
+    row(Cdq, op(0x99).o32(), &[], NONE).regs(AX, DX),
+    row(Cqo, op(0x99).o64(), &[], NONE).regs(AX, DX),
+    row(CallFar, op(0x9a), &[r(Ap)], NONE).push().flow(Call).legacy(),
+    row(Fwait, op(0x9b), &[], NONE).feature(Fpu),
+    row(Pushf, op(0x9c).d64(), &[], flags().reads(STATUS.or(D))).push(),
+    row(Popf, op(0x9d).d64(), &[], flags().writes(STATUS.or(D))).pop(),
+    row(Sahf, op(0x9e).b(), &[], flags().writes(SZAPC)).regs(AX, NO_REGS),
+    row(Lahf, op(0x9f).b(), &[], flags().reads(SZAPC)).regs(NO_REGS, AX),
+
+    row(Mov, op(0xa0).b(), &[w(Al), r(Ob)], NONE),
+    row(Mov, op(0xa1), &[w(Rax), r(Ov)], NONE),
+    row(Mov, op(0xa2).b(), &[w(Ob), r(Al)], NONE),
+    row(Mov, op(0xa3), &[w(Ov), r(Rax)], NONE),
+    row(Movs, op(0xa4).b(), &[], STRING).regs(SI.or(DI), SI.or(DI)).memory(ReadWrite).repeats(),
+    row(Movs, op(0xa5), &[], STRING).regs(SI.or(DI), SI.or(DI)).memory(ReadWrite).repeats(),
+    row(Cmps, op(0xa6).b(), &[], COMPARE).regs(SI.or(DI), SI.or(DI)).memory(Read).repeats(),
+    row(Cmps, op(0xa7), &[], COMPARE).regs(SI.or(DI), SI.or(DI)).memory(Read).repeats(),
+    row(Test, op(0xa8).b(), &[r(Al), r(Ib)], LOGIC),
+    row(Test, op(0xa9), &[r(Rax), r(Iz)], LOGIC),
+    row(Stos, op(0xaa).b(), &[], STRING).regs(AX.or(DI), DI).memory(Write).repeats(),
+    row(Stos, op(0xab), &[], STRING).regs(AX.or(DI), DI).memory(Write).repeats(),
+    row(Lods, op(0xac).b(), &[], STRING).regs(SI, AX.or(SI)).memory(Read).repeats(),
+    row(Lods, op(0xad), &[], STRING).regs(SI, AX.or(SI)).memory(Read).repeats(),
+    row(Scas, op(0xae).b(), &[], COMPARE).regs(AX.or(DI), DI).memory(Read).repeats(),
+    row(Scas, op(0xaf), &[], COMPARE).regs(AX.or(DI), DI).memory(Read).repeats(),
+    row(Mov, op(0xb0).plus().b(), &[w(Zb), r(Ib)], NONE),
+    row(Mov, op(0xb8).plus(), &[w(Zv), r(Iv)], NONE),
+];

@@ -1,0 +1,244 @@
+//! What handlers work on: the state of one call of [`crate::Interp`]'s `run`.
+
+use crate::flags::Flags;
+use crate::int::Int;
+use crate::uop::Uop;
+use guest_mem::{Access, AddressSpace, MemFault};
+use x86_cpu::{CodeMode, Cpuid, CpuState, Exception, Exit, Segment, Vector, flags, gpr};
+use x86_decode::Seg;
+
+/// Slots of [`Cx::gpr`] behind the sixteen registers, so that an address is always the same sum.
+pub(crate) mod slot {
+    /// Always zero: an absent base, index or segment base.
+    pub(crate) const ZERO: u8 = 16;
+    /// Address of the page that the running block starts in.
+    pub(crate) const PAGE: u8 = 17;
+    /// Segment bases, in encoding order; the first four are zero in 64-bit mode.
+    pub(crate) const SEGMENT: u8 = 18;
+    /// Always [`BIAS_VALUE`](super::BIAS_VALUE).
+    pub(crate) const BIAS: u8 = 24;
+}
+
+/// See [`crate::uop::MemParts`]: a RIP-relative displacement that would overflow when made page-relative.
+pub(crate) const BIAS_VALUE: u64 = 0x2000;
+
+/// Why the running block is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Instruction done; `rip` is the next one.
+    Branch,
+    /// Instruction done; the next one follows it, but must be looked up again (code or mode changed).
+    Resync,
+    /// Instruction partly done (a repeated one); it goes on at its own address.
+    Again,
+    /// `exit` holds a fault: the instruction is not done.
+    Fault,
+    /// `exit` holds a trap: the instruction is done, RIP is the next one.
+    Trap,
+}
+
+/// What a handler gives back.
+pub(crate) type Step = Result<(), Stop>;
+
+/// State of one run.
+pub(crate) struct Cx<'a> {
+    /// General registers and the [`slot`]s.
+    pub(crate) gpr: [u64; 32],
+    pub(crate) flags: Flags,
+    /// Next instruction; valid between blocks only.
+    pub(crate) rip: u64,
+    /// Mask of linear addresses and of RIP: 32 or 64 bits.
+    pub(crate) mask: u64,
+    /// [`AddressSpace::code_writes`] when the block was looked up.
+    pub(crate) code_writes: u64,
+    /// Instructions done before the running block, iterations of repeated ones included.
+    pub(crate) retired: u64,
+    /// A trap follows every instruction (TF).
+    pub(crate) single_step: bool,
+    pub(crate) exit: Exit,
+    pub(crate) mem: &'a AddressSpace,
+    pub(crate) cpu: &'a mut CpuState,
+    pub(crate) cpuid: Cpuid,
+}
+
+impl<'a> Cx<'a> {
+    pub(crate) fn enter(cpu: &'a mut CpuState, mem: &'a AddressSpace, cpuid: Cpuid) -> Cx<'a> {
+        let mut all = [0; 32];
+        all[..16].copy_from_slice(&cpu.gpr);
+        all[usize::from(slot::BIAS)] = BIAS_VALUE;
+        let mut cx = Cx {
+            gpr: all,
+            flags: Flags::load(cpu.rflags),
+            rip: cpu.rip,
+            mask: 0,
+            code_writes: mem.code_writes(),
+            retired: 0,
+            single_step: cpu.rflags & flags::TF != 0,
+            exit: Exit::Budget,
+            mem,
+            cpu,
+            cpuid,
+        };
+        cx.refresh_segments();
+        cx
+    }
+
+    /// Makes `cpu` architecturally exact.
+    pub(crate) fn leave(&mut self) {
+        self.cpu.gpr.copy_from_slice(&self.gpr[..16]);
+        self.cpu.rip = self.rip;
+        self.cpu.rflags = self.rflags();
+        self.cpu.tsc = self.cpu.tsc.wrapping_add(self.retired);
+    }
+
+    /// RFLAGS with the lazy ones filled in.
+    pub(crate) fn rflags(&self) -> u32 {
+        self.cpu.rflags & !flags::OSZAPC | self.flags.bits() | flags::FIXED
+    }
+
+    pub(crate) fn is_64(&self) -> bool {
+        self.cpu.mode == CodeMode::Bits64
+    }
+
+    /// Follows a change of mode or of a segment register.
+    pub(crate) fn refresh_segments(&mut self) {
+        let s = self.cpu.segments;
+        let long = self.is_64();
+        self.mask = if long { u64::MAX } else { 0xffff_ffff };
+        let flat = |segment: Segment| if long { 0 } else { segment.base };
+        let bases = [flat(s.es), flat(s.cs), flat(s.ss), flat(s.ds), s.fs.base, s.gs.base];
+        for (i, base) in bases.into_iter().enumerate() {
+            self.gpr[usize::from(slot::SEGMENT) + i] = base;
+        }
+    }
+
+    /// Whether ES, SS and DS start at 0, as they practically always do.
+    pub(crate) fn is_flat(&self) -> bool {
+        let base = |seg: Seg| self.gpr[usize::from(slot::SEGMENT) + seg as usize];
+        base(Seg::Es) | base(Seg::Cs) | base(Seg::Ss) | base(Seg::Ds) == 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn reg(&self, reg: u8) -> u64 {
+        self.gpr[usize::from(reg & 31)]
+    }
+
+    /// Address of the instruction behind `u`.
+    #[inline(always)]
+    pub(crate) fn next_ip(&self, u: &Uop) -> u64 {
+        self.gpr[usize::from(slot::PAGE)].wrapping_add(u64::from(u.next)) & self.mask
+    }
+
+    /// Address of the instruction `u`.
+    pub(crate) fn this_ip(&self, u: &Uop) -> u64 {
+        self.next_ip(u).wrapping_sub(u64::from(u.len)) & self.mask
+    }
+
+    /// Records a failed access. An address that is not canonical is no page fault but #GP (SDM vol. 1 §3.3.7.1).
+    #[cold]
+    pub(crate) fn mem_fault(&mut self, fault: MemFault) -> Stop {
+        if self.is_64() && fault.addr.wrapping_add(1 << 47) >> 48 != 0 {
+            return self.fault(Vector::GeneralProtection, 0);
+        }
+        self.exit = Exit::Fault(fault);
+        Stop::Fault
+    }
+
+    /// Records an exception that leaves RIP at the instruction.
+    #[cold]
+    pub(crate) fn fault(&mut self, vector: Vector, error_code: u32) -> Stop {
+        self.exit = Exit::Exception(Exception { vector, error_code });
+        Stop::Fault
+    }
+
+    #[inline(always)]
+    pub(crate) fn load<T: guest_mem::Scalar>(&mut self, addr: u64) -> Result<T, Stop> {
+        match self.mem.read::<T>(addr) {
+            Ok(value) => Ok(value),
+            Err(fault) => Err(self.mem_fault(fault)),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn load_int<T: Int>(&mut self, addr: u64) -> Result<u64, Stop> {
+        self.load::<T>(addr).map(T::to_u64)
+    }
+
+    /// The load of a read-modify-write: a fault is that of a write.
+    #[inline(always)]
+    pub(crate) fn load_rw<T: Int>(&mut self, addr: u64) -> Result<u64, Stop> {
+        match self.mem.read::<T>(addr) {
+            Ok(value) => Ok(value.to_u64()),
+            Err(fault) => Err(self.mem_fault(MemFault { access: Access::Write, ..fault })),
+        }
+    }
+
+    /// Stores; the handler ends with [`Cx::stored`] when all else is done.
+    #[inline(always)]
+    pub(crate) fn store<T: guest_mem::Scalar>(&mut self, addr: u64, value: T) -> Step {
+        match self.mem.write::<T>(addr, value) {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(self.mem_fault(fault)),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn store_int<T: Int>(&mut self, addr: u64, value: u64) -> Step {
+        self.store::<T>(addr, T::from_u64(value))
+    }
+
+    /// The end of an instruction that stored: if that changed code, the block may be stale.
+    #[inline(always)]
+    pub(crate) fn stored(&self) -> Step {
+        if self.mem.code_writes() == self.code_writes { Ok(()) } else { Err(Stop::Resync) }
+    }
+
+    /// Checks a range before an instruction that touches memory more than once.
+    pub(crate) fn check(&mut self, addr: u64, len: u64, access: Access) -> Step {
+        match self.mem.check(addr, len as usize, access) {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(self.mem_fault(fault)),
+        }
+    }
+
+    /// Linear address of a stack slot `offset` bytes above the stack pointer.
+    #[inline(always)]
+    pub(crate) fn stack(&self, offset: u64) -> u64 {
+        self.stack_at(self.gpr[gpr::RSP].wrapping_add(offset))
+    }
+
+    /// Linear address of a stack offset.
+    #[inline(always)]
+    pub(crate) fn stack_at(&self, offset: u64) -> u64 {
+        (offset & self.mask).wrapping_add(self.gpr[usize::from(slot::SEGMENT) + Seg::Ss as usize]) & self.mask
+    }
+
+    /// Pushes one value of the width.
+    #[inline(always)]
+    pub(crate) fn push<T: Int>(&mut self, value: u64) -> Step {
+        let sp = self.gpr[gpr::RSP].wrapping_sub(T::BYTES) & self.mask;
+        self.store_int::<T>(self.stack_at(sp), value)?;
+        self.gpr[gpr::RSP] = sp;
+        Ok(())
+    }
+
+    /// Pops one value of the width.
+    #[inline(always)]
+    pub(crate) fn pop<T: Int>(&mut self) -> Result<u64, Stop> {
+        let value = self.load_int::<T>(self.stack(0))?;
+        self.drop_stack(T::BYTES);
+        Ok(value)
+    }
+
+    #[inline(always)]
+    pub(crate) fn drop_stack(&mut self, bytes: u64) {
+        self.gpr[gpr::RSP] = self.gpr[gpr::RSP].wrapping_add(bytes) & self.mask;
+    }
+
+    /// Continues elsewhere.
+    #[inline(always)]
+    pub(crate) fn jump(&mut self, target: u64) -> Step {
+        self.rip = target & self.mask;
+        Err(Stop::Branch)
+    }
+}

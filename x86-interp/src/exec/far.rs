@@ -1,0 +1,330 @@
+//! Segment registers and far transfers, as far as the descriptor tables of Linux let user code use them.
+
+use super::branch::set_user_flags;
+use crate::cx::{Cx, Step, Stop};
+use crate::int::Int;
+use crate::uop::{Addr, Any, Handler, Uop};
+use guest_mem::Access;
+use x86_cpu::{CodeMode, Segment, Vector, gpr, selector};
+use x86_decode::{Insn, Op, Operand, Reg, Seg, Width};
+
+const RPL: u16 = 3;
+const SS: u8 = Seg::Ss as u8;
+
+/// What a selector names.
+enum Target {
+    Null,
+    Data { base: u64 },
+    Code(CodeMode),
+}
+
+fn describe(cx: &Cx<'_>, selector_value: u16) -> Option<Target> {
+    let index = usize::from(selector_value >> 3);
+    // Bit 2 selects the LDT; there is none.
+    if selector_value & 4 != 0 {
+        return None;
+    }
+    if selector_value & !RPL == 0 {
+        return Some(Target::Null);
+    }
+    match selector_value | RPL {
+        selector::USER_DS => return Some(Target::Data { base: 0 }),
+        selector::USER32_CS => return Some(Target::Code(CodeMode::Bits32)),
+        selector::USER_CS => return Some(Target::Code(CodeMode::Bits64)),
+        _ => {}
+    }
+    let slot = cx.cpu.tls.get(index.checked_sub(selector::TLS_ENTRY_MIN)?)?;
+    slot.present.then_some(Target::Data { base: slot.base.into() })
+}
+
+/// The segment that a selector loads into a register, or #GP.
+fn load_segment(cx: &mut Cx<'_>, seg: u8, value: u16) -> Result<Segment, Stop> {
+    let with_base = |base| Ok(Segment { selector: value, base });
+    match (describe(cx, value), seg == SS) {
+        // 64-bit code may load a null SS unless its RPL is 3, which user code's is.
+        (Some(Target::Null), false) => with_base(0),
+        (Some(Target::Data { base }), stack) if !stack || value & RPL == RPL => with_base(base),
+        (Some(Target::Code(_)), false) => with_base(0),
+        _ => Err(cx.fault(Vector::GeneralProtection, u32::from(value & !RPL))),
+    }
+}
+
+fn set_segment(cx: &mut Cx<'_>, seg: u8, segment: Segment) {
+    let s = &mut cx.cpu.segments;
+    let register = match seg {
+        0 => &mut s.es,
+        1 => &mut s.cs,
+        2 => &mut s.ss,
+        3 => &mut s.ds,
+        4 => &mut s.fs,
+        _ => &mut s.gs,
+    };
+    *register = segment;
+    cx.refresh_segments();
+}
+
+fn selector_of(cx: &Cx<'_>, seg: u8) -> u64 {
+    let s = &cx.cpu.segments;
+    let register = match seg {
+        0 => s.es,
+        1 => s.cs,
+        2 => s.ss,
+        3 => s.ds,
+        4 => s.fs,
+        _ => s.gs,
+    };
+    register.selector.into()
+}
+
+fn mov_to_seg(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let value = u16::get(cx, u.src) as u16;
+    let segment = load_segment(cx, u.dst, value)?;
+    set_segment(cx, u.dst, segment);
+    Err(Stop::Resync)
+}
+
+fn mov_to_seg_m(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let value = cx.load::<u16>(Any::linear(cx, u))?;
+    let segment = load_segment(cx, u.dst, value)?;
+    set_segment(cx, u.dst, segment);
+    Err(Stop::Resync)
+}
+
+fn mov_from_seg<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    T::set(cx, u.dst, selector_of(cx, u.src));
+    Ok(())
+}
+
+fn mov_from_seg_m(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.store::<u16>(Any::linear(cx, u), selector_of(cx, u.src) as u16)?;
+    cx.stored()
+}
+
+/// `push sreg` moves the pointer by the operand size but writes 16 bits (SDM vol. 2, PUSH: "recent" processors).
+fn push_seg<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let sp = cx.gpr[gpr::RSP].wrapping_sub(T::BYTES) & cx.mask;
+    cx.store::<u16>(cx.stack_at(sp), selector_of(cx, u.dst) as u16)?;
+    cx.gpr[gpr::RSP] = sp;
+    cx.stored()
+}
+
+fn pop_seg<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let value = cx.load_int::<T>(cx.stack(0))? as u16;
+    let segment = load_segment(cx, u.dst, value)?;
+    cx.drop_stack(T::BYTES);
+    set_segment(cx, u.dst, segment);
+    Err(Stop::Resync)
+}
+
+/// `lds` and its like: `aux` is the segment register.
+fn load_far_pointer<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let addr = Any::linear(cx, u);
+    let offset = cx.load_int::<T>(addr)?;
+    let value = cx.load::<u16>(addr.wrapping_add(T::BYTES) & cx.mask)?;
+    let segment = load_segment(cx, u.aux, value)?;
+    T::set(cx, u.dst, offset);
+    set_segment(cx, u.aux, segment);
+    Err(Stop::Resync)
+}
+
+/// Checks the code selector of a far transfer.
+fn code_target(cx: &mut Cx<'_>, value: u16) -> Result<CodeMode, Stop> {
+    match describe(cx, value) {
+        Some(Target::Code(mode)) if value & RPL == RPL => Ok(mode),
+        _ => Err(cx.fault(Vector::GeneralProtection, u32::from(value & !RPL))),
+    }
+}
+
+/// Enters code of another segment. The upper halves of registers do not exist in 32-bit code.
+fn enter_code(cx: &mut Cx<'_>, value: u16, mode: CodeMode, offset: u64) -> Step {
+    cx.cpu.segments.cs = Segment { selector: value, base: 0 };
+    cx.cpu.mode = mode;
+    cx.refresh_segments();
+    if mode == CodeMode::Bits32 {
+        cx.gpr[..16].iter_mut().for_each(|reg| *reg &= 0xffff_ffff);
+    }
+    cx.jump(offset)
+}
+
+fn jmp_far(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let (offset, value) = far_target(cx, u)?;
+    let mode = code_target(cx, value)?;
+    enter_code(cx, value, mode, offset)
+}
+
+const DIRECT: u8 = 0x80;
+
+/// Offset and selector, from the instruction or from memory; `aux` holds the operand size in bytes.
+fn far_target(cx: &mut Cx<'_>, u: &Uop) -> Result<(u64, u16), Stop> {
+    if u.aux & DIRECT != 0 {
+        return Ok((u.imm & 0xffff_ffff, (u.imm >> 32) as u16));
+    }
+    let addr = Any::linear(cx, u);
+    let offset = match u.aux {
+        2 => cx.load_int::<u16>(addr)?,
+        8 => cx.load_int::<u64>(addr)?,
+        _ => cx.load_int::<u32>(addr)?,
+    };
+    let value = cx.load::<u16>(addr.wrapping_add(u64::from(u.aux)) & cx.mask)?;
+    Ok((offset, value))
+}
+
+fn call_far<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let (offset, value) = far_target(cx, u)?;
+    let mode = code_target(cx, value)?;
+    let sp = cx.gpr[gpr::RSP].wrapping_sub(2 * T::BYTES) & cx.mask;
+    cx.check(cx.stack_at(sp), 2 * T::BYTES, Access::Write)?;
+    cx.store_int::<T>(cx.stack_at(sp.wrapping_add(T::BYTES)), cx.cpu.segments.cs.selector.into())?;
+    cx.store_int::<T>(cx.stack_at(sp), cx.next_ip(u))?;
+    cx.gpr[gpr::RSP] = sp;
+    enter_code(cx, value, mode, offset)
+}
+
+fn retf<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let offset = cx.load_int::<T>(cx.stack(0))?;
+    let value = cx.load_int::<T>(cx.stack(T::BYTES))? as u16;
+    let mode = code_target(cx, value)?;
+    cx.drop_stack((2 * T::BYTES).wrapping_add(u.imm & 0xffff));
+    enter_code(cx, value, mode, offset)
+}
+
+/// `iret` to the same privilege. 64-bit code also pops SS and RSP (SDM vol. 2, IRET).
+fn iret<T: Int>(cx: &mut Cx<'_>, _: &Uop) -> Step {
+    let offset = cx.load_int::<T>(cx.stack(0))?;
+    let value = cx.load_int::<T>(cx.stack(T::BYTES))? as u16;
+    let image = cx.load_int::<T>(cx.stack(2 * T::BYTES))? as u32;
+    let mode = code_target(cx, value)?;
+    if cx.is_64() {
+        let sp = cx.load_int::<T>(cx.stack(3 * T::BYTES))?;
+        let stack = cx.load_int::<T>(cx.stack(4 * T::BYTES))? as u16;
+        let segment = load_segment(cx, SS, stack)?;
+        cx.gpr[gpr::RSP] = sp;
+        set_segment(cx, SS, segment);
+    } else {
+        cx.drop_stack(3 * T::BYTES);
+    }
+    set_user_flags(cx, image, T::MASK as u32);
+    enter_code(cx, value, mode, offset)
+}
+
+macro_rules! by_word {
+    ($width:expr, $f:ident) => {
+        match $width {
+            Width::W16 => $f::<u16> as Handler,
+            Width::W64 => $f::<u64>,
+            _ => $f::<u32>,
+        }
+    };
+}
+
+pub(crate) fn lower(insn: &Insn, u: &mut Uop) -> Option<Handler> {
+    let w = insn.width;
+    let load_far = |u: &mut Uop, seg: Seg| {
+        u.aux = seg as u8;
+        Some(by_word!(w, load_far_pointer))
+    };
+    Some(match (insn.op, insn.operands[0], insn.operands[1]) {
+        (Op::Mov, Operand::Reg(Reg::Seg(_)), Operand::Mem(_)) => mov_to_seg_m,
+        (Op::Mov, Operand::Reg(Reg::Seg(_)), _) => mov_to_seg,
+        (Op::Mov, Operand::Mem(_), Operand::Reg(Reg::Seg(_))) => mov_from_seg_m,
+        (Op::Mov, _, Operand::Reg(Reg::Seg(_))) => by_word!(w, mov_from_seg),
+        (Op::Push, Operand::Reg(Reg::Seg(_)), _) => by_word!(w, push_seg),
+        (Op::Pop, Operand::Reg(Reg::Seg(_)), _) => by_word!(w, pop_seg),
+        (Op::Lds, ..) => return load_far(u, Seg::Ds),
+        (Op::Les, ..) => return load_far(u, Seg::Es),
+        (Op::Lss, ..) => return load_far(u, Seg::Ss),
+        (Op::Lfs, ..) => return load_far(u, Seg::Fs),
+        (Op::Lgs, ..) => return load_far(u, Seg::Gs),
+        (Op::JmpFar | Op::CallFar, first, _) => {
+            u.aux = if matches!(first, Operand::Far { .. }) { DIRECT } else { w.bytes() };
+            if insn.op == Op::JmpFar { jmp_far } else { by_word!(w, call_far) }
+        }
+        (Op::Retf, ..) => by_word!(w, retf),
+        (Op::Iret, ..) => by_word!(w, iret),
+        (Op::Lar, ..) => {
+            u.aux = u8::from(matches!(insn.operands[1], Operand::Mem(_)));
+            by_word!(w, lar)
+        }
+        (Op::Lsl, ..) => {
+            u.aux = u8::from(matches!(insn.operands[1], Operand::Mem(_)));
+            by_word!(w, lsl)
+        }
+        (Op::Verr | Op::Verw, first, _) => {
+            u.aux = u8::from(matches!(first, Operand::Mem(_))) | if insn.op == Op::Verw { 2 } else { 0 };
+            verify
+        }
+        (Op::Arpl, Operand::Mem(_), _) => arpl_m,
+        (Op::Arpl, ..) => arpl_r,
+        _ => return None,
+    })
+}
+
+fn selector_operand(cx: &mut Cx<'_>, u: &Uop, reg: u8) -> Result<u16, Stop> {
+    if u.aux & 1 != 0 { cx.load::<u16>(Any::linear(cx, u)) } else { Ok(u16::get(cx, reg) as u16) }
+}
+
+/// Access rights and limit of a selector that user code can see.
+fn attributes(cx: &Cx<'_>, value: u16) -> Option<(u64, u64)> {
+    match describe(cx, value)? {
+        Target::Null => None,
+        Target::Code(CodeMode::Bits64) => Some((0x00af_fb00, 0xffff_ffff)),
+        Target::Code(CodeMode::Bits32) => Some((0x00cf_fb00, 0xffff_ffff)),
+        Target::Data { .. } => {
+            let slot = usize::from(value >> 3).checked_sub(selector::TLS_ENTRY_MIN);
+            let limit = slot.and_then(|slot| cx.cpu.tls.get(slot)).map_or(0xffff_ffff, |tls| tls.limit);
+            Some((0x00cf_f300, limit.into()))
+        }
+    }
+}
+
+fn lar<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let value = selector_operand(cx, u, u.src)?;
+    let found = attributes(cx, value);
+    if let Some((rights, _)) = found {
+        T::set(cx, u.dst, rights);
+    }
+    cx.flags.put_zf(found.is_some());
+    Ok(())
+}
+
+fn lsl<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let value = selector_operand(cx, u, u.src)?;
+    let found = attributes(cx, value);
+    if let Some((_, limit)) = found {
+        T::set(cx, u.dst, limit);
+    }
+    cx.flags.put_zf(found.is_some());
+    Ok(())
+}
+
+fn verify(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let value = selector_operand(cx, u, u.dst)?;
+    let write = u.aux & 2 != 0;
+    let ok = match describe(cx, value) {
+        Some(Target::Data { .. }) => true,
+        Some(Target::Code(_)) => !write,
+        _ => false,
+    };
+    cx.flags.put_zf(ok);
+    Ok(())
+}
+
+fn adjusted(destination: u64, source: u64) -> (u64, bool) {
+    let raise = destination & 3 < source & 3;
+    (if raise { destination & !3 | source & 3 } else { destination }, raise)
+}
+
+fn arpl_r(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let (value, raised) = adjusted(u16::get(cx, u.dst), u16::get(cx, u.src));
+    u16::set(cx, u.dst, value);
+    cx.flags.put_zf(raised);
+    Ok(())
+}
+
+fn arpl_m(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let addr = Any::linear(cx, u);
+    let (value, raised) = adjusted(cx.load_rw::<u16>(addr)?, u16::get(cx, u.src));
+    cx.store_int::<u16>(addr, value)?;
+    cx.flags.put_zf(raised);
+    cx.stored()
+}

@@ -1,0 +1,58 @@
+//! From a decoded instruction to a [`Uop`]: each family is asked in turn.
+
+use crate::exec::{alu, bits, branch, far, mov, muldiv, shift, string, system};
+use crate::sse;
+use crate::uop::{LowerMode, Uop};
+use x86_decode::{Flow, Insn, Op};
+
+/// A lowered instruction.
+pub(crate) struct Lowered {
+    pub(crate) uop: Uop,
+    /// The block ends here.
+    pub(crate) last: bool,
+}
+
+/// Lowers the instruction that starts `at` bytes into its page, as number `position` of its block.
+pub(crate) fn lower(insn: &Insn, at: u16, position: u64, mode: LowerMode) -> Lowered {
+    let (mut u, kind) = Uop::pack(insn, at, mode, system::undefined);
+    // Segment registers first: `mov` and `push` of them are not those of the integer families.
+    let privileged = insn.row.privileged.then(|| system::privileged(insn.op));
+    let handler = privileged
+        .or_else(|| far::lower(insn, &mut u))
+        .or_else(|| alu::lower(insn, kind))
+        .or_else(|| mov::lower(insn, &mut u, kind))
+        .or_else(|| branch::lower(insn, &mut u, kind))
+        .or_else(|| shift::lower(insn, &mut u, kind))
+        .or_else(|| string::lower(insn, &mut u, mode))
+        .or_else(|| muldiv::lower(insn, &mut u))
+        .or_else(|| bits::lower(insn, &mut u))
+        .or_else(|| system::lower(insn, &mut u, position))
+        .or_else(|| sse::packed::lower(insn, &mut u))
+        .or_else(|| sse::moves::lower(insn, &mut u));
+    if let Some(handler) = handler {
+        u.run = handler;
+    }
+    let conditional = insn.row.flow == Flow::CondBranch;
+    let goes_on = insn.row.flow == Flow::Next || conditional;
+    let alone = handler.is_none() || matches!(insn.op, Op::Popf);
+    Lowered { uop: u, last: !goes_on || alone }
+}
+
+/// An instruction that always raises an exception.
+pub(crate) fn exception(handler: crate::uop::Handler, at: u16) -> Uop {
+    Uop {
+        run: handler,
+        imm: 0,
+        disp: 0,
+        dst: 0,
+        src: 0,
+        base: 0,
+        index: 0,
+        scale: 0,
+        seg: 0,
+        cut: 0,
+        aux: 0,
+        len: 1,
+        next: at + 1,
+    }
+}

@@ -1,0 +1,211 @@
+//! Small whole programs in machine code: loops, calls, self-modifying code, page crossings, restarts.
+
+use guest_mem::{Access, AddressSpace, Backing, FaultKind, FramePool, Prot, Sharing, Vma};
+use x86_cpu::{CodeMode, CpuState, Exception, ExecEngine, Exit, SyscallGate, Vector, flags, gpr};
+use x86_interp::Interp;
+
+const CODE: u64 = 0x1_0000;
+const DATA: u64 = 0x2_0000;
+const STACK_TOP: u64 = 0x3_8000;
+
+struct World {
+    mem: AddressSpace,
+    cpu: CpuState,
+    interp: Interp,
+}
+
+fn area(start: u64, pages: u64, prot: Prot) -> Vma {
+    Vma {
+        start,
+        end: start + pages * 4096,
+        prot,
+        sharing: Sharing::Private,
+        backing: Backing::Anonymous,
+        grows_down_to: None,
+        skip_fork: false,
+        name: None,
+    }
+}
+
+const RWX: Prot = Prot::READ.union(Prot::WRITE).union(Prot::EXEC);
+const RW: Prot = Prot::READ.union(Prot::WRITE);
+
+fn world(mode: CodeMode, code: &[u8]) -> World {
+    let pool = FramePool::new(1000);
+    let mem = AddressSpace::new(&pool);
+    for vma in [area(CODE, 2, RWX), area(DATA, 4, RW), area(0x3_0000, 8, RW)] {
+        mem.map(vma).expect("maps");
+    }
+    mem.write_bytes(CODE, code).expect("writable");
+    let mut cpu = CpuState::new(mode);
+    cpu.rip = CODE;
+    cpu.gpr[gpr::RSP] = STACK_TOP;
+    World { mem, cpu, interp: Interp::new() }
+}
+
+impl World {
+    fn run(&mut self) -> Exit {
+        self.interp.run(&mut self.cpu, &self.mem, 1_000_000).exit
+    }
+}
+
+const INT80: Exit = Exit::Syscall(SyscallGate::Int80);
+
+#[test]
+fn loop_sums_in_both_modes() {
+    // mov eax,0; mov ecx,100; l: add eax,ecx; dec ecx (two-byte form); jnz l; int 0x80
+    let code = [0xb8, 0, 0, 0, 0, 0xb9, 100, 0, 0, 0, 0x01, 0xc8, 0xff, 0xc9, 0x75, 0xfa, 0xcd, 0x80];
+    for mode in [CodeMode::Bits32, CodeMode::Bits64] {
+        let mut w = world(mode, &code);
+        assert_eq!(w.run(), INT80);
+        assert_eq!(w.cpu.gpr[gpr::RAX], 5050);
+        assert_eq!(w.cpu.rip, CODE + code.len() as u64);
+        assert_eq!(w.cpu.rflags & flags::OSZAPC, flags::ZF | flags::PF);
+    }
+}
+
+#[test]
+fn recursion_uses_the_stack() {
+    // mov eax,10; call f; int 0x80; f: cmp eax,1; jbe r; push eax; dec eax; call f; pop ecx; add eax,ecx; r: ret
+    let code = [
+        0xb8, 10, 0, 0, 0, 0xe8, 2, 0, 0, 0, 0xcd, 0x80, // f at 12
+        0x83, 0xf8, 1, 0x76, 11, 0x50, 0xff, 0xc8, 0xe8, 0xf3, 0xff, 0xff, 0xff, 0x59, 0x01, 0xc8, 0xc3,
+    ];
+    for mode in [CodeMode::Bits32, CodeMode::Bits64] {
+        let mut w = world(mode, &code);
+        assert_eq!(w.run(), INT80);
+        assert_eq!(w.cpu.gpr[gpr::RAX], 55);
+        assert_eq!(w.cpu.gpr[gpr::RSP], STACK_TOP);
+    }
+}
+
+#[test]
+fn a_store_into_the_running_block_is_seen() {
+    // mov byte [CODE+8], 0x42 ; (at 7) mov al, 0x11 -> becomes mov al, 0x42 ; int 0x80
+    let code = [0xc6, 0x05, 0x08, 0x00, 0x01, 0x00, 0x42, 0xb0, 0x11, 0xcd, 0x80];
+    let mut w = world(CodeMode::Bits32, &code);
+    assert_eq!(w.run(), INT80);
+    assert_eq!(w.cpu.gpr[gpr::RAX], 0x42);
+}
+
+#[test]
+fn a_patched_loop_changes_its_step() {
+    // xor eax,eax; mov ecx,4; l: add eax,1 (at 7, immediate at 9); inc byte [CODE+9]; loop l; int 0x80
+    let code =
+        [0x31, 0xc0, 0xb9, 4, 0, 0, 0, 0x83, 0xc0, 1, 0xfe, 0x05, 9, 0, 1, 0, 0xe2, 0xf5, 0xcd, 0x80];
+    let mut w = world(CodeMode::Bits32, &code);
+    assert_eq!(w.run(), INT80);
+    assert_eq!(w.cpu.gpr[gpr::RAX], 1 + 2 + 3 + 4);
+}
+
+#[test]
+fn an_instruction_across_pages_needs_both() {
+    // mov eax, 0x12345678 with its last two bytes on the next page; int 0x80
+    let start = CODE + 4096 - 3;
+    let mut w = world(CodeMode::Bits32, &[]);
+    w.mem.write_bytes(start, &[0xb8, 0x78, 0x56, 0x34, 0x12, 0xcd, 0x80]).expect("writable");
+    w.cpu.rip = start;
+    assert_eq!(w.run(), INT80);
+    assert_eq!(w.cpu.gpr[gpr::RAX], 0x1234_5678);
+
+    // Changing only the second page is noticed.
+    w.mem.write::<u8>(CODE + 4097, 0x99).expect("writable");
+    w.cpu.rip = start;
+    assert_eq!(w.run(), INT80);
+    assert_eq!(w.cpu.gpr[gpr::RAX], 0x9934_5678);
+
+    w.mem.unmap(CODE + 4096, CODE + 8192).expect("unmaps");
+    w.cpu.rip = start;
+    let Exit::Fault(fault) = w.run() else { panic!("should fault") };
+    assert_eq!((fault.addr, fault.access, fault.kind), (CODE + 4096, Access::Execute, FaultKind::NotMapped));
+    assert_eq!(w.cpu.rip, start);
+}
+
+#[test]
+fn rep_movs_stops_at_a_fault_and_goes_on() {
+    // rep movsd; int 0x80
+    let mut w = world(CodeMode::Bits32, &[0xf3, 0xa5, 0xcd, 0x80]);
+    let hole = DATA + 4 * 4096;
+    for i in 0..100_u32 {
+        w.mem.write(DATA + u64::from(i) * 4, i * 3).expect("writable");
+    }
+    w.cpu.gpr[gpr::RSI] = DATA;
+    w.cpu.gpr[gpr::RDI] = hole - 40;
+    w.cpu.gpr[gpr::RCX] = 100;
+    let Exit::Fault(fault) = w.run() else { panic!("should fault") };
+    assert_eq!((fault.addr, fault.access), (hole, Access::Write));
+    assert_eq!(w.cpu.gpr[gpr::RCX], 90);
+    assert_eq!(w.cpu.gpr[gpr::RSI], DATA + 40);
+    assert_eq!(w.cpu.gpr[gpr::RDI], hole);
+    assert_eq!(w.cpu.rip, CODE);
+    w.mem.map(area(hole, 1, RW)).expect("maps");
+    assert_eq!(w.run(), INT80);
+    assert_eq!(w.cpu.gpr[gpr::RCX], 0);
+    assert_eq!(w.mem.read::<u32>(hole - 40 + 99 * 4), Ok(297));
+}
+
+#[test]
+fn overlapping_rep_movs_repeats_a_pattern() {
+    let mut w = world(CodeMode::Bits64, &[0xf3, 0xa4, 0xcd, 0x80]);
+    w.mem.write_bytes(DATA, b"abc").expect("writable");
+    w.cpu.gpr[gpr::RSI] = DATA;
+    w.cpu.gpr[gpr::RDI] = DATA + 3;
+    w.cpu.gpr[gpr::RCX] = 7;
+    assert_eq!(w.run(), INT80);
+    let mut out = [0; 10];
+    w.mem.read_bytes(DATA, &mut out).expect("readable");
+    assert_eq!(&out, b"abcabcabca");
+}
+
+#[test]
+fn exceptions_leave_rip_where_the_manual_says() {
+    let exception = |vector| Exit::Exception(Exception::new(vector));
+    let rows: &[(&[u8], Vector, u64)] = &[
+        (&[0x0f, 0x0b], Vector::InvalidOpcode, 0),
+        (&[0xf7, 0xf1], Vector::DivideError, 0),
+        (&[0xf4], Vector::GeneralProtection, 0),
+        (&[0xcc], Vector::Breakpoint, 1),
+        (&[0xf1], Vector::Debug, 1),
+        (&[0xfa], Vector::GeneralProtection, 0),
+        (&[0xe4, 0x10], Vector::GeneralProtection, 0),
+        (&[0x0f, 0x20, 0xc0], Vector::GeneralProtection, 0),
+    ];
+    for (code, vector, offset) in rows {
+        for mode in [CodeMode::Bits32, CodeMode::Bits64] {
+            let mut w = world(mode, code);
+            assert_eq!(w.run(), exception(*vector), "{code:x?}");
+            assert_eq!(w.cpu.rip, CODE + offset, "{code:x?}");
+        }
+    }
+}
+
+#[test]
+fn single_step_traps_after_each_instruction() {
+    let mut w = world(CodeMode::Bits32, &[0x40, 0x40, 0xcd, 0x80]);
+    w.cpu.rflags |= flags::TF;
+    for i in 1..=2 {
+        assert_eq!(w.run(), Exit::Exception(Exception::new(Vector::Debug)));
+        assert_eq!((w.cpu.gpr[gpr::RAX], w.cpu.rip), (i, CODE + i));
+    }
+}
+
+#[test]
+fn far_jump_changes_the_mode() {
+    // jmp 0x33:CODE+16 ... (64-bit) mov rax, 1 << 32 by movabs; int 0x80
+    let mut code = vec![0xea, 0x10, 0x00, 0x01, 0x00, 0x33, 0x00];
+    code.resize(16, 0x90);
+    code.extend([0x48, 0xb8, 0, 0, 0, 0, 1, 0, 0, 0, 0xcd, 0x80]);
+    let mut w = world(CodeMode::Bits32, &code);
+    assert_eq!(w.run(), INT80);
+    assert_eq!(w.cpu.mode, CodeMode::Bits64);
+    assert_eq!(w.cpu.gpr[gpr::RAX], 1 << 32);
+}
+
+#[test]
+fn budget_is_kept_within_a_block() {
+    let mut w = world(CodeMode::Bits32, &[0xeb, 0xfe]);
+    let outcome = w.interp.run(&mut w.cpu, &w.mem, 1000);
+    assert_eq!(outcome.exit, Exit::Budget);
+    assert!((1000..1032).contains(&outcome.retired), "{}", outcome.retired);
+    assert_eq!(w.cpu.tsc, outcome.retired);
+}
