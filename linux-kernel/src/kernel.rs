@@ -71,14 +71,22 @@ pub struct Kernel {
     pub root: Path,
     /// Home of pipes, sockets and memory files.
     pub anon: AnonFs,
+    /// Files of `memfd_create`, and shared anonymous memory.
+    pub memory_files: Rc<vfs::tmpfs::Tmpfs>,
     /// Who waits on futexes.
     pub futexes: FutexTable,
     /// `flock` and `fcntl` locks.
     pub locks: LockTable,
+    /// Named pipes in use.
+    pub fifos: crate::fs::pipe::FifoTable,
+    /// File watches.
+    pub inotify: crate::fs::inotify::InotifyTable,
     /// Pseudo-terminals.
     pub ptys: PtyTable,
     /// The console, `/dev/tty1` and `/dev/console`.
     pub console: Rc<Tty>,
+    /// Ports of the loopback interface in use.
+    pub ports: crate::net::Ports,
     /// Bound AF_UNIX addresses.
     pub unix_names: UnixNames,
     /// `--strace`.
@@ -95,6 +103,10 @@ pub struct Kernel {
     processes: RefCell<BTreeMap<Pid, Rc<Process>>>,
     tasks: RefCell<BTreeMap<Pid, Weak<Task>>>,
     next_pid: Cell<Pid>,
+    next_device: Cell<u64>,
+    /// Process and thread whose future is being polled: what `/proc/self` leads to. Set around every poll of a
+    /// thread ([`Kernel::spawn_thread`]); file systems have no other way to know who asks.
+    pub(crate) caller: Cell<(Pid, Pid)>,
     /// Whose slice ran last, to charge the time that passed to.
     running: RefCell<Weak<Task>>,
     boot_realtime: Cell<i64>,
@@ -120,6 +132,7 @@ impl Kernel {
     ) -> Rc<Kernel> {
         let (namespace, root) = Namespace::new(root_fs, root_source);
         let anon = AnonFs::new(&namespace);
+        let memory_files = vfs::tmpfs::Tmpfs::new(&pool, vfs::tmpfs::TmpfsOptions { device_number: 1, ..Default::default() });
         let clock = Clock::default();
         clock.advance(now);
         Rc::new(Kernel {
@@ -129,12 +142,16 @@ impl Kernel {
             clock,
             pool,
             namespace,
+            memory_files,
             root,
             anon,
             futexes: FutexTable::default(),
             locks: LockTable::default(),
+            fifos: crate::fs::pipe::FifoTable::default(),
+            inotify: crate::fs::inotify::InotifyTable::default(),
             ptys: PtyTable::default(),
             console: Tty::console(),
+            ports: crate::net::Ports::default(),
             unix_names: UnixNames::default(),
             retired: Cell::new(0),
             syscalls: Cell::new(0),
@@ -144,6 +161,8 @@ impl Kernel {
             processes: RefCell::default(),
             tasks: RefCell::default(),
             next_pid: Cell::new(1),
+            next_device: Cell::new(0x20),
+            caller: Cell::new((0, 0)),
             running: RefCell::default(),
             boot_realtime: Cell::new(now.realtime - now.monotonic.0 as i64),
             observers: RefCell::default(),
@@ -168,6 +187,17 @@ impl Kernel {
     /// Adds a job that is not a guest thread: input pumps, write-back.
     pub fn spawn(&self, job: impl Future<Output = ()> + 'static) {
         self.executor.spawn(job);
+    }
+
+    /// Adds a guest thread.
+    pub(crate) fn spawn_thread(self: &Rc<Self>, task: Rc<Task>) {
+        let ids = (task.process.pid, task.tid);
+        let kernel = self.clone();
+        let mut life = Box::pin(crate::thread::run(task));
+        self.executor.spawn(std::future::poll_fn(move |cx| {
+            kernel.caller.set(ids);
+            life.as_mut().poll(cx)
+        }));
     }
 
     /// Stops everything: every job is dropped where it stands.
@@ -295,6 +325,11 @@ impl Kernel {
             result = result.and(mount.fs.sync().await);
         }
         result
+    }
+
+    /// A device number for a file system without a device (major 0).
+    pub fn next_device_number(&self) -> u64 {
+        self.next_device.replace(self.next_device.get() + 1)
     }
 
     /// A path for an object without a name.

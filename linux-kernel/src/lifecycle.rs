@@ -10,7 +10,6 @@ use crate::signal::deliver::{child_info, group_is_orphaned, kill_process};
 use crate::signal::send::{self, Origin};
 use crate::signal::{AltStack, Pending, Signal};
 use crate::task::{Arch, FsContext, Pid, Process, Session, Task, Usage, WaitStatus};
-use crate::thread;
 use crate::wait::WaitQueue;
 use linux_abi::Errno;
 use linux_abi::signal::SaFlags;
@@ -133,9 +132,9 @@ pub async fn spawn(kernel: &Rc<Kernel>, what: Spawn) -> Result<Rc<Process>> {
     });
     exec::execve(&task, &what.path, what.argv, what.env).await?;
     if what.new_session
-        && let Some(file) = what.files.first()
+        && let Some(file) = what.files.first().and_then(|file| file.ops_as::<crate::tty::file::TtyFile>())
     {
-        crate::tty::adopt_controlling_terminal(&task, file);
+        crate::tty::make_controlling(&process, file.tty());
     }
     process.threads.borrow_mut().push(task.clone());
     kernel.add_process(&process);
@@ -143,7 +142,7 @@ pub async fn spawn(kernel: &Rc<Kernel>, what: Spawn) -> Result<Rc<Process>> {
     if let Some(init) = init {
         init.children.borrow_mut().push(process.clone());
     }
-    kernel.spawn(thread::run(task));
+    kernel.spawn_thread(task);
     Ok(process)
 }
 
@@ -272,7 +271,7 @@ pub async fn clone(task: &Rc<Task>, request: CloneRequest) -> Result<Pid> {
         }
     }
     let shared_mm = has(bits::VFORK).then(|| child.mm());
-    kernel.spawn(thread::run(child.clone()));
+    kernel.spawn_thread(child.clone());
     if let Some(mm) = shared_mm {
         wait_for_vfork(task, &child, &mm).await;
     }
@@ -414,7 +413,7 @@ fn exit_process(task: &Rc<Task>, process: &Rc<Process>) {
         }
     }
     if process.session.borrow().id == process.pid {
-        crate::tty::session_leader_exit(kernel, process);
+        crate::tty::session_leader_exit(process);
     }
     process.zombie.set(true);
     let status = process.exit_status.get().unwrap_or(WaitStatus::Exited(0));

@@ -4,8 +4,13 @@
 //! What this crate deliberately does not know: tasks, descriptors, credentials, HTTP, browsers.
 #![forbid(unsafe_code)]
 
+pub mod datafs;
+pub mod ext2;
 pub mod inode;
 pub mod namespace;
+pub mod page_cache;
+pub mod tmpfs;
+pub mod webfs;
 
 pub use inode::{
     Attributes, DirEntry, FileSystem, FileType, FsStat, Inode, NewNode, RenameMode, SetAttributes, Timestamp,

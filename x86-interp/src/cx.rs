@@ -56,6 +56,8 @@ pub(crate) struct Cx<'a> {
     /// A trap follows every instruction (TF).
     pub(crate) single_step: bool,
     pub(crate) exit: Exit,
+    /// The address of the last access, if it was not canonical.
+    pub(crate) wild: Option<u64>,
     pub(crate) mem: &'a AddressSpace,
     pub(crate) cpu: &'a mut CpuState,
     pub(crate) cpuid: Cpuid,
@@ -75,6 +77,7 @@ impl<'a> Cx<'a> {
             retired: 0,
             single_step: cpu.rflags & flags::TF != 0,
             exit: Exit::Budget,
+            wild: None,
             mem,
             cpu,
             cpuid,
@@ -138,10 +141,23 @@ impl<'a> Cx<'a> {
     #[cold]
     pub(crate) fn mem_fault(&mut self, fault: MemFault) -> Stop {
         if self.is_64() && fault.addr.wrapping_add(1 << 47) >> 48 != 0 {
+            self.wild = Some(fault.addr);
             return self.fault(Vector::GeneralProtection, 0);
         }
         self.exit = Exit::Fault(fault);
         Stop::Fault
+    }
+
+    /// Makes the #GP of a wild address #SS if `u` reached it through the stack segment: with RSP or RBP as its base, or
+    /// as an implicit stack access, known by lying near RSP.
+    #[cold]
+    pub(crate) fn settle_wild(&mut self, u: &Uop) {
+        let Some(addr) = self.wild.take() else { return };
+        let near = addr.wrapping_sub(self.gpr[gpr::RSP]).wrapping_add(0x1_0000) < 0x2_0000;
+        let based = [gpr::RSP as u8, gpr::RBP as u8].contains(&u.base);
+        if u.seg == slot::ZERO && (based || near && u.base == slot::ZERO) {
+            self.fault(Vector::StackFault, 0);
+        }
     }
 
     /// Records an exception that leaves RIP at the instruction.

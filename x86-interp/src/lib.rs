@@ -16,6 +16,7 @@ mod flags;
 mod int;
 mod lower;
 mod run;
+mod soft;
 mod sse;
 mod uop;
 mod x87;

@@ -3,6 +3,7 @@
 use crate::exec::{alu, bits, branch, far, mov, muldiv, shift, string, system};
 use crate::sse;
 use crate::uop::{LowerMode, Uop};
+use crate::x87;
 use x86_decode::{Flow, Insn, Op};
 
 /// A lowered instruction.
@@ -28,7 +29,8 @@ pub(crate) fn lower(insn: &Insn, at: u16, position: u64, mode: LowerMode) -> Low
         .or_else(|| bits::lower(insn, &mut u))
         .or_else(|| system::lower(insn, &mut u, position))
         .or_else(|| sse::packed::lower(insn, &mut u))
-        .or_else(|| sse::moves::lower(insn, &mut u));
+        .or_else(|| sse::moves::lower(insn, &mut u))
+        .or_else(|| x87::lower(insn, &mut u));
     if let Some(handler) = handler {
         u.run = handler;
     }

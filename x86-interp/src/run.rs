@@ -81,6 +81,7 @@ impl Interp {
                 }
                 Stop::Again => {}
                 Stop::Fault => {
+                    cx.settle_wild(op);
                     cx.rip = cx.this_ip(op);
                     return;
                 }

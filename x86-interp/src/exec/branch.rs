@@ -146,7 +146,10 @@ fn pop_m<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 
 fn pusha<T: Int>(cx: &mut Cx<'_>, _: &Uop) -> Step {
     let low = cx.gpr[gpr::RSP].wrapping_sub(8 * T::BYTES) & cx.mask;
-    cx.check(cx.stack_at(low), 8 * T::BYTES, Access::Write)?;
+    for reg in 0..8 {
+        // Checked downwards, as they are pushed.
+        cx.check(cx.stack_at(low.wrapping_add((7 - reg) * T::BYTES)), T::BYTES, Access::Write)?;
+    }
     for reg in 0..8 {
         let addr = cx.stack_at(low.wrapping_add(u64::from(7 - reg) * T::BYTES));
         cx.store_int::<T>(addr, T::get(cx, reg))?;

@@ -323,8 +323,10 @@ fn arpl_r(cx: &mut Cx<'_>, u: &Uop) -> Step {
 
 fn arpl_m(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let addr = Any::linear(cx, u);
-    let (value, raised) = adjusted(cx.load_rw::<u16>(addr)?, u16::get(cx, u.src));
-    cx.store_int::<u16>(addr, value)?;
+    let (value, raised) = adjusted(cx.load_int::<u16>(addr)?, u16::get(cx, u.src));
+    if raised {
+        cx.store_int::<u16>(addr, value)?;
+    }
     cx.flags.put_zf(raised);
     cx.stored()
 }

@@ -174,8 +174,11 @@ fn repeated_compare(cx: &mut Cx<'_>, u: &Uop, compare: fn(&mut Cx<'_>, &Uop) -> 
     let batch = if cx.single_step { 1 } else { BATCH };
     let mut done = 0;
     let mut differs = false;
+    let flags = cx.flags;
     while left > 0 && done < batch && !differs {
         if let Err(stop) = compare(cx, u) {
+            // Unlike counter and pointers, the flags are those from before (SDM vol. 2, REP).
+            cx.flags = flags;
             cx.retired += done;
             return Err(stop);
         }
@@ -198,8 +201,9 @@ fn scas<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 
 #[inline(always)]
 fn cmps<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let a = cx.load_int::<T>(source(cx, u))?;
+    // The order matters only where both fault.
     let b = cx.load_int::<T>(target(cx, u))?;
+    let a = cx.load_int::<T>(source(cx, u))?;
     cx.flags.sub::<T>(a, b, 0);
     let by = stride::<T>(cx);
     advance(cx, u, gpr::RSI, by);

@@ -176,10 +176,10 @@ fn cmpxchg16b(cx: &mut Cx<'_>, u: &Uop) -> Step {
 /// `bound`: #BR where the index is outside the signed bounds in memory.
 fn bound<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let addr = Any::linear(cx, u);
-    let low = T::sext(cx.load_int::<T>(addr)?) as i64;
-    let high = T::sext(cx.load_int::<T>(addr.wrapping_add(T::BYTES) & cx.mask)?) as i64;
     let index = T::sext(T::get(cx, u.dst)) as i64;
-    if index < low || index > high {
+    let low = T::sext(cx.load_int::<T>(addr)?) as i64;
+    // The upper bound is not read where the lower one decides.
+    if index < low || index > T::sext(cx.load_int::<T>(addr.wrapping_add(T::BYTES) & cx.mask)?) as i64 {
         return Err(cx.fault(Vector::BoundRange, 0));
     }
     Ok(())

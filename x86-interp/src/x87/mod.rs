@@ -1,4 +1,19 @@
-//! The x87 unit.
+//! The x87 unit: 80-bit arithmetic in software, the register stack, its control (SDM vol. 1 ch. 8).
 
-/// Status word: exception summary, an unmasked exception is pending.
-pub(crate) const ES: u16 = 1 << 7;
+mod arith;
+mod basic;
+mod control;
+mod transcendental;
+mod transfer;
+mod unit;
+mod value;
+mod wide;
+
+pub(crate) use unit::ES;
+
+use crate::uop::{Handler, Uop};
+use x86_decode::Insn;
+
+pub(crate) fn lower(insn: &Insn, u: &mut Uop) -> Option<Handler> {
+    basic::lower(insn, u).or_else(|| transfer::lower(insn, u)).or_else(|| control::lower(insn, u)).or_else(|| transcendental::lower(insn.op))
+}

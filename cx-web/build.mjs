@@ -1,0 +1,104 @@
+// Builds `dist/`: the API as an ES module (cx.mjs) and as a classic script (cx.js), the worker, the engine, the page.
+//
+//   node build.mjs [--profile web|release|dev] [--skip-cargo] [--wasm-bindgen PATH]
+//
+// CARGO names another cargo, CARGO_TARGET_DIR another target directory, as usual.
+
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const workspace = dirname(here);
+const dist = join(here, "dist");
+const glue = join(here, "build");
+
+const { values: options } = parseArgs({
+  options: {
+    profile: { type: "string", default: "web" },
+    "skip-cargo": { type: "boolean", default: false },
+    "wasm-bindgen": { type: "string" },
+  },
+});
+
+/**
+ * @param {string} program
+ * @param {string[]} args
+ */
+function run(program, args) {
+  try {
+    execFileSync(program, args, { cwd: workspace, stdio: ["ignore", 2, 2] });
+  } catch (error) {
+    console.error(`${program} ${args.join(" ")} failed: ${/** @type {Error} */ (error).message}`);
+    process.exit(1);
+  }
+}
+
+function buildEngine() {
+  const target = "wasm32-unknown-unknown";
+  if (!options["skip-cargo"]) {
+    run(process.env.CARGO ?? "cargo", ["build", "--package", "cx-web", "--lib", "--target", target, "--profile", options.profile]);
+  }
+  const directory = options.profile === "dev" ? "debug" : options.profile;
+  const wasm = join(process.env.CARGO_TARGET_DIR ?? join(workspace, "target"), target, directory, "cx_web.wasm");
+  const installed = join(workspace, "target", "tools", "bin", "wasm-bindgen");
+  const bindgen = options["wasm-bindgen"] ?? (existsSync(installed) ? installed : "wasm-bindgen");
+  run(bindgen, [wasm, "--out-dir", glue, "--out-name", "cx", "--target", "web", "--no-typescript", "--remove-producers-section"]);
+}
+
+/** @type {import("esbuild").BuildOptions} */
+const common = {
+  bundle: true,
+  minify: true,
+  target: "es2022",
+  loader: { ".css": "text" },
+  logLevel: "warning",
+  legalComments: "eof",
+};
+
+async function bundle() {
+  mkdirSync(dist, { recursive: true });
+  const js = (/** @type {string} */ name) => join(here, "js", name);
+  const out = (/** @type {string} */ name) => join(dist, name);
+  // The glue asks for its own address only where it is not told the module's.
+  const noAddress = { "import.meta.url": '""' };
+  const classic = { "import.meta.url": "__cxScript" };
+  const banner = 'var __cxScript=typeof document==="object"&&document.currentScript?document.currentScript.src:location.href;';
+  await Promise.all([
+    build({ ...common, entryPoints: [js("index.js")], outfile: out("cx.mjs"), format: "esm" }),
+    build({ ...common, entryPoints: [js("index.js")], outfile: out("cx.js"), format: "iife", globalName: "CX", define: classic, banner: { js: banner } }),
+    build({ ...common, entryPoints: [js("terminal.js")], outfile: out("terminal.js"), format: "esm" }),
+    build({ ...common, entryPoints: [js("worker/main.js")], outfile: out("worker.js"), format: "iife", define: noAddress, alias: { "cx-engine": join(glue, "cx.js") } }),
+    build({ ...common, entryPoints: [join(here, "page", "page.js")], outfile: out("page.js"), format: "esm" }),
+    build({ ...common, loader: {}, entryPoints: [join(here, "page", "page.css")], outfile: out("page.css") }),
+  ]);
+  copyFileSync(join(glue, "cx_bg.wasm"), out("cx_bg.wasm"));
+  copyFileSync(join(here, "page", "index.html"), out("index.html"));
+  copyFileSync(join(here, "cx.d.ts"), out("cx.d.ts"));
+}
+
+/** What a browser loads, as a server that compresses sends it. */
+function report() {
+  const names = ["cx_bg.wasm", "worker.js", "page.js", "terminal.js", "page.css", "index.html"];
+  let total = 0;
+  for (const name of names) {
+    const bytes = gzipSync(readFileSync(join(dist, name)), { level: 9 }).length;
+    total += bytes;
+    console.error(`${name.padEnd(14)} ${String(statSync(join(dist, name)).size).padStart(9)} bytes, ${String(bytes).padStart(8)} compressed`);
+  }
+  console.error(`${"bundle".padEnd(14)} ${String(total).padStart(25)} compressed`);
+  const limit = 2_000_000;
+  if (options.profile === "web" && total > limit) {
+    console.error(`the bundle is over its limit of ${limit} bytes`);
+    process.exit(1);
+  }
+}
+
+rmSync(dist, { recursive: true, force: true });
+buildEngine();
+await bundle();
+report();

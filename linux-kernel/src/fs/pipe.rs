@@ -1,0 +1,416 @@
+//! Pipes and FIFOs (pipe(7), fifo(7)): one buffer, and ends that read, write, or both.
+//!
+//! A pipe has two wait queues, one for who waits for data and one for who waits for room: a reader with
+//! edge-triggered epoll is not told of its own reads.
+
+use crate::file::{Blocking, FileOps, Io, OpenFile, Ready, Result, open_flags};
+use crate::kernel::Kernel;
+use crate::signal::Signal;
+use crate::signal::send::{self, Origin};
+use crate::task::Task;
+use crate::wait::WaitQueue;
+use async_trait::async_trait;
+use hashbrown::HashMap;
+use linux_abi::Errno;
+use linux_abi::fcntl::F_SETPIPE_SZ;
+use linux_abi::ioctl::FIONREAD;
+use linux_abi::limits::{PIPE_BUF, PIPE_DEFAULT_SIZE, PIPE_MAX_SIZE};
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::{Rc, Weak};
+use vfs::FileType;
+use vfs::namespace::Path;
+
+/// Bytes written together. Only in packet mode (`O_DIRECT`) does a read stop at its end.
+#[derive(Debug, Default)]
+struct Chunk {
+    data: VecDeque<u8>,
+    packet: bool,
+}
+
+/// The buffer between the ends.
+#[derive(Debug)]
+struct Pipe {
+    chunks: RefCell<VecDeque<Chunk>>,
+    len: Cell<usize>,
+    capacity: Cell<usize>,
+    readers: Cell<usize>,
+    writers: Cell<usize>,
+    /// Ends that do both, which watch only the `data` queue.
+    both: Cell<usize>,
+    /// Opens for reading so far: a FIFO's writer waits for the next.
+    reader_openings: Cell<u64>,
+    /// Opens for writing so far.
+    writer_openings: Cell<u64>,
+    /// Data, or the end of it.
+    data: WaitQueue,
+    /// Room, or the end of all readers.
+    space: WaitQueue,
+}
+
+fn bump(cell: &Cell<u64>) {
+    cell.set(cell.get().wrapping_add(1));
+}
+
+impl Pipe {
+    fn new() -> Rc<Pipe> {
+        Rc::new(Pipe {
+            chunks: RefCell::default(),
+            len: Cell::new(0),
+            capacity: Cell::new(PIPE_DEFAULT_SIZE),
+            readers: Cell::new(0),
+            writers: Cell::new(0),
+            both: Cell::new(0),
+            reader_openings: Cell::new(0),
+            writer_openings: Cell::new(0),
+            data: WaitQueue::new(),
+            space: WaitQueue::new(),
+        })
+    }
+
+    fn room(&self) -> usize {
+        self.capacity.get().saturating_sub(self.len.get())
+    }
+
+    /// Room for an atomic write.
+    fn is_writable(&self) -> bool {
+        self.room() >= PIPE_BUF
+    }
+
+    fn wake_space(&self) {
+        self.space.wake_all();
+        if self.both.get() > 0 {
+            self.data.wake_all();
+        }
+    }
+
+    fn take(&self, buf: &mut [u8]) -> usize {
+        let was_writable = self.is_writable();
+        let mut done = 0;
+        {
+            let mut chunks = self.chunks.borrow_mut();
+            while done < buf.len() {
+                let Some(chunk) = chunks.front_mut() else { break };
+                let rest = &mut buf[done..];
+                let count = rest.len().min(chunk.data.len());
+                copy_out(&chunk.data, &mut rest[..count]);
+                chunk.data.drain(..count);
+                done += count;
+                // What a packet has beyond the buffer is lost (pipe(2), O_DIRECT).
+                let lost = if chunk.packet { chunk.data.len() } else { 0 };
+                self.len.set(self.len.get() - count - lost);
+                let packet = chunk.packet;
+                if packet || chunk.data.is_empty() {
+                    chunks.pop_front();
+                }
+                if packet {
+                    break;
+                }
+            }
+        }
+        // Whoever waits for room waits for at most PIPE_BUF.
+        if !was_writable {
+            self.wake_space();
+        }
+        done
+    }
+
+    fn put(&self, data: &[u8], packet: bool) {
+        let mut chunks = self.chunks.borrow_mut();
+        match chunks.back_mut() {
+            Some(last) if !packet && !last.packet => last.data.extend(data),
+            _ => chunks.push_back(Chunk { data: data.iter().copied().collect(), packet }),
+        }
+        self.len.set(self.len.get() + data.len());
+    }
+}
+
+/// Copies the first bytes of a ring to a slice of at most its length.
+pub(crate) fn copy_out(ring: &VecDeque<u8>, out: &mut [u8]) {
+    let (first, second) = ring.as_slices();
+    let split = first.len().min(out.len());
+    out[..split].copy_from_slice(&first[..split]);
+    let rest = out.len() - split;
+    out[split..].copy_from_slice(&second[..rest]);
+}
+
+/// One end of a pipe or FIFO, as a descriptor holds it.
+pub struct PipeEnd {
+    pipe: Rc<Pipe>,
+    reads: bool,
+    writes: bool,
+    /// Writers that had come before this reader: they make no hang-up.
+    writers_before: Cell<u64>,
+}
+
+impl fmt::Debug for PipeEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PipeEnd(reads {}, writes {}, {} bytes)", self.reads, self.writes, self.pipe.len.get())
+    }
+}
+
+impl PipeEnd {
+    fn new(pipe: &Rc<Pipe>, reads: bool, writes: bool) -> PipeEnd {
+        if reads {
+            pipe.readers.set(pipe.readers.get() + 1);
+            bump(&pipe.reader_openings);
+        }
+        if writes {
+            pipe.writers.set(pipe.writers.get() + 1);
+            bump(&pipe.writer_openings);
+        }
+        if reads && writes {
+            pipe.both.set(pipe.both.get() + 1);
+        }
+        pipe.data.wake_all();
+        pipe.space.wake_all();
+        PipeEnd { pipe: pipe.clone(), reads, writes, writers_before: Cell::new(0) }
+    }
+
+    /// `F_GETPIPE_SZ`: bytes the pipe holds.
+    pub fn capacity(&self) -> usize {
+        self.pipe.capacity.get()
+    }
+
+    /// `F_SETPIPE_SZ` (fcntl(2)): gives the size set, which is rounded up to a power of two of pages.
+    pub fn set_capacity(&self, bytes: u64) -> Result<usize> {
+        if bytes > 1 << 31 {
+            return Err(Errno::EINVAL);
+        }
+        let size = usize::try_from(bytes).map_err(|_| Errno::EINVAL)?.max(4096).next_power_of_two();
+        // Not for root either: the host's memory is the limit.
+        if size > PIPE_MAX_SIZE {
+            return Err(Errno::EPERM);
+        }
+        if self.pipe.len.get() > size {
+            return Err(Errno::EBUSY);
+        }
+        self.pipe.capacity.set(size);
+        self.pipe.wake_space();
+        Ok(size)
+    }
+}
+
+/// `F_GETPIPE_SZ` and `F_SETPIPE_SZ` on any file.
+pub fn fcntl_size(file: &OpenFile, command: u32, arg: u64) -> Result<u64> {
+    let end = file.ops_as::<PipeEnd>().ok_or(Errno::EBADF)?;
+    let size = if command == F_SETPIPE_SZ { end.set_capacity(arg & 0xffff_ffff)? } else { end.capacity() };
+    Ok(size as u64)
+}
+
+impl Drop for PipeEnd {
+    fn drop(&mut self) {
+        let pipe = &self.pipe;
+        if self.reads {
+            pipe.readers.set(pipe.readers.get() - 1);
+        }
+        if self.writes {
+            pipe.writers.set(pipe.writers.get() - 1);
+        }
+        if self.reads && self.writes {
+            pipe.both.set(pipe.both.get() - 1);
+        }
+        if pipe.readers.get() == 0 && pipe.writers.get() == 0 {
+            // A FIFO that nobody holds open forgets its data (fifo(7)).
+            pipe.chunks.borrow_mut().clear();
+            pipe.len.set(0);
+        }
+        pipe.data.wake_all();
+        pipe.space.wake_all();
+    }
+}
+
+#[async_trait(?Send)]
+impl FileOps for PipeEnd {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    async fn read(&self, io: Io<'_>, buf: &mut [u8]) -> Result<usize> {
+        if !self.reads {
+            return Err(Errno::EBADF);
+        }
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if self.pipe.len.get() > 0 {
+                return Ok(self.pipe.take(buf));
+            }
+            if self.pipe.writers.get() == 0 {
+                return Ok(0);
+            }
+            if io.blocking == Blocking::Never {
+                return Err(Errno::EAGAIN);
+            }
+            io.task.interruptible(self.pipe.data.wait()).await?;
+        }
+    }
+
+    async fn write(&self, io: Io<'_>, data: &[u8]) -> Result<usize> {
+        if !self.writes {
+            return Err(Errno::EBADF);
+        }
+        let packet = io.file.flags.get() & open_flags::DIRECT != 0;
+        let mut done = 0;
+        while done < data.len() {
+            if self.pipe.readers.get() == 0 {
+                send::to_task(io.task, Signal::PIPE, Origin::of(io.task));
+                return if done > 0 { Ok(done) } else { Err(Errno::EPIPE) };
+            }
+            let rest = &data[done..];
+            // Up to PIPE_BUF is written together or not at all (pipe(7)); so is a packet.
+            let together = if packet { rest.len().min(PIPE_BUF) } else if data.len() <= PIPE_BUF { rest.len() } else { 1 };
+            let room = self.pipe.room();
+            if room >= together {
+                let count = if packet { together } else { rest.len().min(room) };
+                self.pipe.put(&rest[..count], packet);
+                self.pipe.data.wake_all();
+                done += count;
+                continue;
+            }
+            let waited = match io.blocking {
+                Blocking::Never => Err(Errno::EAGAIN),
+                Blocking::Wait => io.task.interruptible(self.pipe.space.wait()).await,
+            };
+            if let Err(error) = waited {
+                return if done > 0 { Ok(done) } else { Err(error) };
+            }
+        }
+        Ok(done)
+    }
+
+    fn ready(&self) -> Ready {
+        let pipe = &self.pipe;
+        let mut ready = Ready::when(self.reads && pipe.len.get() > 0, self.writes && pipe.is_writable());
+        let writers_came = pipe.writer_openings.get() != self.writers_before.get();
+        if self.reads && pipe.writers.get() == 0 && writers_came {
+            ready = ready.union(Ready::HUP);
+        }
+        if self.writes && pipe.readers.get() == 0 {
+            ready = ready.union(Ready::ERR);
+        }
+        ready
+    }
+
+    fn wait_queue(&self) -> Option<&WaitQueue> {
+        Some(if self.reads { &self.pipe.data } else { &self.pipe.space })
+    }
+
+    async fn ioctl(&self, io: Io<'_>, request: u32, arg: u64) -> Result<u64> {
+        match request {
+            FIONREAD => io.task.put(arg, &(self.pipe.len.get() as i32)).await.map(|()| 0),
+            _ => Err(Errno::ENOTTY),
+        }
+    }
+}
+
+/// A pipe as pipe2(2) makes it: the end to read and the end to write. `flags` may hold `O_NONBLOCK` and `O_DIRECT`.
+pub fn new_pipe(kernel: &Kernel, flags: u32) -> (Rc<OpenFile>, Rc<OpenFile>) {
+    let pipe = Pipe::new();
+    let path = kernel.anonymous_path("pipe:[INO]", FileType::Fifo);
+    let status = flags & (open_flags::NONBLOCK | open_flags::DIRECT);
+    let reader = OpenFile::new(Rc::new(PipeEnd::new(&pipe, true, false)), status, path.clone());
+    let writer = OpenFile::new(Rc::new(PipeEnd::new(&pipe, false, true)), status | open_flags::WRONLY, path);
+    (reader, writer)
+}
+
+/// FIFOs in use, by device and inode number.
+#[derive(Debug, Default)]
+pub struct FifoTable {
+    pipes: RefCell<HashMap<(u64, u64), Weak<Pipe>>>,
+}
+
+impl FifoTable {
+    fn get(&self, path: &Path) -> Rc<Pipe> {
+        let inode = path.inode();
+        let key = (inode.device(), inode.attributes().ino);
+        let mut pipes = self.pipes.borrow_mut();
+        if let Some(pipe) = pipes.get(&key).and_then(Weak::upgrade) {
+            return pipe;
+        }
+        pipes.retain(|_, pipe| pipe.strong_count() > 0);
+        let pipe = Pipe::new();
+        pipes.insert(key, Rc::downgrade(&pipe));
+        pipe
+    }
+}
+
+/// Opens a FIFO (fifo(7)): an end for reading or writing alone waits for the other, `O_RDWR` does not.
+pub async fn open_fifo(task: &Rc<Task>, path: &Path, flags: u32) -> Result<Rc<dyn FileOps>> {
+    let pipe = task.kernel.fifos.get(path);
+    let blocking = flags & open_flags::NONBLOCK == 0;
+    match flags & open_flags::ACCMODE {
+        open_flags::RDWR => Ok(Rc::new(PipeEnd::new(&pipe, true, true))),
+        open_flags::WRONLY => {
+            if !blocking && pipe.readers.get() == 0 {
+                return Err(Errno::ENXIO);
+            }
+            let end = PipeEnd::new(&pipe, false, true);
+            if pipe.readers.get() == 0 {
+                wait_for_opening(task, &pipe, &pipe.reader_openings).await?;
+            }
+            Ok(Rc::new(end))
+        }
+        _ => {
+            let end = PipeEnd::new(&pipe, true, false);
+            if pipe.writers.get() == 0 {
+                if blocking {
+                    wait_for_opening(task, &pipe, &pipe.writer_openings).await?;
+                } else {
+                    end.writers_before.set(pipe.writer_openings.get());
+                }
+            }
+            Ok(Rc::new(end))
+        }
+    }
+}
+
+/// Waits for the next opening of the other side, which may be gone again by then.
+async fn wait_for_opening(task: &Rc<Task>, pipe: &Pipe, openings: &Cell<u64>) -> Result<()> {
+    let before = openings.get();
+    task.wait_until(&pipe.data, || (openings.get() != before).then_some(())).await
+}
+
+/// What the host does with an end that it holds itself. No guest thread stands behind these, so none of them waits.
+impl PipeEnd {
+    /// Takes what is there, at most `max` bytes.
+    pub fn pull(&self, max: usize) -> Vec<u8> {
+        let mut piece = vec![0; max.min(self.pipe.len.get())];
+        let count = if self.reads { self.pipe.take(&mut piece) } else { 0 };
+        piece.truncate(count);
+        piece
+    }
+
+    /// Puts as much as there is room for. Gives the number of bytes taken.
+    pub fn push(&self, data: &[u8]) -> usize {
+        let count = if self.writes { data.len().min(self.pipe.room()) } else { 0 };
+        if let Some(part) = data.get(..count).filter(|part| !part.is_empty()) {
+            self.pipe.put(part, false);
+            self.pipe.data.wake_all();
+        }
+        count
+    }
+
+    /// Whether anybody can still read.
+    pub fn has_readers(&self) -> bool {
+        self.pipe.readers.get() > 0
+    }
+
+    /// Whether anybody can still write.
+    pub fn has_writers(&self) -> bool {
+        self.pipe.writers.get() > 0
+    }
+
+    /// Changes when data comes, or the last writer goes.
+    pub fn data_queue(&self) -> &WaitQueue {
+        &self.pipe.data
+    }
+
+    /// Changes when room comes, or the last reader goes.
+    pub fn room_queue(&self) -> &WaitQueue {
+        &self.pipe.space
+    }
+}

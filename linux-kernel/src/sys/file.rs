@@ -1,0 +1,808 @@
+//! Calls on descriptors: read, write, seek, duplicate, control.
+
+use crate::file::{Fd, Io, OpenFile, Result, open_flags};
+use crate::fs::locks::{Family, Held, Kind, Owner, description_owner};
+use crate::sys::Args;
+use crate::task::{Arch, Task};
+use linux_abi::Errno;
+use linux_abi::fcntl;
+use std::rc::Rc;
+use vfs::FileType;
+
+/// Bytes moved between a file and user memory at a time.
+const CHUNK: usize = 256 << 10;
+/// Most one call transfers (linux/fs.h `MAX_RW_COUNT`).
+const MAX_COUNT: u64 = 0x7fff_f000;
+
+fn io<'a>(task: &'a Rc<Task>, file: &'a OpenFile) -> Io<'a> {
+    Io { task, file, blocking: file.blocking() }
+}
+
+/// Drops a descriptor's reference and what closing means besides.
+pub(crate) fn close_file(task: &Task, file: Rc<OpenFile>) {
+    task.kernel.locks.closed_by(&task.process, &file);
+    drop(file);
+}
+
+/// A signal that interrupts after part of the work was done does not show: the part is the result.
+fn partial(done: u64, error: Errno) -> Result<u64> {
+    if done > 0 { Ok(done) } else { Err(error) }
+}
+
+async fn read_one(task: &Rc<Task>, file: &OpenFile, position: Option<u64>, buf: &mut [u8]) -> Result<usize> {
+    match position {
+        Some(offset) => file.ops.read_at(io(task, file), offset, buf).await,
+        None => file.ops.read(io(task, file), buf).await,
+    }
+}
+
+/// Reads into a list of user buffers. `position` is given for seekable files.
+async fn read_vectors(
+    task: &Rc<Task>,
+    file: &Rc<OpenFile>,
+    vectors: &[(u64, u64)],
+    mut position: Option<u64>,
+) -> Result<u64> {
+    if !file.readable() {
+        return Err(Errno::EBADF);
+    }
+    let mm = task.mm();
+    let mut done = 0;
+    let mut buf = Vec::new();
+    for (base, len) in vectors {
+        let mut filled = 0;
+        let len = (*len).min(MAX_COUNT - done.min(MAX_COUNT));
+        while filled < len {
+            let want = ((len - filled) as usize).min(CHUNK);
+            buf.resize(want, 0);
+            let got = match read_one(task, file, position, &mut buf).await {
+                Ok(got) => got,
+                Err(error) => return partial(done, error),
+            };
+            if let Err(error) = mm.write(base.wrapping_add(filled), &buf[..got]).await {
+                return partial(done, error);
+            }
+            filled += got as u64;
+            done += got as u64;
+            position = position.map(|at| at + got as u64);
+            if got < want || position.is_none() {
+                return Ok(done);
+            }
+        }
+    }
+    if vectors.iter().all(|(_, len)| *len == 0) {
+        // A read of nothing still tells of a bad kind of file.
+        read_one(task, file, position, &mut []).await?;
+    }
+    Ok(done)
+}
+
+async fn write_vectors(
+    task: &Rc<Task>,
+    file: &Rc<OpenFile>,
+    vectors: &[(u64, u64)],
+    mut position: Option<u64>,
+) -> Result<u64> {
+    if !file.writable() {
+        return Err(Errno::EBADF);
+    }
+    let mm = task.mm();
+    let total: u64 = vectors.iter().map(|(_, len)| *len).sum();
+    let mut done = 0;
+    // A stream gets a small vector as one piece, so that it stays in one piece (PIPE_BUF, datagrams).
+    if position.is_none() && total <= CHUNK as u64 {
+        let mut data = vec![0; total as usize];
+        let mut at = 0;
+        for (base, len) in vectors {
+            mm.read(*base, &mut data[at..at + *len as usize]).await?;
+            at += *len as usize;
+        }
+        return file.ops.write(io(task, file), &data).await.map(|n| n as u64);
+    }
+    let mut data = Vec::new();
+    for (base, len) in vectors {
+        let mut used = 0;
+        let len = (*len).min(MAX_COUNT - done.min(MAX_COUNT));
+        while used < len {
+            data.resize(((len - used) as usize).min(CHUNK), 0);
+            if let Err(error) = mm.read(base.wrapping_add(used), &mut data).await {
+                return partial(done, error);
+            }
+            let written = match position {
+                Some(offset) => file.ops.write_at(io(task, file), offset, &data).await,
+                None => file.ops.write(io(task, file), &data).await,
+            };
+            let written = match written {
+                Ok(written) => written as u64,
+                Err(error) => return partial(done, error),
+            };
+            used += written;
+            done += written;
+            position = position.map(|at| at + written);
+            if written < data.len() as u64 {
+                return Ok(done);
+            }
+        }
+    }
+    Ok(done)
+}
+
+async fn read_at_cursor(task: &Rc<Task>, fd: Fd, vectors: &[(u64, u64)]) -> Result<u64> {
+    let file = task.file(fd)?;
+    if !file.ops.seekable() {
+        return read_vectors(task, &file, vectors, None).await;
+    }
+    let start = file.position.get();
+    let done = read_vectors(task, &file, vectors, Some(start)).await?;
+    file.position.set(start + done);
+    Ok(done)
+}
+
+async fn write_at_cursor(task: &Rc<Task>, fd: Fd, vectors: &[(u64, u64)]) -> Result<u64> {
+    let file = task.file(fd)?;
+    if !file.ops.seekable() {
+        return write_vectors(task, &file, vectors, None).await;
+    }
+    let append = file.flags.get() & open_flags::APPEND != 0;
+    let start = if append { file.path.inode().attributes().size } else { file.position.get() };
+    let done = write_vectors(task, &file, vectors, Some(start)).await?;
+    file.position.set(start + done);
+    Ok(done)
+}
+
+pub async fn read(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    read_at_cursor(task, a.int(0), &[(a.word(1), a.word(2))]).await
+}
+
+pub async fn write(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    write_at_cursor(task, a.int(0), &[(a.word(1), a.word(2))]).await
+}
+
+pub async fn readv(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    task.file(a.int(0))?;
+    let vectors = task.get_iovecs(a.word(1), a.word(2)).await?;
+    read_at_cursor(task, a.int(0), &vectors).await
+}
+
+pub async fn writev(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    task.file(a.int(0))?;
+    let vectors = task.get_iovecs(a.word(1), a.word(2)).await?;
+    write_at_cursor(task, a.int(0), &vectors).await
+}
+
+fn positioned(task: &Task, fd: Fd, offset: i64) -> Result<(Rc<OpenFile>, u64)> {
+    let file = task.file(fd)?;
+    let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+    if !file.ops.seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    Ok((file, offset))
+}
+
+pub async fn pread64(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let (file, offset) = positioned(task, a.int(0), a.wide(3, task.arch()))?;
+    read_vectors(task, &file, &[(a.word(1), a.word(2))], Some(offset)).await
+}
+
+pub async fn pwrite64(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let (file, offset) = positioned(task, a.int(0), a.wide(3, task.arch()))?;
+    write_vectors(task, &file, &[(a.word(1), a.word(2))], Some(offset)).await
+}
+
+/// `preadv`/`pwritev` pass the offset as two longs on every architecture.
+fn vector_offset(task: &Task, a: &Args) -> i64 {
+    match task.arch() {
+        Arch::I386 => a.wide(3, Arch::I386),
+        Arch::X86_64 => a.word(3) as i64,
+    }
+}
+
+pub async fn preadv(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let (file, offset) = positioned(task, a.int(0), vector_offset(task, a))?;
+    let vectors = task.get_iovecs(a.word(1), a.word(2)).await?;
+    read_vectors(task, &file, &vectors, Some(offset)).await
+}
+
+pub async fn pwritev(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let (file, offset) = positioned(task, a.int(0), vector_offset(task, a))?;
+    let vectors = task.get_iovecs(a.word(1), a.word(2)).await?;
+    write_vectors(task, &file, &vectors, Some(offset)).await
+}
+
+/// `preadv2`: flags that only advise are accepted.
+pub async fn preadv2(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    if vector_offset(task, a) == -1 { readv(task, a).await } else { preadv(task, a).await }
+}
+
+/// `pwritev2`: as `preadv2`.
+pub async fn pwritev2(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    if vector_offset(task, a) == -1 { writev(task, a).await } else { pwritev(task, a).await }
+}
+
+async fn seek(file: &OpenFile, offset: i64, whence: u32) -> Result<u64> {
+    let is_directory = file.path.inode().attributes().file_type == FileType::Directory;
+    if !file.ops.seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    let base = match whence {
+        0 => 0,
+        1 if is_directory => file.directory_position.get() as i64,
+        1 => file.position.get() as i64,
+        2 => file.path.inode().attributes().size as i64,
+        3 | 4 => {
+            let start = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
+            let target = if whence == 3 { vfs::inode::SeekTarget::Data } else { vfs::inode::SeekTarget::Hole };
+            let found = file.path.inode().seek_hole(start, target).await?;
+            file.position.set(found);
+            return Ok(found);
+        }
+        _ => return Err(Errno::EINVAL),
+    };
+    let target = base.checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+    let target = u64::try_from(target).map_err(|_| Errno::EINVAL)?;
+    if is_directory {
+        file.directory_position.set(target);
+    } else {
+        file.position.set(target);
+    }
+    Ok(target)
+}
+
+pub async fn lseek(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let arch = task.arch();
+    let position = seek(&*task.file(a.int(0))?, a.long(1, arch), a.uint(2)).await?;
+    if arch == Arch::I386 && position > i32::MAX as u64 { Err(Errno::EOVERFLOW) } else { Ok(position) }
+}
+
+pub async fn llseek(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let file = task.file(a.int(0))?;
+    let offset = (u64::from(a.uint(1)) << 32 | u64::from(a.uint(2))) as i64;
+    let position = seek(&file, offset, a.uint(4)).await?;
+    task.put(a.word(3), &position).await?;
+    Ok(0)
+}
+
+pub async fn close(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let file = task.files().take(a.int(0))?;
+    close_file(task, file);
+    Ok(0)
+}
+
+pub async fn close_range(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    const UNSHARE: u32 = 2;
+    const CLOEXEC: u32 = 4;
+    let (first, last, flags) = (a.uint(0), a.uint(1), a.uint(2));
+    if first > last || flags & !(UNSHARE | CLOEXEC) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if flags & UNSHARE != 0 {
+        let own = Rc::new(task.files().duplicate());
+        *task.files.borrow_mut() = own;
+    }
+    let files = task.files();
+    for fd in files.numbers().into_iter().filter(|fd| (first..=last).contains(&(*fd as u32))) {
+        if flags & CLOEXEC != 0 {
+            files.set_close_on_exec(fd, true)?;
+        } else {
+            close_file(task, files.take(fd)?);
+        }
+    }
+    Ok(0)
+}
+
+fn nofile(task: &Task) -> u64 {
+    task.process.limit(linux_abi::resource::RLIMIT_NOFILE as usize)
+}
+
+pub async fn dup(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let file = task.files().get(a.int(0))?;
+    task.install(file, false).map(|fd| fd as u64)
+}
+
+fn dup_to(task: &Rc<Task>, old: Fd, new: Fd, close_on_exec: bool) -> Result<u64> {
+    let files = task.files();
+    let file = files.get(old)?;
+    if let Some(replaced) = files.replace(new, file, close_on_exec, nofile(task))? {
+        close_file(task, replaced);
+    }
+    Ok(new as u64)
+}
+
+pub async fn dup2(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    if a.int(0) == a.int(1) {
+        task.files().get(a.int(0))?;
+        return Ok(a.int(1) as u64);
+    }
+    dup_to(task, a.int(0), a.int(1), false)
+}
+
+pub async fn dup3(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let cloexec = fcntl::OFlags::CLOEXEC.bits();
+    if a.int(0) == a.int(1) || a.uint(2) & !cloexec != 0 {
+        return Err(Errno::EINVAL);
+    }
+    dup_to(task, a.int(0), a.int(1), a.uint(2) & cloexec != 0)
+}
+
+/// `struct flock` of either width, decoded.
+struct LockArgument {
+    kind: i16,
+    whence: i16,
+    start: i64,
+    len: i64,
+}
+
+async fn get_lock(task: &Task, addr: u64, wide: bool) -> Result<LockArgument> {
+    if wide && task.arch() == Arch::I386 {
+        // struct flock64 of i386: two shorts, two loff_t at 4, pid.
+        let [head] = task.get::<[u32; 1]>(addr).await?;
+        let [start, len] = task.get::<[i64; 2]>(addr + 4).await?;
+        return Ok(LockArgument { kind: head as i16, whence: (head >> 16) as i16, start, len });
+    }
+    let [head] = task.get::<[u32; 1]>(addr).await?;
+    let (start, len) = if task.arch() == Arch::I386 {
+        let [s, l] = task.get::<[i32; 2]>(addr + 4).await?;
+        (i64::from(s), i64::from(l))
+    } else {
+        let [s, l] = task.get::<[i64; 2]>(addr + 8).await?;
+        (s, l)
+    };
+    Ok(LockArgument { kind: head as i16, whence: (head >> 16) as i16, start, len })
+}
+
+async fn put_lock(task: &Task, addr: u64, wide: bool, found: Option<Held>) -> Result<()> {
+    let Some(held) = found else {
+        return task.put(addr, &fcntl::F_UNLCK).await;
+    };
+    let kind = if held.kind == Kind::Shared { fcntl::F_RDLCK } else { fcntl::F_WRLCK } as u32;
+    let len = if held.end == u64::MAX { 0 } else { held.end - held.start };
+    let pid = match held.owner {
+        Owner::Process(pid) => pid,
+        Owner::Description(_) => -1,
+    };
+    task.put(addr, &kind).await?;
+    if task.arch() == Arch::I386 && !wide {
+        task.put(addr + 4, &[held.start as i32, len as i32, pid]).await
+    } else {
+        let at = if task.arch() == Arch::I386 { addr + 4 } else { addr + 8 };
+        task.put(at, &[held.start as i64, len as i64]).await?;
+        task.put(at + 16, &pid).await
+    }
+}
+
+async fn record_lock(task: &Rc<Task>, file: &Rc<OpenFile>, command: u32, addr: u64, wide: bool) -> Result<u64> {
+    let lock = get_lock(task, addr, wide).await?;
+    let base = match lock.whence {
+        0 => 0,
+        1 => file.position.get() as i64,
+        2 => file.path.inode().attributes().size as i64,
+        _ => return Err(Errno::EINVAL),
+    };
+    let start = base.checked_add(lock.start).ok_or(Errno::EOVERFLOW)?;
+    let (start, end) = match lock.len {
+        0 => (start, None),
+        len if len > 0 => (start, Some(start.checked_add(len).ok_or(Errno::EOVERFLOW)?)),
+        len => (start + len, Some(start)),
+    };
+    let start = u64::try_from(start).map_err(|_| Errno::EINVAL)?;
+    let end = end.map_or(u64::MAX, |end| end as u64);
+    let ofd = (fcntl::F_OFD_GETLK..=fcntl::F_OFD_SETLKW).contains(&command);
+    let owner = if ofd { description_owner(file) } else { Owner::Process(task.process.pid) };
+    let locks = &task.kernel.locks;
+    let kind = match lock.kind {
+        fcntl::F_RDLCK => Kind::Shared,
+        fcntl::F_WRLCK => Kind::Exclusive,
+        fcntl::F_UNLCK => {
+            locks.release(file, Family::Range, owner, start, end);
+            return Ok(0);
+        }
+        _ => return Err(Errno::EINVAL),
+    };
+    let wanted = Held { owner, kind, start, end };
+    if matches!(command, fcntl::F_GETLK | fcntl::F_GETLK64 | fcntl::F_OFD_GETLK) {
+        put_lock(task, addr, wide, locks.conflict(file, Family::Range, wanted)).await?;
+        return Ok(0);
+    }
+    if (kind == Kind::Shared && !file.readable()) || (kind == Kind::Exclusive && !file.writable()) {
+        return Err(Errno::EBADF);
+    }
+    match command {
+        fcntl::F_SETLKW | fcntl::F_SETLKW64 | fcntl::F_OFD_SETLKW => {
+            locks.acquire(task, file, Family::Range, wanted).await?;
+        }
+        _ => locks.try_acquire(file, Family::Range, wanted)?,
+    }
+    Ok(0)
+}
+
+/// `fcntl` and `fcntl64`.
+pub async fn fcntl(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let (fd, command, arg) = (a.int(0), a.uint(1), a.word(2));
+    let files = task.files();
+    let file = files.get(fd)?;
+    let path_only = file.flags.get() & open_flags::PATH != 0;
+    let for_path =
+        [fcntl::F_DUPFD, fcntl::F_DUPFD_CLOEXEC, fcntl::F_GETFD, fcntl::F_SETFD, fcntl::F_GETFL].contains(&command);
+    if path_only && !for_path {
+        return Err(Errno::EBADF);
+    }
+    match command {
+        fcntl::F_DUPFD | fcntl::F_DUPFD_CLOEXEC => {
+            let limit = nofile(task);
+            if arg >= limit {
+                return Err(Errno::EINVAL);
+            }
+            let cloexec = command == fcntl::F_DUPFD_CLOEXEC;
+            files.install(file, cloexec, arg as Fd, limit).map(|fd| fd as u64)
+        }
+        fcntl::F_GETFD => files.close_on_exec(fd).map(u64::from),
+        fcntl::F_SETFD => files.set_close_on_exec(fd, arg & 1 != 0).map(|()| 0),
+        fcntl::F_GETFL => Ok(u64::from(file.flags.get())),
+        fcntl::F_SETFL => {
+            let kept = file.flags.get() & !open_flags::SETTABLE;
+            file.flags.set(kept | (arg as u32 & open_flags::SETTABLE));
+            Ok(0)
+        }
+        fcntl::F_GETLK | fcntl::F_SETLK | fcntl::F_SETLKW => {
+            let wide = task.arch() == Arch::X86_64;
+            record_lock(task, &file, command, arg, wide).await
+        }
+        fcntl::F_GETLK64
+        | fcntl::F_SETLK64
+        | fcntl::F_SETLKW64
+        | fcntl::F_OFD_GETLK
+        | fcntl::F_OFD_SETLK
+        | fcntl::F_OFD_SETLKW => record_lock(task, &file, command, arg, true).await,
+        fcntl::F_SETOWN => {
+            file.owner.set(arg as i32);
+            Ok(0)
+        }
+        fcntl::F_GETOWN => Ok(file.owner.get() as u64),
+        fcntl::F_SETSIG => {
+            file.owner_signal.set(arg as u32);
+            Ok(0)
+        }
+        fcntl::F_GETSIG => Ok(u64::from(file.owner_signal.get())),
+        fcntl::F_SETPIPE_SZ | fcntl::F_GETPIPE_SZ => crate::fs::pipe::fcntl_size(&file, command, arg),
+        fcntl::F_ADD_SEALS | fcntl::F_GET_SEALS => crate::fs::memfd::seals(&file, command, arg as u32),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Requests that every descriptor answers; the rest goes to the file.
+pub async fn ioctl(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    use linux_abi::ioctl::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
+    let (fd, request, arg) = (a.int(0), a.uint(1), a.word(2));
+    let file = task.file(fd)?;
+    let toggle = async |flag: u32| -> Result<u64> {
+        let on = task.get::<i32>(arg).await? != 0;
+        let flags = file.flags.get();
+        file.flags.set(if on { flags | flag } else { flags & !flag });
+        Ok(0)
+    };
+    match request {
+        FIOCLEX => task.files().set_close_on_exec(fd, true).map(|()| 0),
+        FIONCLEX => task.files().set_close_on_exec(fd, false).map(|()| 0),
+        FIONBIO => toggle(open_flags::NONBLOCK).await,
+        FIOASYNC => toggle(open_flags::ASYNC).await,
+        FIONREAD if file.path.inode().attributes().file_type == FileType::Regular && file.ops.seekable() => {
+            let left = file.path.inode().attributes().size.saturating_sub(file.position.get());
+            task.put(arg, &(left.min(i32::MAX as u64) as i32)).await?;
+            Ok(0)
+        }
+        _ => file.ops.ioctl(io(task, &file), request, arg).await,
+    }
+}
+
+pub async fn fsync(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    task.file(a.int(0))?.ops.fsync().await?;
+    Ok(0)
+}
+
+pub async fn sync(task: &Rc<Task>, _a: &Args) -> Result<u64> {
+    // sync(2) has no way to tell of an error; each file's own fsync does.
+    let _ = task.kernel.sync_all().await;
+    Ok(0)
+}
+
+pub async fn syncfs(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let file = task.file(a.int(0))?;
+    task.kernel.harvest_shared_pages();
+    file.path.mount.fs.sync().await?;
+    Ok(0)
+}
+
+/// `sync_file_range`: the stronger `fsync` satisfies it.
+pub async fn sync_file_range(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let file = task.file(a.int(0))?;
+    if !file.ops.seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    fsync(task, a).await
+}
+
+pub async fn ftruncate(task: &Rc<Task>, fd: Fd, size: i64) -> Result<u64> {
+    let file = task.file(fd)?;
+    let size = u64::try_from(size).map_err(|_| Errno::EINVAL)?;
+    if !file.writable() || file.path.inode().attributes().file_type != FileType::Regular {
+        return Err(Errno::EINVAL);
+    }
+    super::path::set_size(task, &file.path.inode(), size).await
+}
+
+pub async fn fallocate(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let arch = task.arch();
+    let file = task.file(a.int(0))?;
+    let (mode, offset) = (a.uint(1), a.wide(2, arch));
+    let len = a.wide(if arch == Arch::I386 { 4 } else { 3 }, arch);
+    if !file.writable() {
+        return Err(Errno::EBADF);
+    }
+    if offset < 0 || len <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    match file.path.inode().attributes().file_type {
+        FileType::Regular if file.ops.seekable() => {}
+        FileType::Fifo => return Err(Errno::ESPIPE),
+        _ => return Err(Errno::ENODEV),
+    }
+    let now = task.kernel.clock.timestamp();
+    file.path.inode().fallocate(mode, offset as u64, len as u64, now).await?;
+    Ok(0)
+}
+
+/// `posix_fadvise`: advice is taken note of, no more.
+pub async fn fadvise(task: &Rc<Task>, fd: Fd, advice: u32) -> Result<u64> {
+    let file = task.file(fd)?;
+    if !file.ops.seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    if advice > 5 { Err(Errno::EINVAL) } else { Ok(0) }
+}
+
+pub async fn readahead(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let file = task.file(a.int(0))?;
+    if !file.readable() { Err(Errno::EBADF) } else { Ok(0) }
+}
+
+pub async fn flock(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    const SHARED: u32 = 1;
+    const EXCLUSIVE: u32 = 2;
+    const NONBLOCK: u32 = 4;
+    const UNLOCK: u32 = 8;
+    let file = task.file(a.int(0))?;
+    let operation = a.uint(1);
+    let owner = description_owner(&file);
+    let kind = match operation & !NONBLOCK {
+        UNLOCK => {
+            task.kernel.locks.release(&file, Family::Flock, owner, 0, u64::MAX);
+            return Ok(0);
+        }
+        SHARED => Kind::Shared,
+        EXCLUSIVE => Kind::Exclusive,
+        _ => return Err(Errno::EINVAL),
+    };
+    let wanted = Held { owner, kind, start: 0, end: u64::MAX };
+    if operation & NONBLOCK != 0 {
+        task.kernel.locks.try_acquire(&file, Family::Flock, wanted)?;
+    } else {
+        task.kernel.locks.acquire(task, &file, Family::Flock, wanted).await?;
+    }
+    Ok(0)
+}
+
+/// Moves bytes between two open files. Positions are given for seekable files used at an explicit offset.
+async fn transfer(
+    task: &Rc<Task>,
+    input: &Rc<OpenFile>,
+    output: &Rc<OpenFile>,
+    in_offset: Option<u64>,
+    out_offset: Option<u64>,
+    count: u64,
+) -> Result<u64> {
+    let cursor = |file: &OpenFile, explicit: Option<u64>| {
+        explicit.or_else(|| file.ops.seekable().then(|| file.position.get()))
+    };
+    let mut from = cursor(input, in_offset);
+    let append = output.flags.get() & open_flags::APPEND != 0;
+    let mut to = cursor(output, out_offset);
+    if append && to.is_some() {
+        to = Some(output.path.inode().attributes().size);
+    }
+    let mut done = 0;
+    let mut buf = Vec::new();
+    while done < count.min(MAX_COUNT) {
+        buf.resize(((count - done) as usize).min(64 << 10), 0);
+        let got = match read_one(task, input, from, &mut buf).await {
+            Ok(0) => break,
+            Ok(got) => got,
+            Err(error) => return partial(done, error),
+        };
+        let written = match to {
+            Some(offset) => output.ops.write_at(io(task, output), offset, &buf[..got]).await,
+            None => output.ops.write(io(task, output), &buf[..got]).await,
+        };
+        let written = match written {
+            Ok(written) => written as u64,
+            Err(error) => return partial(done, error),
+        };
+        done += written;
+        from = from.map(|at| at + written);
+        to = to.map(|at| at + written);
+        if in_offset.is_none() && let Some(at) = from {
+            input.position.set(at);
+        }
+        if out_offset.is_none() && let Some(at) = to {
+            output.position.set(at);
+        }
+        if written < got as u64 {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+async fn sendfile_at(task: &Rc<Task>, a: &Args, wide: bool) -> Result<u64> {
+    let (output, input) = (task.file(a.int(0))?, task.file(a.int(1))?);
+    if !input.readable() || !output.writable() {
+        return Err(Errno::EBADF);
+    }
+    if !input.ops.seekable() {
+        return Err(Errno::EINVAL);
+    }
+    let addr = a.word(2);
+    if addr == 0 {
+        return transfer(task, &input, &output, None, None, a.word(3)).await;
+    }
+    let offset = if wide { task.get::<i64>(addr).await? } else { i64::from(task.get::<i32>(addr).await?) };
+    let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+    let done = transfer(task, &input, &output, Some(offset), None, a.word(3)).await?;
+    if wide {
+        task.put(addr, &(offset + done)).await?;
+    } else {
+        task.put(addr, &((offset + done) as u32)).await?;
+    }
+    Ok(done)
+}
+
+pub async fn sendfile(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    sendfile_at(task, a, task.arch() == Arch::X86_64).await
+}
+
+pub async fn sendfile64(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    sendfile_at(task, a, true).await
+}
+
+pub async fn copy_file_range(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let (input, output) = (task.file(a.int(0))?, task.file(a.int(2))?);
+    if a.uint(5) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if !input.readable() || !output.writable() || output.flags.get() & open_flags::APPEND != 0 {
+        return Err(Errno::EBADF);
+    }
+    for file in [&input, &output] {
+        match file.path.inode().attributes().file_type {
+            FileType::Directory => return Err(Errno::EISDIR),
+            FileType::Regular if file.ops.seekable() => {}
+            _ => return Err(Errno::EINVAL),
+        }
+    }
+    let offset_at = async |addr: u64| -> Result<Option<u64>> {
+        if addr == 0 { Ok(None) } else { task.get::<u64>(addr).await.map(Some) }
+    };
+    let (from, to) = (offset_at(a.word(1)).await?, offset_at(a.word(3)).await?);
+    let start = |file: &OpenFile, explicit: Option<u64>| explicit.unwrap_or_else(|| file.position.get());
+    let (begin, target) = (start(&input, from), start(&output, to));
+    let same = Rc::ptr_eq(&input.path.inode(), &output.path.inode());
+    if same && begin < target.saturating_add(a.word(4)) && target < begin.saturating_add(a.word(4)) {
+        return Err(Errno::EINVAL);
+    }
+    let done = transfer(task, &input, &output, from, to, a.word(4)).await?;
+    if let Some(from) = from {
+        task.put(a.word(1), &(from + done)).await?;
+    }
+    if let Some(to) = to {
+        task.put(a.word(3), &(to + done)).await?;
+    }
+    Ok(done)
+}
+
+/// `splice`: one side must be a pipe.
+pub async fn splice(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let (input, output) = (task.file(a.int(0))?, task.file(a.int(2))?);
+    let pipe = |file: &OpenFile| file.path.inode().attributes().file_type == FileType::Fifo;
+    if !input.readable() || !output.writable() {
+        return Err(Errno::EBADF);
+    }
+    if !pipe(&input) && !pipe(&output) {
+        return Err(Errno::EINVAL);
+    }
+    if (pipe(&input) && a.word(1) != 0) || (pipe(&output) && a.word(3) != 0) {
+        return Err(Errno::ESPIPE);
+    }
+    let offset_at = async |addr: u64| -> Result<Option<u64>> {
+        if addr == 0 { Ok(None) } else { task.get::<u64>(addr).await.map(Some) }
+    };
+    let (from, to) = (offset_at(a.word(1)).await?, offset_at(a.word(3)).await?);
+    // One pipe-full at most: a splice gives what is there.
+    let done = transfer(task, &input, &output, from, to, a.word(4).min(64 << 10)).await?;
+    if let Some(from) = from {
+        task.put(a.word(1), &(from + done)).await?;
+    }
+    if let Some(to) = to {
+        task.put(a.word(3), &(to + done)).await?;
+    }
+    Ok(done)
+}
+
+async fn list_directory(
+    task: &Rc<Task>,
+    fd: Fd,
+    room: usize,
+    encode: impl Fn(&vfs::DirEntry) -> Vec<u8>,
+) -> Result<(Vec<u8>, Rc<OpenFile>, u64)> {
+    let file = task.file(fd)?;
+    let inode = file.path.inode();
+    if inode.attributes().file_type != FileType::Directory {
+        return Err(Errno::ENOTDIR);
+    }
+    let mut out = Vec::new();
+    let mut next = file.directory_position.get();
+    let mut refused = false;
+    inode
+        .readdir(next, &mut |entry| {
+            let record = encode(&entry);
+            if out.len() + record.len() > room {
+                refused = true;
+                return false;
+            }
+            next = entry.next;
+            out.extend_from_slice(&record);
+            true
+        })
+        .await?;
+    // The buffer takes not even one entry.
+    if out.is_empty() && refused { Err(Errno::EINVAL) } else { Ok((out, file, next)) }
+}
+
+pub async fn getdents64(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let encode = |entry: &vfs::DirEntry| {
+        let len = (19 + entry.name.len() + 1).next_multiple_of(8);
+        let mut record = Vec::with_capacity(len);
+        record.extend_from_slice(&entry.ino.to_le_bytes());
+        record.extend_from_slice(&entry.next.to_le_bytes());
+        record.extend_from_slice(&(len as u16).to_le_bytes());
+        record.push(entry.file_type.dirent_type());
+        record.extend_from_slice(&entry.name);
+        record.resize(len, 0);
+        record
+    };
+    let (bytes, file, next) = list_directory(task, a.int(0), a.uint(2) as usize, encode).await?;
+    task.write_bytes(a.word(1), &bytes).await?;
+    file.directory_position.set(next);
+    Ok(bytes.len() as u64)
+}
+
+/// The older `getdents`, with the type in the record's last byte.
+pub async fn getdents(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    let word = task.arch().word_size();
+    let encode = |entry: &vfs::DirEntry| {
+        let len = (2 * word + 2 + entry.name.len() + 2).next_multiple_of(word);
+        let mut record = Vec::with_capacity(len);
+        record.extend_from_slice(&entry.ino.to_le_bytes()[..word]);
+        record.extend_from_slice(&entry.next.to_le_bytes()[..word]);
+        record.extend_from_slice(&(len as u16).to_le_bytes());
+        record.extend_from_slice(&entry.name);
+        record.resize(len, 0);
+        if let Some(last) = record.last_mut() {
+            *last = entry.file_type.dirent_type();
+        }
+        record
+    };
+    let (bytes, file, next) = list_directory(task, a.int(0), a.uint(2) as usize, encode).await?;
+    task.write_bytes(a.word(1), &bytes).await?;
+    file.directory_position.set(next);
+    Ok(bytes.len() as u64)
+}
+

@@ -1,0 +1,354 @@
+//! The processor this runs on, as an oracle: loads a state, runs one instruction, reads the state back.
+//!
+//! Code and data lie at the fixed addresses of [`layout`]. The instruction under test is followed by a
+//! jump out; 32-bit code is entered by a far jump to the compatibility-mode segment of Linux. A fault is caught by a signal
+//! handler on a stack of its own, which takes the state from the signal frame.
+
+use crate::layout::{self, CODE, CODE_LEN, DATA, DATA_LEN, TARGET_GAP};
+use crate::state::State;
+use core::arch::asm;
+use core::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+const CONTROL: u64 = 0x2300_0000;
+const CONTROL_LEN: usize = 0x2000;
+/// 64-bit code that 32-bit code comes back to.
+const STUB: u64 = CONTROL + 0x1000;
+
+// Offsets in the control page.
+const GPR: u64 = 0;
+const FLAGS: u64 = 128;
+const HOST_RSP: u64 = 136;
+const EXIT: u64 = 144;
+const FAULT_EXIT: u64 = 152;
+const TARGET: u64 = 160;
+const DEFAULT_MXCSR: u64 = 176;
+const TAKEN: u64 = 184;
+const RUNNING: u64 = 224;
+const VECTOR: u64 = 192;
+const ERROR: u64 = 200;
+const FAULT_ADDRESS: u64 = 208;
+const FAULT_RIP: u64 = 216;
+const FX: u64 = 256;
+
+/// A fault or trap, as Linux reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trap {
+    /// Exception vector.
+    pub vector: u64,
+    /// Error code.
+    pub error: u64,
+    /// CR2, for page faults.
+    pub address: u64,
+    /// Instruction pointer.
+    pub rip: u64,
+}
+
+/// What running one instruction did.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Registers afterwards.
+    pub state: State,
+    /// The jump target was reached rather than the next instruction.
+    pub taken: bool,
+    /// It did not come through.
+    pub trap: Option<Trap>,
+}
+
+/// Exclusive use of the fixed addresses.
+#[derive(Debug)]
+pub struct Host {
+    _alone: MutexGuard<'static, ()>,
+}
+
+static LOCK: Mutex<()> = Mutex::new(());
+
+fn map(addr: u64, len: usize, prot: i32) {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+    // SAFETY: a fresh anonymous mapping that replaces nothing.
+    let got = unsafe { libc::mmap(addr as *mut libc::c_void, len, prot, flags, -1, 0) };
+    assert_eq!(got as u64, addr, "the test addresses must be free");
+}
+
+/// Writes a value to the control page.
+fn put(offset: u64, value: u64) {
+    // SAFETY: `Host::new` mapped the control page, and offsets are constants inside it.
+    unsafe { ptr::write_volatile((CONTROL + offset) as *mut u64, value) }
+}
+
+fn get(offset: u64) -> u64 {
+    // SAFETY: as in `put`.
+    unsafe { ptr::read_volatile((CONTROL + offset) as *const u64) }
+}
+
+fn copy_in(addr: u64, bytes: &[u8]) {
+    // SAFETY: callers give ranges of the mappings that `Host::new` made.
+    unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), addr as *mut u8, bytes.len()) }
+}
+
+impl Host {
+    /// Maps the fixed addresses and installs the handlers, for this thread, until dropped.
+    pub fn new() -> Host {
+        let alone = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
+        let rw = libc::PROT_READ | libc::PROT_WRITE;
+        map(CODE, CODE_LEN, rw | libc::PROT_EXEC);
+        map(DATA, DATA_LEN, rw);
+        map(CONTROL, CONTROL_LEN, rw | libc::PROT_EXEC);
+        // jmp qword ptr [EXIT]
+        let mut stub = vec![0xff, 0x24, 0x25];
+        stub.extend(((CONTROL + EXIT) as u32).to_le_bytes());
+        copy_in(STUB, &stub);
+        put(DEFAULT_MXCSR, 0x1f80);
+        install_handlers();
+        Host { _alone: alone }
+    }
+
+    /// Replaces the data page.
+    pub fn set_data(&mut self, data: &[u8]) {
+        copy_in(DATA, &data[..DATA_LEN.min(data.len())]);
+    }
+
+    /// The data page.
+    pub fn data(&self) -> Vec<u8> {
+        let mut out = vec![0; DATA_LEN];
+        // SAFETY: the data page is mapped; `out` is as long.
+        unsafe { ptr::copy_nonoverlapping(DATA as *const u8, out.as_mut_ptr(), DATA_LEN) };
+        out
+    }
+
+    /// Runs one instruction at the start of [`layout::CODE`]. It may also jump to [`TARGET_GAP`] behind its end.
+    pub fn run(&mut self, bytes: &[u8], bits32: bool, state: &State) -> Outcome {
+        let exit: Vec<u8> = if bits32 {
+            [&[0xea], &(STUB as u32).to_le_bytes()[..], &[0x33, 0]].concat()
+        } else {
+            [&[0xff, 0x24, 0x25], &((CONTROL + EXIT) as u32).to_le_bytes()[..]].concat()
+        };
+        let mut code = bytes.to_vec();
+        code.extend(&exit);
+        code.resize(bytes.len() + TARGET_GAP as usize, 0xcc);
+        // mov byte ptr [TAKEN], 1
+        code.extend(if bits32 { &[0xc6, 0x05][..] } else { &[0xc6, 0x04, 0x25][..] });
+        code.extend(((CONTROL + TAKEN) as u32).to_le_bytes());
+        code.push(1);
+        code.extend(&exit);
+        copy_in(CODE, &code);
+
+        for (n, value) in state.gpr.iter().enumerate() {
+            put(GPR + 8 * n as u64, *value);
+        }
+        put(FLAGS, state.rflags);
+        copy_in(CONTROL + FX, &state.fx);
+        put(TAKEN, 0);
+        put(VECTOR, u64::MAX);
+        put(TARGET, CODE);
+        // SAFETY: code, control page and handlers are in place.
+        unsafe { if bits32 { enter32() } else { enter64() } };
+        self.outcome()
+    }
+
+    fn outcome(&self) -> Outcome {
+        let mut state = State { gpr: [0; 16], rflags: get(FLAGS), fx: [0; 512] };
+        for (n, value) in state.gpr.iter_mut().enumerate() {
+            *value = get(GPR + 8 * n as u64);
+        }
+        // SAFETY: the control page is mapped, the image is 512 bytes of it.
+        unsafe { ptr::copy_nonoverlapping((CONTROL + FX) as *const u8, state.fx.as_mut_ptr(), 512) };
+        let trap = (get(VECTOR) != u64::MAX).then(|| Trap {
+            vector: get(VECTOR),
+            error: get(ERROR),
+            address: get(FAULT_ADDRESS),
+            rip: get(FAULT_RIP),
+        });
+        Outcome { state, taken: get(TAKEN) & 0xff != 0, trap }
+    }
+}
+
+impl Default for Host {
+    fn default() -> Host {
+        Host::new()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        for (addr, len) in [(CODE, CODE_LEN), (DATA, DATA_LEN), (CONTROL, CONTROL_LEN)] {
+            // SAFETY: our own mappings, no longer used.
+            unsafe { libc::munmap(addr as *mut libc::c_void, len) };
+        }
+    }
+}
+
+/// Loads everything, jumps to the code under test, and saves everything when it comes back.
+macro_rules! enter {
+    ($(#[$doc:meta])* $name:ident, $jump:literal) => {
+        $(#[$doc])*
+        unsafe fn $name() {
+            // SAFETY: the caller vouches for the code; every register it may change is saved here or declared.
+            unsafe {
+                asm!(
+                    "push rbx",
+                    "push rbp",
+                    "lea rax, [rip + 2f]",
+                    "mov qword ptr [{exit}], rax",
+                    "lea rax, [rip + 3f]",
+                    "mov qword ptr [{fault_exit}], rax",
+                    "mov qword ptr [{host_rsp}], rsp",
+                    "mov dword ptr [{running}], 1",
+                    // 32-bit code needs data segments.
+                    "mov eax, 0x2b",
+                    "mov ds, eax",
+                    "mov es, eax",
+                    "fxrstor64 [{fx}]",
+                    "push qword ptr [{flags}]",
+                    "popfq",
+                    "mov rax, qword ptr [{gpr}]",
+                    "mov rcx, qword ptr [{gpr} + 8]",
+                    "mov rdx, qword ptr [{gpr} + 16]",
+                    "mov rbx, qword ptr [{gpr} + 24]",
+                    "mov rsp, qword ptr [{gpr} + 32]",
+                    "mov rbp, qword ptr [{gpr} + 40]",
+                    "mov rsi, qword ptr [{gpr} + 48]",
+                    "mov rdi, qword ptr [{gpr} + 56]",
+                    "mov r8, qword ptr [{gpr} + 64]",
+                    "mov r9, qword ptr [{gpr} + 72]",
+                    "mov r10, qword ptr [{gpr} + 80]",
+                    "mov r11, qword ptr [{gpr} + 88]",
+                    "mov r12, qword ptr [{gpr} + 96]",
+                    "mov r13, qword ptr [{gpr} + 104]",
+                    "mov r14, qword ptr [{gpr} + 112]",
+                    "mov r15, qword ptr [{gpr} + 120]",
+                    $jump,
+                    "2:",
+                    "mov qword ptr [{gpr}], rax",
+                    "mov qword ptr [{gpr} + 8], rcx",
+                    "mov qword ptr [{gpr} + 16], rdx",
+                    "mov qword ptr [{gpr} + 24], rbx",
+                    "mov qword ptr [{gpr} + 32], rsp",
+                    "mov qword ptr [{gpr} + 40], rbp",
+                    "mov qword ptr [{gpr} + 48], rsi",
+                    "mov qword ptr [{gpr} + 56], rdi",
+                    "mov qword ptr [{gpr} + 64], r8",
+                    "mov qword ptr [{gpr} + 72], r9",
+                    "mov qword ptr [{gpr} + 80], r10",
+                    "mov qword ptr [{gpr} + 88], r11",
+                    "mov qword ptr [{gpr} + 96], r12",
+                    "mov qword ptr [{gpr} + 104], r13",
+                    "mov qword ptr [{gpr} + 112], r14",
+                    "mov qword ptr [{gpr} + 120], r15",
+                    "mov rsp, qword ptr [{host_rsp}]",
+                    "pushfq",
+                    "pop qword ptr [{flags}]",
+                    "fxsave64 [{fx}]",
+                    "3:",
+                    "mov rsp, qword ptr [{host_rsp}]",
+                    "mov dword ptr [{running}], 0",
+                    "cld",
+                    "fninit",
+                    "ldmxcsr dword ptr [{mxcsr}]",
+                    "pop rbp",
+                    "pop rbx",
+                    exit = const CONTROL + EXIT,
+                    fault_exit = const CONTROL + FAULT_EXIT,
+                    host_rsp = const CONTROL + HOST_RSP,
+                    running = const CONTROL + RUNNING,
+                    fx = const CONTROL + FX,
+                    flags = const CONTROL + FLAGS,
+                    gpr = const CONTROL + GPR,
+                    target = const CONTROL + TARGET,
+                    mxcsr = const CONTROL + DEFAULT_MXCSR,
+                    out("r12") _,
+                    out("r13") _,
+                    out("r14") _,
+                    out("r15") _,
+                    clobber_abi("sysv64"),
+                );
+            }
+        }
+    };
+}
+
+enter!(
+    /// # Safety
+    /// Code must stand at [`CODE`] that jumps back through the exit slot or faults.
+    enter64,
+    "jmp qword ptr [{target}]"
+);
+enter!(
+    /// # Safety
+    /// As [`enter64`], with 32-bit code.
+    enter32,
+    // The selector stands behind the 32-bit offset.
+    "mov dword ptr [{target} + 4], 0x23
+     jmp fword ptr [{target}]"
+);
+
+fn install_handlers() {
+    const STACK: usize = 64 << 10;
+    let stack = Box::leak(vec![0_u8; STACK].into_boxed_slice());
+    let stack = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: STACK };
+    // SAFETY: the stack lives for ever; the handler has the signature that SA_SIGINFO asks for.
+    unsafe {
+        assert_eq!(libc::sigaltstack(&stack, ptr::null_mut()), 0);
+        let mut action: libc::sigaction = core::mem::zeroed();
+        action.sa_sigaction = on_signal as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        for signal in [libc::SIGSEGV, libc::SIGILL, libc::SIGFPE, libc::SIGBUS, libc::SIGTRAP] {
+            assert_eq!(libc::sigaction(signal, &action, ptr::null_mut()), 0);
+        }
+    }
+}
+
+extern "C" fn on_signal(signal: i32, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    const ORDER: [i32; 16] = [
+        libc::REG_RAX,
+        libc::REG_RCX,
+        libc::REG_RDX,
+        libc::REG_RBX,
+        libc::REG_RSP,
+        libc::REG_RBP,
+        libc::REG_RSI,
+        libc::REG_RDI,
+        libc::REG_R8,
+        libc::REG_R9,
+        libc::REG_R10,
+        libc::REG_R11,
+        libc::REG_R12,
+        libc::REG_R13,
+        libc::REG_R14,
+        libc::REG_R15,
+    ];
+    // SAFETY: the kernel gives a valid context; the control page is mapped while a `Host` lives. Nothing here
+    // allocates or locks.
+    unsafe {
+        if get(RUNNING) & 0xff == 0 {
+            // Not ours: let it strike again with the default action.
+            libc::signal(signal, libc::SIG_DFL);
+            return;
+        }
+        let context = &mut *context.cast::<libc::ucontext_t>();
+        let regs = &mut context.uc_mcontext.gregs;
+        for (n, reg) in ORDER.iter().enumerate() {
+            put(GPR + 8 * n as u64, regs[*reg as usize] as u64);
+        }
+        put(FLAGS, regs[libc::REG_EFL as usize] as u64);
+        put(VECTOR, regs[libc::REG_TRAPNO as usize] as u64);
+        put(ERROR, regs[libc::REG_ERR as usize] as u64);
+        put(FAULT_ADDRESS, regs[libc::REG_CR2 as usize] as u64);
+        put(FAULT_RIP, regs[libc::REG_RIP as usize] as u64);
+        ptr::copy_nonoverlapping(context.uc_mcontext.fpregs.cast::<u8>(), (CONTROL + FX) as *mut u8, 512);
+        regs[libc::REG_RIP as usize] = get(FAULT_EXIT) as i64;
+        regs[libc::REG_EFL as usize] = 0x202;
+        // Back to 64-bit code, whatever the fault came from.
+        let segments = &mut regs[libc::REG_CSGSFS as usize];
+        *segments = *segments & !0xffff | 0x33;
+    }
+}
+
+/// Bytes an engine needs at [`layout::CODE`] to stop where the host's jumps leave: `stop` at both exits.
+pub fn guest_code(bytes: &[u8], stop: &[u8]) -> Vec<u8> {
+    let mut code = bytes.to_vec();
+    code.extend(stop);
+    code.resize(bytes.len() + layout::TARGET_GAP as usize, 0xcc);
+    code.extend(stop);
+    code
+}

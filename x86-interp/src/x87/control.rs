@@ -1,0 +1,345 @@
+//! Control and status words, and saving and restoring the whole state (SDM vol. 1 §8.1.10, §10.5; figures 8-9 to 8-12).
+
+use super::unit::{pop, summarise};
+use super::value::{Class, Operand};
+use crate::cx::{Cx, Step, Stop};
+use crate::int::Int;
+use crate::uop::{Addr, Any, Handler, Uop};
+use guest_mem::Access;
+use x86_cpu::{F80, Fpu, Vector};
+use x86_decode::{Insn, Op, Operand as Arg, Width};
+
+/// Implemented bits of MXCSR: DAZ is there.
+pub(crate) const MXCSR_MASK: u32 = 0xffff;
+
+fn fninit(cx: &mut Cx<'_>, _: &Uop) -> Step {
+    initialise(&mut cx.cpu.fpu);
+    Ok(())
+}
+
+/// FNINIT leaves the registers' contents.
+fn initialise(fpu: &mut Fpu) {
+    *fpu = Fpu { registers: fpu.registers, ..Fpu::default() };
+}
+
+fn fnclex(cx: &mut Cx<'_>, _: &Uop) -> Step {
+    cx.cpu.fpu.status &= 0x7f00;
+    Ok(())
+}
+
+fn fnstcw(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.store::<u16>(Any::linear(cx, u), cx.cpu.fpu.control)?;
+    cx.stored()
+}
+
+/// Reserved bits of the control word: bit 6 reads as 1.
+fn set_control(fpu: &mut Fpu, value: u16) {
+    fpu.control = value & 0x1f3f | 0x40;
+    summarise(fpu);
+}
+
+fn fldcw(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.check_fpu()?;
+    let value = cx.load::<u16>(Any::linear(cx, u))?;
+    set_control(&mut cx.cpu.fpu, value);
+    Ok(())
+}
+
+fn fnstsw_ax(cx: &mut Cx<'_>, _: &Uop) -> Step {
+    u16::set(cx, 0, cx.cpu.fpu.status.into());
+    Ok(())
+}
+
+fn fnstsw_mem(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.store::<u16>(Any::linear(cx, u), cx.cpu.fpu.status)?;
+    cx.stored()
+}
+
+fn wait(cx: &mut Cx<'_>, _: &Uop) -> Step {
+    cx.check_fpu()
+}
+
+fn nothing(_: &mut Cx<'_>, _: &Uop) -> Step {
+    Ok(())
+}
+
+fn ffree(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.begin_x87(u)?;
+    let n = super::unit::physical(&cx.cpu.fpu, u.dst & 7);
+    cx.cpu.fpu.in_use &= !(1 << n);
+    Ok(())
+}
+
+fn ffreep(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    ffree(cx, u)?;
+    pop(&mut cx.cpu.fpu);
+    Ok(())
+}
+
+fn turn(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.begin_x87(u)?;
+    let fpu = &mut cx.cpu.fpu;
+    let top = fpu.top();
+    fpu.set_top(top.wrapping_add(u.imm as usize));
+    fpu.status &= !super::unit::C1;
+    Ok(())
+}
+
+/// The tag word with two bits a register.
+fn full_tags(fpu: &Fpu) -> u16 {
+    let tag = |n: usize| {
+        if fpu.in_use >> n & 1 == 0 {
+            return 3;
+        }
+        let operand = Operand::of(fpu.registers[n]);
+        match operand.class {
+            Class::Zero => 1,
+            Class::Finite(_) if !operand.denormal => 0,
+            _ => 2,
+        }
+    };
+    (0..8).map(|n| tag(n) << (2 * n)).sum()
+}
+
+fn set_tags(fpu: &mut Fpu, tags: u16) {
+    fpu.in_use = (0..8).filter(|n| tags >> (2 * n) & 3 != 3).map(|n| 1 << n).sum();
+}
+
+/// Bytes of the environment in the format of the operand size.
+fn environment_size(u: &Uop) -> u64 {
+    if u.aux & WORD != 0 { 14 } else { 28 }
+}
+
+const WORD: u8 = 1;
+
+fn environment_fields(fpu: &Fpu) -> [u32; 7] {
+    let opcode = u32::from(fpu.last_opcode & 0x7ff);
+    [
+        fpu.control.into(),
+        fpu.status.into(),
+        full_tags(fpu).into(),
+        fpu.last_ip as u32,
+        u32::from(fpu.last_cs) | opcode << 16,
+        fpu.last_dp as u32,
+        fpu.last_ds.into(),
+    ]
+}
+
+fn store_environment(cx: &mut Cx<'_>, u: &Uop, addr: u64) -> Step {
+    let fields = environment_fields(&cx.cpu.fpu);
+    for (i, field) in fields.into_iter().enumerate() {
+        if u.aux & WORD != 0 {
+            cx.store::<u16>(addr.wrapping_add(2 * i as u64) & cx.mask, field as u16)?;
+        } else {
+            // Upper halves of the word-sized fields read as ones; that of CS holds the opcode.
+            let ones = if matches!(i, 0 | 1 | 2 | 6) { 0xffff_0000 } else { 0 };
+            cx.store::<u32>(addr.wrapping_add(4 * i as u64) & cx.mask, field | ones)?;
+        }
+    }
+    Ok(())
+}
+
+fn load_environment(cx: &mut Cx<'_>, u: &Uop, addr: u64) -> Result<[u32; 7], Stop> {
+    let mut fields = [0; 7];
+    for (i, field) in fields.iter_mut().enumerate() {
+        *field = if u.aux & WORD != 0 {
+            cx.load::<u16>(addr.wrapping_add(2 * i as u64) & cx.mask)?.into()
+        } else {
+            cx.load::<u32>(addr.wrapping_add(4 * i as u64) & cx.mask)?
+        };
+    }
+    Ok(fields)
+}
+
+fn set_environment(fpu: &mut Fpu, fields: [u32; 7]) {
+    fpu.status = fields[1] as u16;
+    set_tags(fpu, fields[2] as u16);
+    fpu.last_ip = fields[3].into();
+    fpu.last_cs = fields[4] as u16;
+    fpu.last_opcode = (fields[4] >> 16) as u16 & 0x7ff;
+    fpu.last_dp = fields[5].into();
+    fpu.last_ds = fields[6] as u16;
+    set_control(fpu, fields[0] as u16);
+}
+
+fn fnstenv(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let addr = Any::linear(cx, u);
+    cx.check(addr, environment_size(u), Access::Write)?;
+    store_environment(cx, u, addr)?;
+    cx.cpu.fpu.control |= 0x3f;
+    summarise(&mut cx.cpu.fpu);
+    cx.stored()
+}
+
+fn fldenv(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.check_fpu()?;
+    let addr = Any::linear(cx, u);
+    let fields = load_environment(cx, u, addr)?;
+    set_environment(&mut cx.cpu.fpu, fields);
+    Ok(())
+}
+
+fn fnsave(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let addr = Any::linear(cx, u);
+    let size = environment_size(u);
+    cx.check(addr, size + 80, Access::Write)?;
+    store_environment(cx, u, addr)?;
+    for i in 0..8 {
+        let value = cx.cpu.fpu.registers[super::unit::physical(&cx.cpu.fpu, i)];
+        let at = addr.wrapping_add(size + 10 * u64::from(i));
+        cx.store::<u64>(at & cx.mask, value.mantissa)?;
+        cx.store::<u16>(at.wrapping_add(8) & cx.mask, value.sign_exponent)?;
+    }
+    initialise(&mut cx.cpu.fpu);
+    cx.stored()
+}
+
+fn frstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.check_fpu()?;
+    let addr = Any::linear(cx, u);
+    let fields = load_environment(cx, u, addr)?;
+    let mut values = [F80::default(); 8];
+    for (i, value) in values.iter_mut().enumerate() {
+        let at = addr.wrapping_add(environment_size(u) + 10 * i as u64);
+        let mantissa = cx.load::<u64>(at & cx.mask)?;
+        *value = F80 { mantissa, sign_exponent: cx.load::<u16>(at.wrapping_add(8) & cx.mask)? };
+    }
+    let fpu = &mut cx.cpu.fpu;
+    set_environment(fpu, fields);
+    for (i, value) in values.into_iter().enumerate() {
+        let n = super::unit::physical(fpu, i as u8);
+        fpu.registers[n] = value;
+    }
+    Ok(())
+}
+
+/// REX.W: 64-bit pointers.
+const POINTERS64: u8 = 2;
+
+fn fxsave(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let addr = Any::linear(cx, u);
+    if addr & 15 != 0 {
+        return Err(cx.fault(Vector::GeneralProtection, 0));
+    }
+    cx.check(addr, 512, Access::Write)?;
+    let fpu = cx.cpu.fpu;
+    let wide = u.aux & POINTERS64 != 0;
+    let pointer = |value: u64, selector: u16| {
+        if wide { value } else { value & 0xffff_ffff | u64::from(selector) << 32 }
+    };
+    let words = u64::from(fpu.control)
+        | u64::from(fpu.status) << 16
+        | u64::from(fpu.in_use) << 32
+        | u64::from(fpu.last_opcode & 0x7ff) << 48;
+    let at = |offset: u64| addr.wrapping_add(offset) & cx.mask;
+    let places = [at(0), at(8), at(16), at(24)];
+    let mxcsr = u64::from(cx.cpu.mxcsr) | u64::from(MXCSR_MASK) << 32;
+    let header =
+        [words, pointer(fpu.last_ip, fpu.last_cs), pointer(fpu.last_dp, fpu.last_ds), mxcsr];
+    for (place, value) in places.into_iter().zip(header) {
+        cx.store::<u64>(place, value)?;
+    }
+    for i in 0..8 {
+        let value = fpu.registers[super::unit::physical(&fpu, i)];
+        let image = u128::from(value.mantissa) | u128::from(value.sign_exponent) << 64;
+        cx.store::<u128>(addr.wrapping_add(32 + 16 * u64::from(i)) & cx.mask, image)?;
+    }
+    for i in 0..xmm_count(cx) {
+        cx.store::<u128>(addr.wrapping_add(160 + 16 * u64::from(i)) & cx.mask, cx.xmm(i))?;
+    }
+    cx.stored()
+}
+
+fn xmm_count(cx: &Cx<'_>) -> u8 {
+    if cx.is_64() { 16 } else { 8 }
+}
+
+fn fxrstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let addr = Any::linear(cx, u);
+    if addr & 15 != 0 {
+        return Err(cx.fault(Vector::GeneralProtection, 0));
+    }
+    cx.check(addr, 512, Access::Read)?;
+    let at = |offset: u64| addr.wrapping_add(offset);
+    let words = cx.load::<u64>(at(0) & cx.mask)?;
+    let (ip, dp) = (cx.load::<u64>(at(8) & cx.mask)?, cx.load::<u64>(at(16) & cx.mask)?);
+    let mxcsr = cx.load::<u32>(at(24) & cx.mask)?;
+    if mxcsr & !MXCSR_MASK != 0 {
+        return Err(cx.fault(Vector::GeneralProtection, 0));
+    }
+    let mut fpu = cx.cpu.fpu;
+    fpu.status = (words >> 16) as u16;
+    fpu.in_use = (words >> 32) as u8;
+    fpu.last_opcode = (words >> 48) as u16 & 0x7ff;
+    let wide = u.aux & POINTERS64 != 0;
+    fpu.last_ip = if wide { ip } else { ip & 0xffff_ffff };
+    fpu.last_dp = if wide { dp } else { dp & 0xffff_ffff };
+    if !wide {
+        fpu.last_cs = (ip >> 32) as u16;
+        fpu.last_ds = (dp >> 32) as u16;
+    }
+    set_control(&mut fpu, words as u16);
+    for i in 0..8 {
+        let image = cx.load::<u128>(at(32 + 16 * u64::from(i)) & cx.mask)?;
+        let n = super::unit::physical(&fpu, i);
+        fpu.registers[n] = F80 { mantissa: image as u64, sign_exponent: (image >> 64) as u16 };
+    }
+    let mut xmm = cx.cpu.xmm;
+    for (i, register) in xmm.iter_mut().enumerate().take(xmm_count(cx).into()) {
+        *register = cx.load::<u128>(at(160 + 16 * i as u64) & cx.mask)?;
+    }
+    cx.cpu.fpu = fpu;
+    cx.cpu.xmm = xmm;
+    cx.cpu.mxcsr = mxcsr;
+    Ok(())
+}
+
+fn ldmxcsr(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let value = cx.load::<u32>(Any::linear(cx, u))?;
+    if value & !MXCSR_MASK != 0 {
+        return Err(cx.fault(Vector::GeneralProtection, 0));
+    }
+    cx.cpu.mxcsr = value;
+    Ok(())
+}
+
+fn stmxcsr(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.store::<u32>(Any::linear(cx, u), cx.cpu.mxcsr)?;
+    cx.stored()
+}
+
+pub(crate) fn lower(insn: &Insn, u: &mut Uop) -> Option<Handler> {
+    let handler: Handler = match insn.op {
+        Op::Fninit => fninit,
+        Op::Fnclex => fnclex,
+        Op::Fnstcw => fnstcw,
+        Op::Fldcw => fldcw,
+        Op::Fnstsw if matches!(insn.operands[0], Arg::Mem(_)) => fnstsw_mem,
+        Op::Fnstsw => fnstsw_ax,
+        // The 8087's and 287's FENI, FDISI and FSETPM do nothing and wait for nothing.
+        Op::Fnop if insn.row.opcode == 0xdb => nothing,
+        Op::Fwait | Op::Fnop => wait,
+        Op::Ffree => ffree,
+        Op::Ffreep => ffreep,
+        Op::Fincstp => {
+            u.imm = 1;
+            turn
+        }
+        Op::Fdecstp => {
+            u.imm = 7;
+            turn
+        }
+        Op::Fnstenv => fnstenv,
+        Op::Fldenv => fldenv,
+        Op::Fnsave => fnsave,
+        Op::Frstor => frstor,
+        Op::Fxsave => fxsave,
+        Op::Fxrstor => fxrstor,
+        Op::Ldmxcsr => ldmxcsr,
+        Op::Stmxcsr => stmxcsr,
+        _ => return None,
+    };
+    let word = insn.width == Width::W16;
+    u.aux = if word { WORD } else { 0 } | if insn.width == Width::W64 { POINTERS64 } else { 0 };
+    Some(handler)
+}

@@ -1,0 +1,111 @@
+//! What is not compared, with reasons.
+
+use core::ops::Range;
+use testkit::forms::Case;
+use testkit::state::State;
+use x86_decode::{Op, Operand, Reg, Row, Width};
+
+/// Instructions that are not run on the host at all.
+const NOT_RUN: &[(&[Op], &str)] = &[
+    (&[Op::Syscall, Op::Sysenter, Op::Int, Op::Sysret, Op::Sysexit], "enters the host's kernel"),
+    (&[Op::JmpFar, Op::CallFar, Op::Retf, Op::Iret], "leaves the test's code segment"),
+    (&[Op::Lds, Op::Les, Op::Lss, Op::Lfs, Op::Lgs], "would replace the host's segments"),
+    (&[Op::Lar, Op::Lsl, Op::Verr, Op::Verw], "depends on the host's descriptor table"),
+    (&[Op::Sgdt, Op::Sidt, Op::Sldt, Op::Str, Op::Smsw], "depends on UMIP and the host's tables"),
+    (&[Op::Cpuid, Op::Rdtsc, Op::Rdtscp, Op::Rdpmc], "depends on the processor model"),
+    (&[Op::Rcpps, Op::Rcpss, Op::Rsqrtps, Op::Rsqrtss], "an approximation of the processor's own; tested apart"),
+];
+
+pub(crate) fn reason(row: &Row) -> Option<&'static str> {
+    NOT_RUN.iter().find(|(ops, _)| ops.contains(&row.op)).map(|(_, reason)| *reason)
+}
+
+/// Single cases that are not compared.
+pub(crate) fn case(row: &Row, case: &Case, state: &State) -> bool {
+    let segment = |operand: &Operand| matches!(operand, Operand::Reg(Reg::Seg(_)));
+    let narrow = case.insn.width == Width::W16;
+    match row.op {
+        // Would replace the host's segments.
+        Op::Mov | Op::Pop if segment(&case.insn.operands[0]) => true,
+        // Selectors differ between the host's process and ours.
+        Op::Mov | Op::Push if segment(&case.insn.operands[1]) || segment(&case.insn.operands[0]) => true,
+        // The manual leaves result and flags undefined for counts above the operand's size.
+        Op::Shld | Op::Shrd if narrow => {
+            let count = match case.insn.operands[2] {
+                Operand::Imm(count) => count as u64,
+                _ => state.gpr[1],
+            };
+            count & 31 > 16
+        }
+        // The manual leaves results for larger arguments undefined.
+        Op::F2xm1 => exponent(state.st(0)) >= 0x3fff,
+        Op::Fyl2xp1 => exponent(state.st(0)) >= 0x3ffd,
+        // A 16-bit return or indirect jump goes to the lowest 64 KiB.
+        Op::Ret | Op::Call | Op::Jmp => narrow,
+        _ => false,
+    }
+}
+
+fn exponent(bytes: [u8; 10]) -> u16 {
+    u16::from_le_bytes([bytes[8], bytes[9]]) & 0x7fff
+}
+
+/// Instructions whose faults leave more or less behind on some processors than the manual asks for, so that only the
+/// absence of a fault is compared.
+pub(crate) fn faults_differ(row: &Row) -> bool {
+    row.op == Op::Fstp && row.opcode == 0xdb || matches!(
+        row.op,
+        // Registers popped before the fault are already changed; it can be restarted all the same.
+        Op::Popa
+        // The switch to MMX state is visible although the store faults.
+        | Op::Movd | Op::Movq | Op::Movntq
+        // The address reported is any byte of the failing page.
+        | Op::Maskmovq | Op::Maskmovdqu
+        // The first eight bytes are already stored; so it is with `fstp m80`.
+        | Op::Fbstp
+    )
+}
+
+/// Bits of the address of a page fault that are compared: large operands report any byte in the failing page.
+pub(crate) fn address_mask(case: &Case) -> u64 {
+    let large = matches!(case.insn.operands[0], Operand::Mem(mem) if mem.size >= 10);
+    if large { !0xfff } else { u64::MAX }
+}
+
+/// Instructions whose last bit is the processor's own: the manual promises less than one unit in the last place.
+const TRANSCENDENTAL: [Op; 8] =
+    [Op::Fsin, Op::Fcos, Op::Fsincos, Op::Fptan, Op::Fpatan, Op::F2xm1, Op::Fyl2x, Op::Fyl2xp1];
+
+/// Bits of the x87 status word that are not compared.
+pub(crate) fn status_mask(case: &Case) -> u16 {
+    // C1 says which way the last bit was rounded; at the smallest normal number it decides on underflow too.
+    if TRANSCENDENTAL.contains(&case.insn.op) { 0x210 } else { 0 }
+}
+
+/// x87 results that are right although not equal.
+pub(crate) fn close_enough(case: &Case, a: [u8; 10], b: [u8; 10]) -> bool {
+    let ordered = |bytes: [u8; 10]| {
+        let mut wide = [0; 16];
+        wide[..10].copy_from_slice(&bytes);
+        let value = u128::from_le_bytes(wide);
+        // The exponent directly above the fraction, so that neighbours differ by one across binades too.
+        (value >> 64 << 63) | value & (u128::MAX >> 65)
+    };
+    TRANSCENDENTAL.contains(&case.insn.op) && ordered(a).abs_diff(ordered(b)) <= 1
+}
+
+/// SSE results that are right although not equal.
+pub(crate) fn close_vectors(_: &Case, _: u128, _: u128) -> bool {
+    false
+}
+
+/// Parts of the memory operand that are not compared: the x87 instruction and operand pointers, which this processor
+/// family keeps only for unmasked exceptions, and reserved parts of the FXSAVE image.
+pub(crate) fn memory(case: &Case) -> &'static [Range<usize>] {
+    match (case.insn.op, case.insn.width) {
+        (Op::Fnstenv | Op::Fnsave, Width::W16) => &[6..14],
+        (Op::Fnstenv | Op::Fnsave, _) => &[12..28],
+        (Op::Fxsave, _) => &[5..24, 28..32, 416..512],
+        _ => &[],
+    }
+}

@@ -1,0 +1,77 @@
+//! `xtask run`: one guest program, on a host of choice.
+
+use crate::args::Args;
+use crate::process::{Result, program, run, show};
+use crate::{image, project, setup, web};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "usage: cargo xtask run [--host HOST] [OPTIONS] -- PROGRAM ARGUMENTS…
+Runs a program of the guest. Its standard streams are ours and its exit status is ours (128 + N where signal N ended
+it). Messages of our own go to standard error.
+
+  --host HOST       native (default), node, chromium or firefox
+  --image FILE|URL  ext2 image to run on; writes are dropped at the end. By default the demo image, built at first use
+  --preset NAME     an image of `xtask image` instead (tiny, mini, dev, large)
+  --root DIR        a copy of this directory as the root instead of an image
+  --mount SRC:DST   a copy of a file or directory of ours at DST; may be repeated
+  --env NAME=VALUE  added to the environment; may be repeated
+  --cwd DIR         working directory (default /root, or / where there is none)
+  --uid N --gid N   user and group (default 0)
+  --tty             standard input and output are a terminal in the guest
+  --memory MIB      memory of the machine (default 1024)
+  --overlay FILE    keep writes in this file (native)
+  --write           write into the image itself (native)
+  --strace          print system calls on standard error
+  --stats FILE      write counters as JSON at the end
+  --engine NAME     interp (default) or jit";
+
+pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
+    if args.help(HELP) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let host = args.value("--host")?.unwrap_or_else(|| "native".into());
+    let preset = args.value("--preset")?;
+    let mut options = Vec::new();
+    if let Some(preset) = preset {
+        options.extend(["--image".to_string(), preset_image(&preset)?]);
+    } else if !args.has("--image") && !args.has("--root") {
+        options.extend(["--image".to_string(), preset_image("mini")?]);
+    }
+    options.extend(args.into_rest());
+    let mut command = match host.as_str() {
+        "native" => Command::new(native_host()?),
+        "node" => driver("node.mjs")?,
+        "chromium" | "firefox" => {
+            setup::programs(&[&host])?;
+            let mut command = driver("browser.mjs")?;
+            command.args(["--browser", &host]);
+            command
+        }
+        other => return Err(format!("there is no host `{other}`; there are native, node, chromium, firefox").into()),
+    };
+    command.args(options);
+    let shown = show(&command);
+    // Returns only where it failed.
+    let error = command.exec();
+    Err(format!("{shown}: {error}").into())
+}
+
+fn preset_image(name: &str) -> Result<String> {
+    let file = image::build(&image::Recipe::preset(name)?, false)?;
+    Ok(file.to_string_lossy().into_owned())
+}
+
+/// Builds `cx` where it is not current.
+pub(crate) fn native_host() -> Result<PathBuf> {
+    run(project::cargo().args(["build", "--release", "--quiet", "--package", "cx-runtime", "--bin", "cx"]))?;
+    Ok(project::target_directory()?.join("release/cx"))
+}
+
+fn driver(script: &str) -> Result<Command> {
+    web::build_if_stale()?;
+    let mut command = program("node");
+    command.arg(web::folder().join("drivers").join(script));
+    Ok(command)
+}

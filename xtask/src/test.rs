@@ -1,0 +1,122 @@
+//! `xtask test`: every test, and one line that sums them.
+
+use crate::args::Args;
+use crate::process::{Context, Progress, Result, program, show};
+use crate::{project, setup, web};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+
+const HELP: &str = "usage: cargo xtask test
+Runs the tests of every crate (the differential ones build a Debian image first), of the web package in Node, and end
+to end in Chromium. The last line is `N passed, N failed`.";
+
+/// Tests counted so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
+    if args.help(HELP) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    args.finish()?;
+    setup::everything()?;
+    everything()
+}
+
+/// Runs everything; set-up is the caller's.
+pub(crate) fn everything() -> Result<ExitCode> {
+    let clock = Progress::start();
+    let mut total = Count::default();
+    let mut times = Vec::new();
+    let mut phase = |name: &str, command: &mut Command, read: fn(&str) -> Count| -> Result {
+        clock.step(name);
+        let before = clock.elapsed();
+        let count = counted(command, read)?;
+        total.passed += count.passed;
+        total.failed += count.failed;
+        times.push((name.to_string(), clock.elapsed() - before, count));
+        Ok(())
+    };
+    // A crate that does not compile, or a test binary that dies, shows in the exit status: `counted` adds a failure.
+    phase("crates", project::cargo().args(["test", "--workspace", "--no-fail-fast"]), cargo_line)?;
+    if web::exists() {
+        web::build_if_stale()?;
+        let mut node = program("node");
+        node.args(["--test", "--test-reporter=tap"]).current_dir(web::folder());
+        node.args(node_tests()?);
+        phase("web package, Node and Chromium", &mut node, tap_line)?;
+    }
+    for (name, time, count) in &times {
+        eprintln!("{name}: {} s, {} passed, {} failed", time.as_secs(), count.passed, count.failed);
+    }
+    println!("{} passed, {} failed", total.passed, total.failed);
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn node_tests() -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(web::folder().join("test"))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".test.mjs") || name.ends_with(".test.js") {
+            files.push(format!("test/{name}"));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Runs a test program, shows what it prints, and adds up what each line counts.
+fn counted(command: &mut Command, read: fn(&str) -> Count) -> Result<Count> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context(|| show(command))?;
+    let mut count = Count::default();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = line?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            let more = read(&line);
+            count.passed += more.passed;
+            count.failed += more.failed;
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() && count.failed == 0 {
+        eprintln!("`{}` failed ({status}) without naming a test", show(command));
+        count.failed = 1;
+    }
+    Ok(count)
+}
+
+/// `test result: ok. 3 passed; 0 failed; …`.
+fn cargo_line(line: &str) -> Count {
+    let Some(rest) = line.strip_prefix("test result:") else { return Count::default() };
+    let number = |what: &str| {
+        let at = rest.find(what)?;
+        rest[..at].trim_end().rsplit(' ').next()?.parse().ok()
+    };
+    Count { passed: number("passed").unwrap_or(0), failed: number("failed;").unwrap_or(0) }
+}
+
+/// `# pass 3`, `# fail 0` at the end of node's TAP output.
+fn tap_line(line: &str) -> Count {
+    let number = |what: &str| line.strip_prefix(what).and_then(|rest| rest.trim().parse().ok()).unwrap_or(0);
+    Count { passed: number("# pass "), failed: number("# fail ") + number("# cancelled ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Count, cargo_line, tap_line};
+
+    #[test]
+    fn results_are_read() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s";
+        assert_eq!(cargo_line(line), Count { passed: 12, failed: 3 });
+        assert_eq!(cargo_line("test a ... ok"), Count::default());
+        assert_eq!(tap_line("# pass 7"), Count { passed: 7, failed: 0 });
+        assert_eq!(tap_line("# fail 2"), Count { passed: 0, failed: 2 });
+        assert_eq!(tap_line("ok 1 - x"), Count::default());
+    }
+}
