@@ -143,7 +143,8 @@ impl Cached {
             let mut state = self.0.state.borrow_mut();
             let sequential = first == state.last_block || first == state.last_block + 1;
             if last != state.last_block {
-                state.ahead = if sequential { (state.ahead * 2).max(1).min(self.0.options.read_ahead) } else { 0 };
+                state.ahead =
+                    if sequential { (state.ahead * 2).max(1).min(self.0.options.read_ahead) } else { 0 };
             }
             state.last_block = last;
             state.ahead.min(self.0.options.read_ahead).min(self.0.options.capacity / 2)
@@ -171,7 +172,8 @@ impl Cached {
 
     /// Lets fetches that nobody waits for make progress.
     fn poke_fetches(&self) {
-        let fetches: Vec<Fetch> = self.0.state.borrow().fetches.values().map(|(_, fetch)| fetch.clone()).collect();
+        let fetches: Vec<Fetch> =
+            self.0.state.borrow().fetches.values().map(|(_, fetch)| fetch.clone()).collect();
         fetches.iter().for_each(|fetch| fetch.poke());
     }
 }

@@ -48,7 +48,10 @@ impl fmt::Display for DeviceError {
         match self {
             DeviceError::ReadOnly => f.write_str("the device is read-only; use an overlay to keep writes"),
             DeviceError::OutOfRange { offset, len, size } => {
-                write!(f, "{len} bytes at {offset} are not inside the device of {size} bytes; is the image cut short?")
+                write!(
+                    f,
+                    "{len} bytes at {offset} are not inside the device of {size} bytes; is the image cut short?"
+                )
             }
             DeviceError::NotFound(what) => write!(f, "{what} was not found; check the address"),
             DeviceError::Changed { expected, found } => write!(

@@ -103,7 +103,8 @@ impl<F: RangeFetcher, S: Sleep> HttpBlocks<F, S> {
             }
         };
         let Some(validator) = info.validator else {
-            let what = "the server sends neither ETag nor Last-Modified, so a changed image could not be noticed";
+            let what =
+                "the server sends neither ETag nor Last-Modified, so a changed image could not be noticed";
             return Err(DeviceError::Unsupported(what.to_string()));
         };
         Ok(HttpBlocks { fetcher, sleep, options, size: info.size, validator, stats: Cell::default() })

@@ -25,7 +25,12 @@ impl MemoryDevice {
 
     /// A device with this content.
     pub fn from_bytes(bytes: Vec<u8>) -> MemoryDevice {
-        MemoryDevice { size: bytes.len() as u64, bytes: RefCell::new(bytes), read_only: false, validator: None }
+        MemoryDevice {
+            size: bytes.len() as u64,
+            bytes: RefCell::new(bytes),
+            read_only: false,
+            validator: None,
+        }
     }
 
     /// The same device, which from now on refuses writes.

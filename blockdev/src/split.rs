@@ -32,7 +32,8 @@ impl<F: FileFetcher> SplitDevice<F> {
     pub async fn open(fetcher: F, concurrent: usize) -> Result<SplitDevice<F>, DeviceError> {
         let meta = fetcher.fetch(".meta").await?;
         let size = core::str::from_utf8(&meta).ok().and_then(|text| text.trim().parse().ok());
-        let size = size.ok_or_else(|| DeviceError::Corrupt("the .meta file holds no decimal size".to_string()))?;
+        let size =
+            size.ok_or_else(|| DeviceError::Corrupt("the .meta file holds no decimal size".to_string()))?;
         Ok(SplitDevice { fetcher, size, concurrent, bytes_fetched: Cell::new(0) })
     }
 

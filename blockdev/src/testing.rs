@@ -73,7 +73,8 @@ pub async fn check_reads(device: &dyn BlockDevice, expected: &[u8]) -> Result<()
         device.read(offset, &mut found).await.map_err(|error| format!("{what}: {error}"))?;
         same(&found, &expected[offset as usize..offset as usize + len], &what)?;
     }
-    for (offset, len) in [(device.size(), 1), (device.size() + 1, 0), (u64::MAX, 1), (0, expected.len() + 1)] {
+    for (offset, len) in [(device.size(), 1), (device.size() + 1, 0), (u64::MAX, 1), (0, expected.len() + 1)]
+    {
         match device.read(offset, &mut vec![0; len]).await {
             Err(DeviceError::OutOfRange { .. }) => {}
             other => return Err(format!("read of {len} at {offset} gave {other:?}")),

@@ -115,7 +115,10 @@ fn every_device_conforms() {
         ("memory, read-only", Rc::new(MemoryDevice::from_bytes(bytes.clone()).into_read_only())),
         ("cached", Rc::new(Cached::new(memory(), CacheOptions::default()))),
         ("cached, tiny", Rc::new(Cached::new(memory(), tiny))),
-        ("cached, no read-ahead", Rc::new(Cached::new(memory(), CacheOptions { capacity: 3, read_ahead: 0 }))),
+        (
+            "cached, no read-ahead",
+            Rc::new(Cached::new(memory(), CacheOptions { capacity: 3, read_ahead: 0 })),
+        ),
         ("overlay", Rc::new(overlay(memory(), &MemoryStore::new(), false, 64))),
         ("overlay, keeping reads", Rc::new(overlay(memory(), &MemoryStore::new(), true, 64))),
         ("overlay, tiny", Rc::new(overlay(memory(), &MemoryStore::new(), true, 1))),
@@ -144,8 +147,6 @@ fn every_device_conforms() {
 fn equal_fetches_are_joined_and_sequential_reads_fetch_ahead() {
     let (remote, waits) = server(pattern(40 * BLOCK_BYTES));
     let cached = Cached::new(Rc::new(http(&remote, &waits)), CacheOptions { capacity: 64, read_ahead: 8 });
-    let read = |offset| async move { offset };
-    let _ = read(0);
     run(async {
         let (mut a, mut b) = ([0; 10], [0; 20]);
         let far = 20 * BLOCK_BYTES as u64;

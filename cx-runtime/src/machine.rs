@@ -48,6 +48,9 @@ pub struct MachineConfig {
     pub standard_mounts: bool,
     /// Nanoseconds between two writings of changed data to its devices; none leaves it to `sync` and [`Machine::sync`].
     pub write_back: Option<u64>,
+    /// Frames made beforehand, for file systems of the host's ([`Root::Files`], [`MountSource::Files`]): their pages must
+    /// come from the pool that programs run in. None makes a pool of `memory_mib` and half as much again.
+    pub pool: Option<FramePool>,
 }
 
 impl Default for MachineConfig {
@@ -61,6 +64,7 @@ impl Default for MachineConfig {
             mounts: Vec::new(),
             standard_mounts: true,
             write_back: Some(5_000_000_000),
+            pool: None,
         }
     }
 }
@@ -128,7 +132,7 @@ impl Machine {
         let memory_pages = (config.memory_mib << 20) / PAGE;
         let memory_pages = usize::try_from(memory_pages).unwrap_or(usize::MAX / 2).max(1024);
         // Programs may use all of `memory_pages` whatever is cached.
-        let pool = FramePool::new(memory_pages + memory_pages / 2);
+        let pool = config.pool.clone().unwrap_or_else(|| FramePool::new(memory_pages + memory_pages / 2));
         let cache = PageCache::new(&pool, memory_pages / 2);
         let mut mounter = Mounter::new(cache.clone());
         let (root, source): (Rc<dyn FileSystem>, &str) = match &config.root {

@@ -4,7 +4,6 @@ use crate::error::{device_error, number, property, text};
 use async_trait::async_trait;
 use blockdev::{DeviceError, Fetched, FileFetcher, RangeFetcher, RemoteInfo, Sleep};
 use js_sys::Uint8Array;
-use std::rc::Rc;
 use vfs::webfs::{HttpTree, WebInfo};
 use wasm_bindgen::prelude::*;
 
@@ -80,12 +79,6 @@ impl FileFetcher for Parts {
 /// A tree of files on a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree(pub JsTree);
-
-impl Tree {
-    pub(crate) fn shared(tree: JsTree) -> Rc<dyn HttpTree> {
-        Rc::new(Tree(tree))
-    }
-}
 
 #[async_trait(?Send)]
 impl HttpTree for Tree {

@@ -33,6 +33,9 @@ extern "C" {
     fn log(this: &JsHost, line: &str);
     #[wasm_bindgen(method, js_name = processCreated)]
     fn process_created(this: &JsHost);
+    /// There is something to run.
+    #[wasm_bindgen(method)]
+    fn wake(this: &JsHost);
 }
 
 struct WorkerHost(JsHost);
@@ -47,10 +50,55 @@ impl Host for WorkerHost {
     }
 }
 
+/// A machine that is turned by the worker.
+#[derive(Clone)]
+pub(crate) struct Driven {
+    machine: Machine,
+    host: JsHost,
+}
+
+impl Driven {
+    /// Waits for a job of the machine; `what` is what a failure was about.
+    async fn settled<T>(&self, reply: Reply<Result<T, Errno>>, what: &str) -> Result<T, JsValue> {
+        self.host.wake();
+        match reply.await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(errno)) => Err(from_errno(errno, what)),
+            Err(_) => Err(error("EDELETED", "the machine was deleted", None)),
+        }
+    }
+
+    pub(crate) async fn read_file(&self, path: &str) -> Result<Uint8Array, JsValue> {
+        let content = self.settled(self.machine.read_file(path), path).await?;
+        Ok(Uint8Array::from(content.as_slice()))
+    }
+
+    pub(crate) async fn write_file(&self, path: &str, bytes: Vec<u8>, mode: u32) -> Result<(), JsValue> {
+        if let Some((parent, _)) = path.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) {
+            self.settled(self.machine.make_directories(parent, 0o755), parent).await?;
+        }
+        let file = NewFile { permissions: mode & 0o7777, ..NewFile::default() };
+        self.settled(self.machine.write_file(path, bytes, file), path).await
+    }
+
+    pub(crate) async fn list(&self, path: &str) -> Result<Array, JsValue> {
+        let entries = self.settled(self.machine.list_directory(path), path).await?;
+        let entry = |info: &FileInfo| {
+            let name = String::from_utf8_lossy(&info.name);
+            entry(&name, info.file_type, info.size, info.permissions, info.modified)
+        };
+        Ok(entries.iter().map(entry).collect())
+    }
+
+    pub(crate) async fn remove(&self, path: &str) -> Result<(), JsValue> {
+        self.settled(self.machine.remove(path), path).await
+    }
+}
+
 /// A machine.
 #[wasm_bindgen]
 pub struct MachineHandle {
-    machine: Machine,
+    driven: Driven,
     /// When it was made, on the worker's clock.
     origin: f64,
     console: Rc<Printed>,
@@ -58,7 +106,7 @@ pub struct MachineHandle {
 
 impl fmt::Debug for MachineHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.machine.fmt(f)
+        self.driven.machine.fmt(f)
     }
 }
 
@@ -67,15 +115,6 @@ fn from_machine(failure: &MachineError) -> JsValue {
         MachineError::Image { path, error } => from_mount(error, path),
         MachineError::Mount { errno, .. } => error("EMOUNT", &failure.to_string(), Some(*errno)),
         _ => error("EMOUNT", &failure.to_string(), None),
-    }
-}
-
-/// Waits for a job of the machine; `what` is what a failure was about.
-pub(crate) async fn settled<T>(reply: Reply<Result<T, Errno>>, what: &str) -> Result<T, JsValue> {
-    match reply.await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(errno)) => Err(from_errno(errno, what)),
-        Err(_) => Err(error("EDELETED", "the machine was deleted", None)),
     }
 }
 
@@ -138,18 +177,20 @@ impl MachineHandle {
         };
         let machine = Machine::new(settings, Box::new(WorkerHost(host.clone())), clock::now(origin)).await;
         let machine = machine.map_err(|failure| from_machine(&failure))?;
-        machine.on_process_created(move |_| host.process_created());
+        let created = host.clone();
+        machine.on_process_created(move |_| created.process_created());
+        let driven = Driven { machine, host };
         for (tree, path) in trees {
-            tree.attached(&machine, &path);
+            tree.attached(&driven, &path);
         }
-        Ok(MachineHandle { machine, origin, console: Rc::default() })
+        Ok(MachineHandle { driven, origin, console: Rc::default() })
     }
 
     /// Runs until about `until` on the worker's clock. 0 where more is ready, -1 where nothing is before input comes,
     /// else the moment at which something will be.
     pub fn run(&self, until: f64) -> f64 {
         loop {
-            match self.machine.turn(clock::now(self.origin)) {
+            match self.driven.machine.turn(clock::now(self.origin)) {
                 Turn::More if clock::milliseconds() < until => {}
                 Turn::More => return 0.0,
                 Turn::Idle(None) => return -1.0,
@@ -168,7 +209,7 @@ impl MachineHandle {
         let streams = Streams::default();
         let piped = Reflect::get(&request, &"streams".into())?.is_truthy();
         let stdio = if piped { streams.stdio() } else { Stdio::Console };
-        let started = self.machine.spawn(SpawnRequest {
+        let started = self.driven.machine.spawn(SpawnRequest {
             args: strings("args"),
             env: strings("env"),
             cwd: text(&request, "cwd").unwrap_or_else(|| "/".into()).into_bytes(),
@@ -176,13 +217,13 @@ impl MachineHandle {
             gid: number(&request, "gid").unwrap_or(0.0) as u32,
             ..SpawnRequest::new(&path, stdio)
         });
-        Ok(ProcessHandle::new(settled(started, &path).await?, streams))
+        Ok(ProcessHandle::new(self.driven.settled(started, &path).await?, streams))
     }
 
     /// Gathers console output from now on, what was printed before included.
     pub fn attach_console(&self) {
         let console = self.console.clone();
-        self.machine.set_console(move |bytes| console.push(bytes));
+        self.driven.machine.set_console(move |bytes| console.push(bytes));
     }
 
     /// Console output since the last call.
@@ -192,73 +233,51 @@ impl MachineHandle {
 
     /// What the user types.
     pub fn console_input(&self, bytes: &[u8]) {
-        self.machine.console_input(bytes);
+        self.driven.machine.console_input(bytes);
     }
 
     /// The console's size in characters.
     pub fn resize_console(&self, columns: u16, rows: u16) {
-        self.machine.console_resize(columns, rows);
+        self.driven.machine.console_resize(columns, rows);
     }
 
     /// Content of a file.
     pub async fn read_file(&self, path: String) -> Result<Uint8Array, JsValue> {
-        read_file(&self.machine, &path).await
+        self.driven.read_file(&path).await
     }
 
     /// Makes or replaces a file, and the directories on the way to it.
     pub async fn write_file(&self, path: String, bytes: Vec<u8>, mode: u32) -> Result<(), JsValue> {
-        write_file(&self.machine, &path, bytes, mode).await
+        self.driven.write_file(&path, bytes, mode).await
     }
 
     /// What a directory holds.
     pub async fn list(&self, path: String) -> Result<Array, JsValue> {
-        list(&self.machine, &path).await
+        self.driven.list(&path).await
     }
 
     /// Removes a file or an empty directory.
     pub async fn remove(&self, path: String) -> Result<(), JsValue> {
-        settled(self.machine.remove(path.clone()), &path).await
+        self.driven.remove(&path).await
     }
 
     /// Brings everything to stable storage; needs turns.
     pub async fn sync(&self) -> Result<(), JsValue> {
-        settled(self.machine.sync(), "sync").await
+        self.driven.settled(self.driven.machine.sync(), "sync").await
     }
 
     /// Counters as JSON.
     pub fn stats(&self) -> String {
-        self.machine.stats().to_json(&[])
+        self.driven.machine.stats().to_json(&[])
     }
 
     /// Stops everything, then brings what was written to stable storage; needs no turns.
     pub async fn stop(&self) -> Result<(), JsValue> {
-        let kernel = self.machine.kernel().clone();
+        let kernel = self.driven.machine.kernel().clone();
         kernel.harvest_shared_pages();
-        self.machine.shut_down();
+        self.driven.machine.shut_down();
         kernel.sync_all().await.map_err(|errno| from_errno(errno, "sync"))
     }
-}
-
-pub(crate) async fn read_file(machine: &Machine, path: &str) -> Result<Uint8Array, JsValue> {
-    let content = settled(machine.read_file(path), path).await?;
-    Ok(Uint8Array::from(content.as_slice()))
-}
-
-pub(crate) async fn write_file(machine: &Machine, path: &str, bytes: Vec<u8>, mode: u32) -> Result<(), JsValue> {
-    if let Some((parent, _)) = path.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) {
-        settled(machine.make_directories(parent, 0o755), parent).await?;
-    }
-    let file = NewFile { permissions: mode & 0o7777, ..NewFile::default() };
-    settled(machine.write_file(path, bytes, file), path).await
-}
-
-pub(crate) async fn list(machine: &Machine, path: &str) -> Result<Array, JsValue> {
-    let entries = settled(machine.list_directory(path), path).await?;
-    let entry = |info: &FileInfo| {
-        let name = String::from_utf8_lossy(&info.name);
-        entry(&name, info.file_type, info.size, info.permissions, info.modified)
-    };
-    Ok(entries.iter().map(entry).collect())
 }
 
 /// The entry of a file with these attributes.

@@ -4,10 +4,9 @@ use crate::block::BlockHandle;
 use crate::error::{error, from_errno};
 use crate::fetch::{JsTree, Tree};
 use crate::file_device::FileBlocks;
-use crate::machine;
+use crate::machine::{self, Driven};
 use crate::store::JsStore;
 use crate::clock;
-use cx_runtime::Machine;
 use guest_mem::FramePool;
 use js_sys::{Array, Uint8Array};
 use linux_abi::Errno;
@@ -39,7 +38,7 @@ enum Place {
     /// In memory of its own, once somebody asked.
     Apart(Option<Rc<dyn FileSystem>>),
     /// Mounted; its files are reached through the machine, whose name cache must see the changes.
-    Mounted { machine: Machine, path: String },
+    Mounted { machine: Driven, path: String },
 }
 
 struct Inner {
@@ -63,7 +62,7 @@ impl fmt::Debug for TreeHandle {
 
 enum Reached {
     Apart(Rc<dyn FileSystem>),
-    Through(Machine, String),
+    Through(Driven, String),
 }
 
 impl TreeHandle {
@@ -96,7 +95,7 @@ impl TreeHandle {
     }
 
     /// The tree is part of a machine now.
-    pub(crate) fn attached(&self, machine: &Machine, path: &str) {
+    pub(crate) fn attached(&self, machine: &Driven, path: &str) {
         let path = path.trim_end_matches('/').to_string();
         *self.0.place.borrow_mut() = Place::Mounted { machine: machine.clone(), path };
     }
@@ -193,7 +192,7 @@ impl TreeHandle {
     /// Content of a file.
     pub async fn read_file(&self, path: String) -> Result<Uint8Array, JsValue> {
         match self.reach(&path) {
-            Reached::Through(machine, path) => machine::read_file(&machine, &path).await,
+            Reached::Through(machine, path) => machine.read_file(&path).await,
             Reached::Apart(fs) => {
                 let read = async { content(&find(&fs, &path).await?).await };
                 let content = read.await.map_err(|errno| from_errno(errno, &path))?;
@@ -207,7 +206,7 @@ impl TreeHandle {
         match (self.reach(&path), &self.0.origin) {
             (_, Origin::Web(_)) => Err(from_errno(Errno::EROFS, &path)),
             // Programs put there by a page should run: all its files may be executed.
-            (Reached::Through(machine, path), _) => machine::write_file(&machine, &path, bytes, 0o755).await,
+            (Reached::Through(machine, path), _) => machine.write_file(&path, bytes, 0o755).await,
             (Reached::Apart(fs), Origin::Data) => {
                 let written = write(&fs, &path, &bytes).await;
                 written.map_err(|errno| from_errno(errno, &path))
@@ -218,7 +217,7 @@ impl TreeHandle {
     /// What a directory holds.
     pub async fn list(&self, path: String) -> Result<Array, JsValue> {
         match self.reach(&path) {
-            Reached::Through(machine, path) => machine::list(&machine, &path).await,
+            Reached::Through(machine, path) => machine.list(&path).await,
             Reached::Apart(fs) => {
                 let listed = async {
                     let directory = find(&fs, &path).await?;
@@ -237,7 +236,7 @@ impl TreeHandle {
     /// Removes a file or an empty directory.
     pub async fn remove(&self, path: String) -> Result<(), JsValue> {
         match self.reach(&path) {
-            Reached::Through(machine, path) => machine::settled(machine.remove(path.clone()), &path).await,
+            Reached::Through(machine, path) => machine.remove(&path).await,
             Reached::Apart(fs) => {
                 let removed = async {
                     let (parent, name) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", &path));

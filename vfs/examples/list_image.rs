@@ -51,7 +51,13 @@ fn list(dir: &dyn Inode, path: &str) -> vfs::inode::Result<()> {
         let node = run(dir.lookup(&name))?;
         let attributes = node.attributes();
         let path = format!("{path}/{}", String::from_utf8_lossy(&name));
-        println!("{:06o} {:4} {:4} {:10} {path}", attributes.mode(), attributes.uid, attributes.gid, attributes.size);
+        println!(
+            "{:06o} {:4} {:4} {:10} {path}",
+            attributes.mode(),
+            attributes.uid,
+            attributes.gid,
+            attributes.size
+        );
         if attributes.file_type == FileType::Directory {
             list(&*node, &path)?;
         }

@@ -24,7 +24,9 @@ impl DataFs {
         let mut dir = self.0.root();
         for parent in parents {
             dir = match dir.lookup(parent.as_bytes()).await {
-                Err(Errno::ENOENT) => dir.create(parent.as_bytes(), &node(FileType::Directory, 0o755, now)).await?,
+                Err(Errno::ENOENT) => {
+                    dir.create(parent.as_bytes(), &node(FileType::Directory, 0o755, now)).await?
+                }
                 found => found?,
             };
         }

@@ -6,6 +6,7 @@
 
 pub mod datafs;
 pub mod ext2;
+pub mod file_device;
 pub mod inode;
 pub mod namespace;
 pub mod page_cache;

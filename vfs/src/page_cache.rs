@@ -281,7 +281,8 @@ impl FilePages {
             let at = offset.saturating_add(done as u64);
             let left = io.size().saturating_sub(at);
             let within = (at % PAGE_BYTES) as usize;
-            let len = (buf.len() - done).min(PAGE_SIZE - within).min(usize::try_from(left).unwrap_or(usize::MAX));
+            let len =
+                (buf.len() - done).min(PAGE_SIZE - within).min(usize::try_from(left).unwrap_or(usize::MAX));
             if len == 0 {
                 break;
             }

@@ -4,8 +4,8 @@
 //! [`Tmpfs::anonymous_file`].
 
 use crate::inode::{
-    Attributes, DirEntry, FileSystem, FileType, FsStat, Inode, NewNode, RenameMode, Result, SeekTarget, SetAttributes,
-    Timestamp, XattrMode,
+    Attributes, DirEntry, FileSystem, FileType, FsStat, Inode, NewNode, RenameMode, Result, SeekTarget,
+    SetAttributes, Timestamp, XattrMode,
 };
 use async_trait::async_trait;
 use guest_mem::{Frame, FramePool, LoadError, Lookup, Mappable, MappableId, PAGE_BYTES, PAGE_SIZE};
@@ -43,7 +43,12 @@ pub struct TmpfsOptions {
 
 impl Default for TmpfsOptions {
     fn default() -> TmpfsOptions {
-        TmpfsOptions { device_number: 0, max_pages: None, root_permissions: 0o1777, now: Timestamp::default() }
+        TmpfsOptions {
+            device_number: 0,
+            max_pages: None,
+            root_permissions: 0o1777,
+            now: Timestamp::default(),
+        }
     }
 }
 
@@ -87,8 +92,7 @@ impl Tmpfs {
 
     /// A file without a name, which lives as long as somebody holds it.
     pub fn anonymous_file(&self, permissions: u32, uid: u32, gid: u32, now: Timestamp) -> Rc<dyn Inode> {
-        let node =
-            NewNode { file_type: FileType::Regular, permissions, uid, gid, rdev: 0, target: &[], now };
+        let node = NewNode { file_type: FileType::Regular, permissions, uid, gid, rdev: 0, target: &[], now };
         let file = TmpInode::new(&self.shared, &node);
         file.edit(|meta| meta.links = 0);
         file
@@ -444,7 +448,11 @@ impl Inode for TmpInode {
             uid: meta.uid,
             gid: meta.gid,
             rdev: self.rdev,
-            size: if self.is_directory() { 20 * (self.entries.borrow().by_name.len() as u64 + 2) } else { meta.size },
+            size: if self.is_directory() {
+                20 * (self.entries.borrow().by_name.len() as u64 + 2)
+            } else {
+                meta.size
+            },
             block_size: PAGE_SIZE as u32,
             blocks: self.pages.borrow().len() as u64 * (PAGE_BYTES / 512),
             accessed: meta.accessed,
@@ -565,7 +573,9 @@ impl Inode for TmpInode {
                 match (node.is_directory(), existing.is_directory()) {
                     (true, false) => return Err(Errno::ENOTDIR),
                     (false, true) => return Err(Errno::EISDIR),
-                    (true, true) if !existing.entries.borrow().by_name.is_empty() => return Err(Errno::ENOTEMPTY),
+                    (true, true) if !existing.entries.borrow().by_name.is_empty() => {
+                        return Err(Errno::ENOTEMPTY);
+                    }
                     _ => {}
                 }
                 to.take(new_name, now);
@@ -585,7 +595,8 @@ impl Inode for TmpInode {
         self.require_directory()?;
         let parent = self.parent.borrow().upgrade().map_or(self.ino, |parent| parent.ino);
         for (position, name, ino) in [(0, b".".as_slice(), self.ino), (1, b"..".as_slice(), parent)] {
-            let entry = DirEntry { name: name.to_vec(), ino, file_type: FileType::Directory, next: position + 1 };
+            let entry =
+                DirEntry { name: name.to_vec(), ino, file_type: FileType::Directory, next: position + 1 };
             if from <= position && !sink(entry) {
                 return Ok(());
             }

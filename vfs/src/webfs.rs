@@ -5,7 +5,9 @@
 //! empty, but its files are found by name. What was found, or found missing, is remembered for ever.
 
 use crate::ext2::errno_of;
-use crate::inode::{Attributes, DirEntry, FileSystem, FileType, FsStat, Inode, Result, SetAttributes, Timestamp};
+use crate::inode::{
+    Attributes, DirEntry, FileSystem, FileType, FsStat, Inode, Result, SetAttributes, Timestamp,
+};
 use crate::page_cache::{FilePages, PageCache, PageIo};
 use async_trait::async_trait;
 use blockdev::{AsyncLock, DeviceError};
@@ -46,7 +48,12 @@ pub trait HttpTree {
     async fn get(&self, path: &str) -> std::result::Result<Option<Vec<u8>>, DeviceError>;
 
     /// A part of the content. [`DeviceError::Unsupported`] where the server has no ranges.
-    async fn get_range(&self, path: &str, offset: u64, len: usize) -> std::result::Result<Vec<u8>, DeviceError>;
+    async fn get_range(
+        &self,
+        path: &str,
+        offset: u64,
+        len: usize,
+    ) -> std::result::Result<Vec<u8>, DeviceError>;
 }
 
 /// The tree as a file system.
@@ -104,6 +111,9 @@ impl FileSystem for WebFs {
     }
 }
 
+/// Names in a directory, with their types.
+type Listing = Rc<Vec<(String, FileType)>>;
+
 /// A file or directory of a [`WebFs`].
 pub struct WebInode {
     shared: Rc<Shared>,
@@ -116,7 +126,7 @@ pub struct WebInode {
     modified: Timestamp,
     pages: Rc<FilePages>,
     children: RefCell<BTreeMap<String, Option<Rc<WebInode>>>>,
-    listing: RefCell<Option<Rc<Vec<(String, FileType)>>>>,
+    listing: RefCell<Option<Listing>>,
     /// Held by whoever asks the server about this file or directory, so that nothing is asked twice.
     asking: AsyncLock,
 }
@@ -187,7 +197,8 @@ impl WebInode {
             Some(WebInfo { size: Some(size), modified, .. }) => Ok(make(FileType::Regular, size, modified)),
             Some(WebInfo { size: None, modified, .. }) => {
                 // The length is not told: only the content has it.
-                let content = tree.get(&path).await.map_err(|error| errno_of(&error))?.ok_or(Errno::ENOENT)?;
+                let content =
+                    tree.get(&path).await.map_err(|error| errno_of(&error))?.ok_or(Errno::ENOENT)?;
                 let file = make(FileType::Regular, content.len() as u64, modified);
                 if let Some(file) = &file {
                     file.keep(&content);
@@ -195,7 +206,8 @@ impl WebInode {
                 Ok(file)
             }
             None => {
-                let listing = tree.get(&format!("{path}/{LISTING}")).await.map_err(|error| errno_of(&error))?;
+                let listing =
+                    tree.get(&format!("{path}/{LISTING}")).await.map_err(|error| errno_of(&error))?;
                 Ok(listing.and_then(|listing| {
                     let dir = make(FileType::Directory, 0, None)?;
                     *dir.listing.borrow_mut() = Some(Rc::new(parse_listing(&listing)));
@@ -205,7 +217,7 @@ impl WebInode {
         }
     }
 
-    async fn list(&self) -> Result<Rc<Vec<(String, FileType)>>> {
+    async fn list(&self) -> Result<Listing> {
         if let Some(listing) = &*self.listing.borrow() {
             return Ok(listing.clone());
         }

@@ -67,8 +67,18 @@ fn populated_images_are_read_and_changed() {
             for index in ["dir_index", "^dir_index"] {
                 let when = format!("{block_size} {inode_size} {index}");
                 let image = scratch.path("image");
-                let arguments =
-                    ["-t", "ext2", "-b", block_size, "-I", inode_size, "-O", index, "-d", tree.to_str().unwrap()];
+                let arguments = [
+                    "-t",
+                    "ext2",
+                    "-b",
+                    block_size,
+                    "-I",
+                    inode_size,
+                    "-O",
+                    index,
+                    "-d",
+                    tree.to_str().unwrap(),
+                ];
                 mke2fs(&image, "24M", &arguments);
                 if index == "dir_index" {
                     // Only a check makes the hash index; mke2fs makes plain directories.
@@ -88,7 +98,11 @@ fn populated_images_are_read_and_changed() {
                 assert_eq!(debugfs(&image, "cat /dir/same"), b"hello\nagain\n", "{when}");
                 assert!(debugfs(&image, "cat /dir/deeper/big") == Random(5).bytes(3_000_000));
                 let listed = debugfs_text(&image, "ls /many");
-                assert!(listed.contains("new-99") && listed.contains("entry-number-1 ") && !listed.contains("number-792"));
+                assert!(
+                    listed.contains("new-99")
+                        && listed.contains("entry-number-1 ")
+                        && !listed.contains("number-792")
+                );
             }
         }
     }
@@ -96,7 +110,8 @@ fn populated_images_are_read_and_changed() {
 
 /// Lets e2fsck build hash indexes (`-D`).
 fn fsck_repair_indexes(image: &std::path::Path) {
-    let status = std::process::Command::new("e2fsck").args(["-f", "-y", "-D"]).arg(image).output().unwrap().status;
+    let status =
+        std::process::Command::new("e2fsck").args(["-f", "-y", "-D"]).arg(image).output().unwrap().status;
     assert!(status.code().is_some_and(|code| code < 4));
     let flags = debugfs_text(image, "stat /many");
     assert!(flags.contains("Flags: 0x1000"), "the directory has an index: {flags}");
@@ -107,7 +122,9 @@ fn ext4_images_are_read_but_not_written() {
     let scratch = Scratch::new("ext4");
     let sparse = populate(&scratch);
     let tree = scratch.path("tree");
-    for features in ["64bit", "^64bit", "^metadata_csum", "^flex_bg", "^extents,^64bit", "large_dir", "ea_inode"] {
+    for features in
+        ["64bit", "^64bit", "^metadata_csum", "^flex_bg", "^extents,^64bit", "large_dir", "ea_inode"]
+    {
         let image = scratch.path("image");
         mke2fs(&image, "64M", &["-t", "ext4", "-O", features, "-d", tree.to_str().unwrap()]);
         let fs = mount(&image, &cache_of(4096));
@@ -152,7 +169,9 @@ fn ext3_images_are_written() {
 #[test]
 fn what_cannot_be_mounted_says_why() {
     let scratch = Scratch::new("refused");
-    let attempt = |device: Rc<dyn BlockDevice>| run(Ext2::mount(device, &cache_of(64), Ext2Options::default())).map(|_| ());
+    let attempt = |device: Rc<dyn BlockDevice>| {
+        run(Ext2::mount(device, &cache_of(64), Ext2Options::default())).map(|_| ())
+    };
     assert_eq!(attempt(Rc::new(MemoryDevice::zeroed(100))), Err(MountError::NotExt2));
     assert_eq!(attempt(Rc::new(MemoryDevice::zeroed(1 << 20))), Err(MountError::NotExt2));
     for (arguments, named) in [
@@ -189,7 +208,10 @@ fn read_only_mounts_change_no_byte() {
     let scratch = Scratch::new("read-only");
     let image = scratch.path("image");
     mke2fs(&image, "4M", &["-t", "ext2"]);
-    debugfs_script(&image, &format!("write {} file\n", image.display()).replace("image file", "image.script file"));
+    debugfs_script(
+        &image,
+        &format!("write {} file\n", image.display()).replace("image file", "image.script file"),
+    );
     let before = fs::read(&image).unwrap();
     for device in [
         Rc::new(MemoryDevice::from_bytes(before.clone()).into_read_only()),
@@ -225,7 +247,9 @@ fn attributes_of_both_inode_sizes() {
         let fs = mount(&image, &cache_of(64));
         let early = Timestamp { seconds: -1_000_000, nanoseconds: 999_999_999 };
         let late = Timestamp { seconds: 5_000_000_000, nanoseconds: 1 };
-        let file = run(fs.root().create(b"file", &NewNode { uid: 100_000, gid: 200_000, ..node(FileType::Regular) }));
+        let file = run(fs
+            .root()
+            .create(b"file", &NewNode { uid: 100_000, gid: 200_000, ..node(FileType::Regular) }));
         let file = file.unwrap();
         let change = SetAttributes {
             permissions: Some(0o6755),
@@ -235,7 +259,8 @@ fn attributes_of_both_inode_sizes() {
             ..SetAttributes::default()
         };
         run(file.set_attributes(&change)).unwrap();
-        run(fs.root().create(b"device", &NewNode { rdev: 0x1234_5678, ..node(FileType::BlockDevice) })).unwrap();
+        run(fs.root().create(b"device", &NewNode { rdev: 0x1234_5678, ..node(FileType::BlockDevice) }))
+            .unwrap();
         drop(file);
         run(fs.unmount()).unwrap();
         fsck_clean(&image, inode_size);
@@ -253,7 +278,7 @@ fn attributes_of_both_inode_sizes() {
         let stat = debugfs_text(&image, "stat file");
         assert!(stat.contains("User: 100000") && stat.contains("Mode:  06755"), "{stat}");
         let stat = debugfs_text(&image, "stat device");
-        assert!(stat.contains("(New-style) 0x1234:5678") || stat.contains("1383"), "{stat}");
+        assert!(stat.contains("(hex 456:12378)"), "{stat}");
     }
 }
 
@@ -264,7 +289,8 @@ fn attributes_of_others_are_preserved_and_ours_are_read_by_them() {
         let image = scratch.path("image");
         mke2fs(&image, "4M", &["-t", "ext2", "-b", block_size, "-I", inode_size]);
         let long = "v".repeat(700);
-        let mut script = format!("write {} file\n", image.display()).replace("image file", "image.script file");
+        let mut script =
+            format!("write {} file\n", image.display()).replace("image file", "image.script file");
         script += &format!("ea_set file user.theirs value\nea_set file user.long {long}\n");
         script += "ea_set file system.posix_acl_access \"\\001\\000\\000\\000\\001\\000\\006\\000\\004\\000\\004\\000\\040\\000\\004\\000\"\n";
         script += "ea_set file security.selinux label\n";
@@ -340,9 +366,10 @@ fn mappings_and_reads_see_the_same_bytes() {
     assert_eq!(read[40..47], content[40..47], "private writes stay private");
     // Bytes past the end of the last page never reach the file.
     shared.write_bytes(0x10000 + 10_000, b"ghost").unwrap();
-    shared.harvest_dirty(0, u64::MAX & !0xfff);
+    shared.harvest_dirty(0, !0xfff);
     run(file.fsync()).unwrap();
-    run(file.set_attributes(&SetAttributes { size: Some(12_000), now: at(3), ..SetAttributes::default() })).unwrap();
+    run(file.set_attributes(&SetAttributes { size: Some(12_000), now: at(3), ..SetAttributes::default() }))
+        .unwrap();
     run(file.read_at(10_000, &mut read[..10])).unwrap();
     assert_eq!(read[..10], [0; 10]);
     run(fs.sync()).unwrap();

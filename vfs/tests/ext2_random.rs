@@ -5,9 +5,12 @@ mod common;
 
 use blockdev::testing::run;
 use common::model::Model;
-use common::{Scratch, cache_of, fsck_clean, fsck_clean_but_orphans, mke2fs, mount};
+use common::{HostFile, Scratch, cache_of, fsck_clean, fsck_clean_but_orphans, mke2fs, mount};
+use linux_abi::errno::Errno;
 use std::path::Path;
-use vfs::FileSystem;
+use std::rc::Rc;
+use vfs::ext2::{Ext2, FormatOptions};
+use vfs::{FileSystem, FileType};
 
 fn judge(image: &Path, model: &Model, when: &str) {
     if model.holds_unlinked() {
@@ -98,4 +101,79 @@ fn the_original_revision() {
     let mut model = Model::new(92);
     model.has_xattrs = false;
     storm(&image, &mut model, 2, 150, 4096);
+}
+
+#[test]
+fn file_systems_of_our_own_making() {
+    let scratch = Scratch::new("format");
+    // The last two sizes leave a last group too small to use, and more than one block of descriptors' worth of zeros.
+    for (seed, size) in [(300, 1 << 20), (301, 24 << 20), (302, (128 << 20) + 81_920), (303, 1 << 30)] {
+        let image = scratch.path("image");
+        std::fs::File::create(&image).unwrap().set_len(size).unwrap();
+        let options = FormatOptions {
+            label: "made here",
+            uuid: [7; 16],
+            bytes_per_inode: 16384,
+            device_is_zero: seed != 301,
+            now: common::at(0),
+        };
+        run(Ext2::format(HostFile::open(&image), options)).unwrap();
+        fsck_clean(&image, "made");
+        let mut model = Model::new(seed);
+        model.may_fill = size == 1 << 20;
+        storm(&image, &mut model, 1, 150, 4096);
+        assert_eq!(mount(&image, &cache_of(64)).label(), "made here");
+    }
+    let tiny = Rc::new(blockdev::MemoryDevice::zeroed(100_000));
+    let options = FormatOptions {
+        label: "",
+        uuid: [0; 16],
+        bytes_per_inode: 4096,
+        device_is_zero: true,
+        now: common::at(0),
+    };
+    assert!(run(Ext2::format(tiny, options)).is_err());
+}
+
+#[test]
+fn space_is_used_to_the_last_block_and_given_back() {
+    let scratch = Scratch::new("space");
+    for block_size in [1024u64, 4096] {
+        let image = scratch.path("image");
+        mke2fs(&image, "2M", &["-t", "ext2", "-b", &block_size.to_string(), "-N", "32"]);
+        let fs = mount(&image, &cache_of(2048));
+        let (root, before) = (fs.root(), fs.stat());
+        let file = run(root.create(b"file", &common::node(FileType::Regular))).unwrap();
+        let mut written = 0;
+        loop {
+            match run(file.write_at(written, &[9; 10_000], common::at(1))) {
+                Ok(count) => written += count as u64,
+                Err(error) => {
+                    assert_eq!(error, Errno::ENOSPC);
+                    break;
+                }
+            }
+        }
+        assert_eq!(fs.stat().blocks_free, 0);
+        let data = written.div_ceil(block_size);
+        let pointers = file.attributes().blocks * 512 / block_size - data;
+        assert_eq!(before.blocks_free, data + pointers);
+        assert_eq!(written % block_size, 0, "the last block is full");
+        // Inodes run out, too, though they need no blocks.
+        let mut made = 0;
+        while run(root.create(format!("n{made}").as_bytes(), &common::node(FileType::Regular))).is_ok() {
+            made += 1;
+        }
+        assert_eq!(fs.stat().files_free, 0);
+        run(fs.sync()).unwrap();
+        fsck_clean(&image, "full");
+        drop(file);
+        run(root.unlink(b"file", common::at(2))).unwrap();
+        for number in 0..made {
+            run(root.unlink(format!("n{number}").as_bytes(), common::at(2))).unwrap();
+        }
+        run(fs.sync()).unwrap();
+        assert_eq!(fs.stat(), before);
+        fsck_clean(&image, "empty again");
+    }
 }

@@ -29,6 +29,8 @@ pub(crate) fn lower(insn: &Insn, at: u16, position: u64, mode: LowerMode) -> Low
         .or_else(|| bits::lower(insn, &mut u))
         .or_else(|| system::lower(insn, &mut u, position))
         .or_else(|| sse::packed::lower(insn, &mut u))
+        .or_else(|| sse::arith::lower(insn, &mut u))
+        .or_else(|| sse::convert::lower(insn, &mut u))
         .or_else(|| sse::moves::lower(insn, &mut u))
         .or_else(|| x87::lower(insn, &mut u));
     if let Some(handler) = handler {

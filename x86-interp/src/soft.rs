@@ -167,6 +167,8 @@ impl Wide {
                 let flags = precision | flag::UNDERFLOW;
                 return Rounded { negative, exponent, mantissa, infinite: false, flags, up };
             }
+            let (exponent, flags) = (format.min_exponent, flag::UNDERFLOW | precision);
+            return Rounded { negative, exponent, mantissa: 0, infinite: false, flags, up: false };
         }
         let shift = format.min_exponent - self.exponent;
         let denormal = shift_sticky(self.mantissa, shift.clamp(0, 128) as u32);

@@ -96,6 +96,7 @@ export class MachineHost {
   async create(engine, config) {
     const host = {
       log: (/** @type {string} */ line) => this.#tell(this.#target, "log", line),
+      wake: () => this.#pump.schedule(),
       processCreated: () => this.#tell(this.#target, "processCreated"),
     };
     this.#machine = await engine.MachineHandle.create(config, host);

@@ -218,10 +218,10 @@ async fn map_image(mm: &Mm, image: &Image, bias: u64) -> Result<u64> {
             let zeros = area(file_top, page_ceil(end), Backing::Anonymous, None);
             mm.space.map(zeros).map_err(|_| Errno::EINVAL)?;
         }
-        // The rest of the last file page belongs to .bss. A read-only one cannot be cleared, nor needs to be.
+        // The rest of the last file page belongs to .bss, all of it: the dynamic linker allocates from what lies
+        // behind its own .bss and counts on zeros. A read-only page cannot be cleared, nor needs to be.
         if segment.flags & WRITE != 0 && end > file_end && segment.file_size > 0 {
-            let tail = file_top.min(end).saturating_sub(file_end);
-            mm.zero(file_end, tail as usize).await?;
+            mm.zero(file_end, (file_top - file_end) as usize).await?;
         }
         if segment.flags & EXECUTE != 0 {
             mm.code.set((first, file_end));

@@ -171,10 +171,11 @@ impl Epoll {
                 return Err(Errno::EINVAL);
             }
         }
-        if control == Control::Add && let Some(below) = nested {
-            if below.watches(self) || below.depth_below() + 1 + self.depth_above() > MAX_NESTS {
-                return Err(Errno::ELOOP);
-            }
+        if control == Control::Add
+            && let Some(below) = nested
+            && (below.watches(self) || below.depth_below() + 1 + self.depth_above() > MAX_NESTS)
+        {
+            return Err(Errno::ELOOP);
         }
         let key = (fd, Rc::as_ptr(file) as usize);
         let mut items = self.items.borrow_mut();

@@ -24,11 +24,13 @@ const MAX_WATCHES: usize = 65536;
 
 /// Device and inode number.
 type InodeKey = (u64, u64);
+/// Who watches an inode: a descriptor's queue and the number of the watch in it.
+type Watcher = (Weak<Queue>, i32);
 
 /// Every watch of a machine, by inode.
 #[derive(Debug, Default)]
 pub struct InotifyTable {
-    watchers: RefCell<HashMap<InodeKey, Vec<(Weak<Queue>, i32)>>>,
+    watchers: RefCell<HashMap<InodeKey, Vec<Watcher>>>,
     cookie: Cell<u32>,
 }
 

@@ -10,7 +10,7 @@ use std::fmt;
 use std::rc::Rc;
 
 /// A message, or a piece of a stream with what came along.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Parcel {
     /// Bytes not yet read.
     pub data: VecDeque<u8>,

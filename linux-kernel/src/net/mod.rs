@@ -15,6 +15,11 @@ pub mod tcp;
 pub mod udp;
 pub mod unix;
 
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod world;
+
 pub use names::UnixNames;
 pub use ports::Ports;
 

@@ -145,7 +145,7 @@ pub async fn deliver(task: &Rc<Task>, mut call: Option<Interrupted>) {
             continue;
         }
         if action.is_default() {
-            take_default_action(task, signal);
+            take_default_action(task, signal, &info);
             continue;
         }
         if let Some(call) = call.take() {
@@ -182,7 +182,7 @@ pub async fn deliver(task: &Rc<Task>, mut call: Option<Interrupted>) {
     }
 }
 
-fn take_default_action(task: &Rc<Task>, signal: Signal) {
+fn take_default_action(task: &Rc<Task>, signal: Signal, info: &SigInfo) {
     let process = &task.process;
     let number = signal.number() as u8;
     match signal.default_action() {
@@ -199,8 +199,12 @@ fn take_default_action(task: &Rc<Task>, signal: Signal) {
         DefaultAction::Terminate => kill_process(process, WaitStatus::Killed { signal: number, core: false }),
         DefaultAction::Core => {
             let cpu = task.cpu.borrow();
+            let about = match info.fields {
+                SigFields::Fault { addr } if info.code > 0 => format!(", address {addr:#x}"),
+                _ => String::new(),
+            };
             process.kernel.log(&format!(
-                "{}[{}]: {signal:?} at {:#x}",
+                "{}[{}]: {signal:?} at {:#x}{about}",
                 String::from_utf8_lossy(&task.comm.borrow()),
                 task.tid,
                 cpu.rip

@@ -317,3 +317,6 @@ pub(crate) async fn put_pair(
     }
     Ok(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -401,6 +401,7 @@ calls! {
         Capset, "checked, without effect" => misc::capset(t, a).await;
         Syslog, "an empty log" => misc::syslog(t, a).await;
         MemfdCreate, "no sealing, no huge pages" => misc::memfd_create(t, a).await;
+        Rseq, "refused: programs do without" => Err(Errno::ENOSYS);
         Reboot, "refused" => misc::reboot(t, a).await;
         Ptrace, "refused" => Err(Errno::EPERM);
         Seccomp, "refused" => Err(Errno::EINVAL);

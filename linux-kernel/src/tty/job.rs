@@ -13,9 +13,13 @@ use linux_abi::Errno;
 use linux_abi::fcntl::OFlags;
 use std::rc::Rc;
 
-/// Makes a terminal the controlling one of a process's session, with its group in the foreground.
+/// Makes a terminal the controlling one of a process's session, with its group in the foreground. It stays with the
+/// session that has it already, if there is one.
 pub fn make_controlling(process: &Rc<Process>, tty: &Rc<Tty>) {
     let session = process.session.borrow().clone();
+    if tty.session.get() != 0 && tty.session.get() != session.id {
+        return;
+    }
     tty.session.set(session.id);
     tty.foreground.set(process.group.get());
     *session.terminal.borrow_mut() = Some(tty.clone());
@@ -138,6 +142,7 @@ impl Tty {
                 return Err(Errno::EPERM);
             }
             clear_session(&task.kernel, owner);
+            self.session.set(0);
         }
         if !readable && !privileged {
             return Err(Errno::EPERM);

@@ -12,6 +12,8 @@ mod ioctl;
 pub mod job;
 pub mod ldisc;
 pub mod pty;
+#[cfg(test)]
+mod tests;
 
 pub use job::{make_controlling, session_leader_exit, virtual_hang_up};
 pub use pty::PtyTable;

@@ -49,7 +49,8 @@ pub(super) async fn alloc_block(core: &Core, goal: u64) -> Result<u64> {
         // The goal's group is met again at the end, for the blocks before the goal.
         for step in 0..=groups {
             let group = (first_group + step) % groups;
-            let Some(desc) = core.groups.borrow().get(group).copied().filter(|desc| desc.free_blocks > 0) else {
+            let Some(desc) = core.groups.borrow().get(group).copied().filter(|desc| desc.free_blocks > 0)
+            else {
                 continue;
             };
             let buffer = core.buffers.get(desc.block_bitmap).await?;

@@ -17,7 +17,10 @@ use hashbrown::HashMap;
 use linux_abi::errno::Errno;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
+use std::task::Poll;
 
 /// Inodes kept although nobody holds them.
 const KEPT_INODES: usize = 4096;
@@ -137,6 +140,31 @@ impl Core {
         *self.running.borrow_mut() = Some(flight.clone());
         flight.wait().await;
         result.take().unwrap_or(Err(Errno::EIO))
+    }
+
+    /// Does work that changes nothing. Where it waits, it may be for a change whose caller went away (which holds a
+    /// page, or a directory's index); so a waiting reader drives the change that runs.
+    pub(super) async fn reading<T>(&self, work: impl Future<Output = T>) -> T {
+        type Driven = (Rc<Flight<()>>, Pin<Box<dyn Future<Output = ()>>>);
+        let mut work = pin!(work);
+        let mut driven: Option<Driven> = None;
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(value) = work.as_mut().poll(cx) {
+                    return Poll::Ready(value);
+                }
+                let current = self.running.borrow().clone().filter(|current| !current.is_done());
+                let Some(current) = current else { return Poll::Pending };
+                if driven.as_ref().is_none_or(|(flight, _)| !Rc::ptr_eq(flight, &current)) {
+                    driven = Some((current.clone(), Box::pin(current.wait())));
+                }
+                let Some((_, wait)) = &mut driven else { return Poll::Pending };
+                if wait.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
     }
 
     async fn prepare(self: &Rc<Self>) -> Result<()> {
@@ -369,7 +397,9 @@ impl Core {
     async fn put_groups(&self) -> Result<()> {
         let count = self.groups.borrow().len();
         for index in 0..count {
-            let Some(group) = self.groups.borrow().get(index).copied().filter(|group| group.dirty) else { continue };
+            let Some(group) = self.groups.borrow().get(index).copied().filter(|group| group.dirty) else {
+                continue;
+            };
             let byte = index as u64 * self.geometry.desc_size as u64;
             let block = self.geometry.first_data_block + 1 + byte / self.block_size();
             let buffer = self.buffers.get(block).await?;

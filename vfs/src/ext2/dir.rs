@@ -63,9 +63,11 @@ fn entries(block: &[u8], typed: bool) -> impl Iterator<Item = Result<Entry<'_>>>
             return None;
         }
         let len = usize::from(get16(block, at + 4));
-        let name_len = if typed { usize::from(get16(block, at + 6) & 0xff) } else { usize::from(get16(block, at + 6)) };
+        let name_len =
+            if typed { usize::from(get16(block, at + 6) & 0xff) } else { usize::from(get16(block, at + 6)) };
         let sane = len >= needed(0).max(12) && len.is_multiple_of(4) && at + len <= block.len();
-        let name = block.get(at + HEADER..at + HEADER + name_len).filter(|_| sane && HEADER + name_len <= len);
+        let name =
+            block.get(at + HEADER..at + HEADER + name_len).filter(|_| sane && HEADER + name_len <= len);
         let Some(name) = name else {
             at = block.len();
             return Some(Err(Errno::EUCLEAN));
@@ -317,7 +319,8 @@ pub(super) async fn set_parent(dir: &Ext2Inode, parent: u32) -> Result<()> {
     let buffer = dir.core.buffers.get(block_of(dir, 0).await?).await?;
     let typed = is_typed(dir);
     let mut data = buffer.data.borrow_mut();
-    let at = entries(&data, typed).map_while(Result::ok).find(|entry| entry.name == b"..").map(|entry| entry.at);
+    let at =
+        entries(&data, typed).map_while(Result::ok).find(|entry| entry.name == b"..").map(|entry| entry.at);
     point(&mut data, at.ok_or(Errno::EUCLEAN)?, parent, typed.then_some(FileType::Directory));
     dir.core.buffers.mark(&buffer);
     dir.core.structure_dirty.set(true);
@@ -361,7 +364,8 @@ pub(super) async fn list(dir: &Ext2Inode, from: u64, sink: &mut dyn FnMut(DirEnt
             for mut entry in found {
                 if !typed {
                     let ino = entry.ino as u32;
-                    entry.file_type = dir.core.inode(ino, || true).await.map_or(FileType::Regular, |n| n.file_type);
+                    entry.file_type =
+                        dir.core.inode(ino, || true).await.map_or(FileType::Regular, |n| n.file_type);
                 }
                 if !sink(entry) {
                     return Ok(());

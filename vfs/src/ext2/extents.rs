@@ -41,8 +41,10 @@ fn search(node: &[u8], logical: u64, bound: &mut u64) -> Result<(u16, Step)> {
         let child = u64::from(get32(node, at + 4)) | (u64::from(get16(node, at + 8)) << 32);
         return Ok((depth, Step::Down(child)));
     }
-    let (stored, start) =
-        (u64::from(get16(node, at + 4)), u64::from(get32(node, at + 8)) | (u64::from(get16(node, at + 6)) << 32));
+    let (stored, start) = (
+        u64::from(get16(node, at + 4)),
+        u64::from(get32(node, at + 8)) | (u64::from(get16(node, at + 6)) << 32),
+    );
     let (len, written) = if stored > MAX_WRITTEN { (stored - MAX_WRITTEN, false) } else { (stored, true) };
     let inside = logical - first_of(entry);
     if inside >= len {

@@ -44,7 +44,11 @@ impl PageIo for Ext2Inode {
             let len = (run.len * block_size).min(end - at);
             if let Some(block) = run.block {
                 bytes.resize(len as usize, 0);
-                self.core.device.read(block * block_size, &mut bytes).await.map_err(|error| errno_of(&error))?;
+                self.core
+                    .device
+                    .read(block * block_size, &mut bytes)
+                    .await
+                    .map_err(|error| errno_of(&error))?;
                 scatter(frames, (at - start) as usize, &bytes);
             }
             at += len;
@@ -185,13 +189,16 @@ pub(super) async fn write(node: &Ext2Inode, offset: u64, data: &[u8], now: Times
         let at = offset + done as u64;
         let step = (data.len() - done).min((STEP_PAGES * PAGE_BYTES - at % PAGE_BYTES) as usize);
         let part = &data[done..done + step];
-        if at + step as u64 <= node.size() && node.pages.all_resident(at, step) && is_backed(node, at, step as u64) {
+        if at + step as u64 <= node.size()
+            && node.pages.all_resident(at, step)
+            && is_backed(node, at, step as u64)
+        {
             node.pages.write(at, part);
             node.changed(now);
             done += step;
             continue;
         }
-        let pins = load_edges(node, at, step as u64).await?;
+        let pins = node.core.reading(load_edges(node, at, step as u64)).await?;
         let (own, bytes) = (node.rc(), part.to_vec());
         let written = node
             .core
@@ -211,7 +218,10 @@ pub(super) async fn write(node: &Ext2Inode, offset: u64, data: &[u8], now: Times
     }
     if node.core.cache.too_dirty() {
         let own = node.rc();
-        let _ = node.core.exclusive(async move { own.core.write_data().await.and(own.write_pages().await) }).await;
+        let _ = node
+            .core
+            .exclusive(async move { own.core.write_data().await.and(own.write_pages().await) })
+            .await;
     }
     node.core.cache.trim();
     Ok(done)
@@ -327,7 +337,8 @@ pub(super) async fn set_size(node: &Ext2Inode, size: u64, now: Timestamp) -> Res
     }
     if size < old_size {
         let page = size / PAGE_BYTES;
-        let pin = if size.is_multiple_of(PAGE_BYTES) { None } else { Some(node.pages.get(page, node).await?) };
+        let pin =
+            if size.is_multiple_of(PAGE_BYTES) { None } else { Some(node.pages.get(page, node).await?) };
         node.set_length(size);
         node.pages.truncate(size);
         if pin.is_some() {
@@ -344,7 +355,13 @@ pub(super) async fn set_size(node: &Ext2Inode, size: u64, now: Timestamp) -> Res
 }
 
 /// `fallocate`. Within a change only.
-pub(super) async fn fallocate(node: &Ext2Inode, mode: u32, offset: u64, len: u64, now: Timestamp) -> Result<()> {
+pub(super) async fn fallocate(
+    node: &Ext2Inode,
+    mode: u32,
+    offset: u64,
+    len: u64,
+    now: Timestamp,
+) -> Result<()> {
     writable_map(node)?;
     let end = offset.checked_add(len).ok_or(Errno::EFBIG)?;
     if len == 0 {

@@ -80,10 +80,11 @@ pub(super) async fn run(node: &Ext2Inode, logical: u64, max: u64) -> Result<Run>
         }
         let buffer = core.buffers.get(core.geometry.check_block(pointer)?).await?;
         let data = buffer.data.borrow();
-        let at = |index: u64| u64::from(get32(&data, index as usize * 4));
-        pointer = at(way.index[level]);
+        let index = way.index[level];
+        pointer = u64::from(get32(&data, index as usize * 4));
         if level + 1 == way.depth {
-            return leaf_run(node, pointer, (way.index[level] + 1..pointers).map(at), max);
+            let following = (index + 1..pointers).map(|index| u64::from(get32(&data, index as usize * 4)));
+            return leaf_run(node, pointer, following, max);
         }
     }
     Err(Errno::EUCLEAN)

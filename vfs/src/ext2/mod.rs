@@ -4,7 +4,7 @@
 //! `names` and attributes to `xattr`. Below them `dir` knows directory blocks, `map` which block holds which part of
 //! a file (`extents` for ext4's way), `alloc` what is free. `core` holds what they share: the inode table, the one
 //! queue of changes, and the commit, which takes the device from one consistent state to the next. The records of
-//! the disk are in `superblock`, `group` and `inode`.
+//! the disk are in `superblock`, `group` and `inode`; `format` makes an empty one.
 //!
 //! Changes happen one at a time, and one that started is finished even if its caller goes away (whoever comes next
 //! drives it). They stay in memory until a commit: file data first, then "not clean" in the superblock, metadata,
@@ -18,6 +18,7 @@ mod core;
 mod dir;
 mod extents;
 mod file;
+mod format;
 mod group;
 mod inode;
 mod map;
@@ -37,6 +38,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use self::core::Core;
+pub use self::format::FormatOptions;
 pub use self::node::Ext2Inode;
 
 /// How to mount.
@@ -83,13 +85,20 @@ impl MountError {
 impl fmt::Display for MountError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            MountError::NotExt2 => f.write_str("no ext2 file system found (is this a partitioned disk image?)"),
+            MountError::NotExt2 => {
+                f.write_str("no ext2 file system found (is this a partitioned disk image?)")
+            }
             MountError::Features(names) => {
                 write!(f, "the image uses unsupported features: {names}; make it with mke2fs -t ext2")
             }
-            MountError::Damaged(what) => write!(f, "the file system is damaged: {what}; run e2fsck on the image"),
+            MountError::Damaged(what) => {
+                write!(f, "the file system is damaged: {what}; run e2fsck on the image")
+            }
             MountError::CutShort { needs, has } => {
-                write!(f, "the file system has {needs} bytes but the device only {has}; the image was cut short")
+                write!(
+                    f,
+                    "the file system has {needs} bytes but the device only {has}; the image was cut short"
+                )
             }
             MountError::Device(error) => error.fmt(f),
         }
@@ -131,6 +140,14 @@ impl Ext2 {
         options: Ext2Options,
     ) -> std::result::Result<Rc<Ext2>, MountError> {
         mount::mount(device, cache, options).await
+    }
+
+    /// Makes an empty file system on a device; what was there is lost.
+    pub async fn format(
+        device: Rc<dyn BlockDevice>,
+        options: FormatOptions,
+    ) -> std::result::Result<(), MountError> {
+        format::format(device, options).await
     }
 
     /// Volume label.
@@ -181,8 +198,9 @@ impl FileSystem for Ext2 {
     fn stat(&self) -> FsStat {
         let (sb, geometry) = (self.core.sb.borrow(), &self.core.geometry);
         // As the kernel's default (`minixdf` off): blocks of the file system's own tables do not count.
-        let per_group = 2 + (u64::from(geometry.inodes_per_group) * geometry.inode_size as u64)
-            .div_ceil(geometry.block_size as u64);
+        let per_group = 2
+            + (u64::from(geometry.inodes_per_group) * geometry.inode_size as u64)
+                .div_ceil(geometry.block_size as u64);
         let overhead = geometry.first_data_block + u64::from(geometry.groups) * per_group;
         FsStat {
             magic: u32::from(superblock::EXT2_MAGIC),

@@ -46,7 +46,8 @@ pub(super) async fn mount(
         dead,
     ));
     let damaged = |what: &str| MountError::Damaged(what.to_string());
-    let root = core.inode(ROOT_INO, || true).await.map_err(|_| damaged("the root directory cannot be read"))?;
+    let root =
+        core.inode(ROOT_INO, || true).await.map_err(|_| damaged("the root directory cannot be read"))?;
     if root.file_type != FileType::Directory {
         return Err(damaged("the root is not a directory"));
     }
@@ -77,7 +78,8 @@ async fn read_orphans(
     while ino >= geometry.first_inode && ino <= geometry.inodes && seen.insert(ino) {
         let (group, index) = geometry.group_of_inode(ino);
         let Some(group) = groups.get(group) else { break };
-        let offset = group.inode_table * geometry.block_size as u64 + u64::from(index) * geometry.inode_size as u64;
+        let offset =
+            group.inode_table * geometry.block_size as u64 + u64::from(index) * geometry.inode_size as u64;
         let mut bytes = vec![0; geometry.inode_size].into_boxed_slice();
         device.read(offset, &mut bytes).await?;
         let raw = RawInode(bytes);

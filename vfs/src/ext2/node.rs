@@ -7,7 +7,8 @@ use super::inode::{ATIME, CRTIME, CTIME, FLAG_EXTENTS, MTIME, RawInode};
 use super::names::{self, Wanted};
 use super::xattr;
 use crate::inode::{
-    Attributes, DirEntry, FileType, Inode, NewNode, RenameMode, Result, SeekTarget, SetAttributes, Timestamp, XattrMode,
+    Attributes, DirEntry, FileType, Inode, NewNode, RenameMode, Result, SeekTarget, SetAttributes, Timestamp,
+    XattrMode,
 };
 use crate::page_cache::FilePages;
 use async_trait::async_trait;
@@ -185,22 +186,25 @@ impl Inode for Ext2Inode {
     async fn lookup(&self, name: &[u8]) -> Result<Rc<dyn Inode>> {
         let dir = self.directory()?;
         check_name(name)?;
-        loop {
-            let slot = dir::find(&dir, name).await?.ok_or(Errno::ENOENT)?;
-            match self.core.inode(slot.ino, || dir::still(&dir, name, slot)).await {
-                Ok(node) => return Ok(node),
-                // The entry changed while the inode was read: look again.
-                Err(Errno::ENOENT) => {}
-                Err(error) => return Err(error),
+        let search = async {
+            loop {
+                let slot = dir::find(&dir, name).await?.ok_or(Errno::ENOENT)?;
+                match self.core.inode(slot.ino, || dir::still(&dir, name, slot)).await {
+                    // The entry changed while the inode was read: look again.
+                    Err(Errno::ENOENT) => {}
+                    found => return found,
+                }
             }
-        }
+        };
+        Ok(self.core.reading(search).await?)
     }
 
     async fn create(&self, name: &[u8], node: &NewNode<'_>) -> Result<Rc<dyn Inode>> {
         let dir = self.directory()?;
         check_name(name)?;
         let (name, wanted) = (name.to_vec(), Wanted::from(node));
-        let made = self.core.exclusive(async move { names::create(&dir, Some(&name), &wanted).await }).await?;
+        let made =
+            self.core.exclusive(async move { names::create(&dir, Some(&name), &wanted).await }).await?;
         Ok(made)
     }
 
@@ -253,19 +257,20 @@ impl Inode for Ext2Inode {
     }
 
     async fn readdir(&self, from: u64, sink: &mut dyn FnMut(DirEntry) -> bool) -> Result<()> {
-        dir::list(&*self.directory()?, from, sink).await
+        let dir = self.directory()?;
+        self.core.reading(dir::list(&dir, from, sink)).await
     }
 
     async fn read_link(&self) -> Result<Vec<u8>> {
         if self.file_type != FileType::Symlink {
             return Err(Errno::EINVAL);
         }
-        file::read_link(self).await
+        self.core.reading(file::read_link(self)).await
     }
 
     async fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
         self.regular()?;
-        self.pages.read(offset, buf, self).await
+        self.core.reading(self.pages.read(offset, buf, self)).await
     }
 
     async fn write_at(&self, offset: u64, data: &[u8], now: Timestamp) -> Result<usize> {
@@ -280,7 +285,7 @@ impl Inode for Ext2Inode {
     }
 
     async fn seek_hole(&self, offset: u64, target: SeekTarget) -> Result<u64> {
-        file::seek_hole(self, offset, target).await
+        self.core.reading(file::seek_hole(self, offset, target)).await
     }
 
     async fn fsync(&self) -> Result<()> {
@@ -303,7 +308,7 @@ impl Inode for Ext2Inode {
     }
 
     async fn get_xattr(&self, name: &[u8]) -> Result<Vec<u8>> {
-        xattr::get(self, name).await
+        self.core.reading(xattr::get(self, name)).await
     }
 
     async fn set_xattr(&self, name: &[u8], value: &[u8], mode: XattrMode, now: Timestamp) -> Result<()> {
@@ -312,12 +317,14 @@ impl Inode for Ext2Inode {
     }
 
     async fn list_xattr(&self) -> Result<Vec<Vec<u8>>> {
-        xattr::list(self).await
+        self.core.reading(xattr::list(self)).await
     }
 
     async fn remove_xattr(&self, name: &[u8], now: Timestamp) -> Result<()> {
         let (node, name) = (self.rc(), name.to_vec());
-        self.core.exclusive(async move { xattr::set(&node, &name, None, XattrMode::Replace, now).await }).await
+        self.core
+            .exclusive(async move { xattr::set(&node, &name, None, XattrMode::Replace, now).await })
+            .await
     }
 }
 
@@ -339,7 +346,7 @@ impl Mappable for Ext2Inode {
     ) -> Pin<Box<dyn Future<Output = std::result::Result<(), LoadError>> + 'a>> {
         Box::pin(async move {
             if page < self.size().div_ceil(PAGE_BYTES) {
-                self.pages.get(page, self).await.map_err(|_| LoadError)?;
+                self.core.reading(self.pages.get(page, self)).await.map_err(|_| LoadError)?;
             }
             Ok(())
         })

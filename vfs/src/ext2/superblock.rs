@@ -166,7 +166,9 @@ impl Geometry {
         }
         if sb.log_block_size() > 2 {
             return match sb.log_block_size() {
-                3..=6 => Err(MountError::Features(format!("blocks of {} bytes", 1024u64 << sb.log_block_size()))),
+                3..=6 => {
+                    Err(MountError::Features(format!("blocks of {} bytes", 1024u64 << sb.log_block_size())))
+                }
                 _ => damaged("the block size makes no sense"),
             };
         }
@@ -179,7 +181,9 @@ impl Geometry {
             return damaged("the inode size makes no sense");
         }
         let desc_size = match sb.desc_size() {
-            size if sb.is_64bit() && (64..=1024).contains(&size) && size.is_power_of_two() => usize::from(size),
+            size if sb.is_64bit() && (64..=1024).contains(&size) && size.is_power_of_two() => {
+                usize::from(size)
+            }
             _ if sb.is_64bit() => return damaged("the descriptor size makes no sense"),
             _ => 32,
         };

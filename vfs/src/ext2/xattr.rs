@@ -72,7 +72,8 @@ fn decode(area: &[u8], first: usize, base: usize) -> Result<Vec<Attribute>> {
         let name_len = usize::from(area.get(at).copied().unwrap_or(0));
         let prefix = area.get(at + 1).copied().unwrap_or(0);
         let name = area.get(at + ENTRY..at + ENTRY + name_len).ok_or(Errno::EUCLEAN)?;
-        let (offset, inode, size) = (usize::from(get16(area, at + 2)), get32(area, at + 4), get32(area, at + 8));
+        let (offset, inode, size) =
+            (usize::from(get16(area, at + 2)), get32(area, at + 4), get32(area, at + 8));
         // A value in an inode of its own (`ea_inode`) is shown as absent; such images are read only.
         if inode == 0 {
             let start = base + offset;
@@ -287,7 +288,8 @@ mod tests {
 
     #[test]
     fn areas_round_trip() {
-        let all = [attribute(1, "a", "value"), attribute(1, "empty", ""), attribute(6, "selinux", "u:r:t:s0\0")];
+        let all =
+            [attribute(1, "a", "value"), attribute(1, "empty", ""), attribute(6, "selinux", "u:r:t:s0\0")];
         let mut area = vec![0xffu8; 200];
         encode(&mut area, 32, 0, &all.iter().collect::<Vec<_>>());
         assert_eq!(decode(&area, 32, 0).unwrap(), all);

@@ -102,7 +102,8 @@ pub fn mke2fs(image: &Path, size: &str, arguments: &[&str]) {
 /// Runs e2fsck without changing anything; the image must be perfect.
 pub fn fsck_clean(image: &Path, when: &str) {
     let output = command("e2fsck", &["-f", "-n", image.to_str().unwrap()]);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(0), "{when}: e2fsck says {}\n{text}", output.status);
 }
 
@@ -112,8 +113,13 @@ pub fn fsck_clean_but_orphans(image: &Path, when: &str) {
     let copy = image.with_extension("copy");
     fs::copy(image, &copy).unwrap();
     let output = command("e2fsck", &["-f", "-p", copy.to_str().unwrap()]);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code().is_some_and(|code| code < 2), "{when}: e2fsck says {}\n{text}", output.status);
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code().is_some_and(|code| code < 2),
+        "{when}: e2fsck says {}\n{text}",
+        output.status
+    );
     for line in text.lines() {
         let expected = ["Clearing orphaned inode", "non-contiguous"].iter().any(|part| line.contains(part));
         assert!(expected, "{when}: e2fsck says\n{text}");

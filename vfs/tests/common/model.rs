@@ -43,7 +43,11 @@ pub struct Model {
 
 impl Model {
     pub fn new(seed: u64) -> Model {
-        let root = Node { kind: Kind::Dir { entries: BTreeMap::new(), parent: 0 }, links: 2, xattrs: BTreeMap::new() };
+        let root = Node {
+            kind: Kind::Dir { entries: BTreeMap::new(), parent: 0 },
+            links: 2,
+            xattrs: BTreeMap::new(),
+        };
         Model {
             nodes: BTreeMap::from([(0, root)]),
             next: 1,
@@ -248,7 +252,8 @@ impl Model {
             FileType::Socket,
         ];
         let file_type = kinds[[0, 0, 0, 1, 1, 2, 2, 3, 4, 5][self.random.below(10)]];
-        let rdev = if file_type == FileType::CharDevice { [0x103, 0x1234_5678][self.random.below(2)] } else { 0 };
+        let rdev =
+            if file_type == FileType::CharDevice { [0x103, 0x1234_5678][self.random.below(2)] } else { 0 };
         let new = NewNode { rdev, now: at(self.time), ..node(file_type) };
         let new = if file_type == FileType::Symlink { NewNode { target: &target, ..new } } else { new };
         let made = run(real.create(&name, &new));
@@ -306,7 +311,9 @@ impl Model {
         if old.is_some_and(|id| self.is_dir(id) && self.is_inside(to, id)) {
             return;
         }
-        if mode == RenameMode::Exchange && existing.is_some_and(|id| self.is_dir(id) && self.is_inside(from, id)) {
+        if mode == RenameMode::Exchange
+            && existing.is_some_and(|id| self.is_dir(id) && self.is_inside(from, id))
+        {
             return;
         }
         let done = run(real_from.rename(&name, &real_to, &new_name, mode, at(self.time)));
@@ -387,7 +394,8 @@ impl Model {
     fn truncate(&mut self, root: &Rc<dyn Inode>) {
         let Some((id, file)) = self.any_file(root) else { return };
         let size = if self.random.below(3) == 0 { 0 } else { self.any_offset() };
-        let change = SetAttributes { size: Some(size as u64), now: at(self.time), ..SetAttributes::default() };
+        let change =
+            SetAttributes { size: Some(size as u64), now: at(self.time), ..SetAttributes::default() };
         run(file.set_attributes(&change)).unwrap();
         self.content(id).resize(size, 0);
     }
@@ -429,7 +437,9 @@ impl Model {
         let page = offset as u64 / PAGE_BYTES;
         assert!(matches!(pages.lookup((size as u64).div_ceil(PAGE_BYTES)), Lookup::BeyondEnd));
         run(pages.load(page)).unwrap();
-        let Lookup::Resident(frame) = pages.lookup(page) else { panic!("page {page} is not there after load") };
+        let Lookup::Resident(frame) = pages.lookup(page) else {
+            panic!("page {page} is not there after load")
+        };
         let within = offset % PAGE_BYTES as usize;
         let data = self.random.bytes(1 + offset % 300);
         let room = (PAGE_BYTES as usize - within).min(data.len());
@@ -490,7 +500,8 @@ impl Model {
         let (dir, real, name) = self.any_place(root);
         let Some(id) = self.find(dir, &name) else { return };
         let file = run(real.lookup(&name)).unwrap();
-        let key = [&b"user.a"[..], b"user.longer-name", b"trusted.x", b"security.capability"][self.random.below(4)];
+        let key =
+            [&b"user.a"[..], b"user.longer-name", b"trusted.x", b"security.capability"][self.random.below(4)];
         let known = self.nodes[&id].xattrs.get(key).cloned();
         assert_eq!(run(file.get_xattr(key)).ok(), known);
         if self.random.below(3) == 0 {
@@ -540,7 +551,10 @@ impl Model {
         let Kind::Dir { entries, .. } = &self.nodes[&id].kind else { panic!() };
         let mut listed = BTreeMap::new();
         let mut sink = |entry: vfs::DirEntry| {
-            assert!(listed.insert(entry.name.clone(), (entry.ino, entry.file_type)).is_none(), "listed twice");
+            assert!(
+                listed.insert(entry.name.clone(), (entry.ino, entry.file_type)).is_none(),
+                "listed twice"
+            );
             true
         };
         run(real.readdir(0, &mut sink)).unwrap();

@@ -1,5 +1,8 @@
 //! MMX and SSE registers and their instructions.
 
+pub(crate) mod arith;
+pub(crate) mod convert;
+pub(crate) mod float;
 pub(crate) mod lanes;
 pub(crate) mod moves;
 pub(crate) mod packed;

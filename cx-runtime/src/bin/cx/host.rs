@@ -99,7 +99,7 @@ impl Driver {
 
 pub(crate) fn run(options: Options) -> Result<u8, Failure> {
     let clock = Clock(Instant::now());
-    let RootDevice { root, durable, _temporary } = &image::open(&options)?;
+    let RootDevice { root, durable, .. } = &image::open(&options)?;
     let random = File::open("/dev/urandom").map_err(|error| format!("/dev/urandom: {error}"))?;
     let config = MachineConfig {
         memory_mib: options.memory_mib,

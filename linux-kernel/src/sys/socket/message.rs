@@ -188,7 +188,8 @@ fn parse_control(task: &Task, bytes: &[u8], extras: &mut Extras) -> Result<()> {
                 let cred = task.cred();
                 let own_uid = [cred.uid, cred.euid, cred.suid].contains(&claimed.uid);
                 let own_gid = [cred.gid, cred.egid, cred.sgid].contains(&claimed.gid);
-                if !cred.privileged() && !(claimed.pid == task.process.pid && own_uid && own_gid) {
+                let own = claimed.pid == task.process.pid && own_uid && own_gid;
+                if !own && !cred.privileged() {
                     return Err(Errno::EPERM);
                 }
                 if task.kernel.process(claimed.pid).is_none() {
