@@ -32,7 +32,7 @@ pub enum Engine {
 /// What a machine is made of.
 #[derive(Clone, Debug)]
 pub struct MachineConfig {
-    /// Guest memory in MiB. Cached file data takes up to half as much again.
+    /// Memory of the machine in MiB. Cached file data takes up to a third of it.
     pub memory_mib: u64,
     /// `uname -n`.
     pub hostname: String,

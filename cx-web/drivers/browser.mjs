@@ -77,12 +77,10 @@ async function main() {
       response.writeHead(bytes ? 200 : 204).end(bytes ?? undefined);
     },
     "POST /io/1": async (request, response) => {
-      await writeFully(1, await bodyOf(request));
-      response.writeHead(204).end();
+      response.writeHead((await writeFully(1, await bodyOf(request))) ? 204 : 410).end();
     },
     "POST /io/2": async (request, response) => {
-      await writeFully(2, await bodyOf(request));
-      response.writeHead(204).end();
+      response.writeHead((await writeFully(2, await bodyOf(request))) ? 204 : 410).end();
     },
     "POST /io/exit": async (request, response) => {
       const result = JSON.parse((await bodyOf(request)).toString());

@@ -15,7 +15,7 @@
  *
  * @typedef {object} JobIo
  * @property {() => Promise<Uint8Array | null>} read the next part of standard input, null at its end
- * @property {(fd: 1 | 2, bytes: Uint8Array) => Promise<void>} write
+ * @property {(fd: 1 | 2, bytes: Uint8Array) => Promise<boolean>} write false when nobody reads any more
  * @property {(source: string) => Promise<Uint8Array>} file a file of a mount
  * @property {(line: string) => void} log
  */
@@ -39,12 +39,13 @@ export async function runJob(cx, job, io) {
     if (!mount.single) mounts.push({ type: "dir", path: mount.target, dev: await cx.DataDevice.create() });
   }
   const linux = await cx.Linux.create({ mounts, memory: job.memory, strace: job.strace });
-  linux.registerCallback("log", io.log);
+  // Without a trace the guest's standard error is its own.
+  if (job.strace) linux.registerCallback("log", io.log);
   for (const mount of job.mounts) {
     for (const file of mount.files) await linux.writeFile(file.path, await io.file(file.source), { mode: file.mode });
   }
   const ready = performance.now();
-  const process = await start(linux, job);
+  const { process } = await start(linux, job);
   const feeding = feed(process.stdin, io);
   const [{ status }] = await Promise.all([process, drain(process.stdout, io, 1), drain(process.stderr, io, 2)]);
   feeding.cancel();
@@ -69,13 +70,15 @@ async function start(linux, job) {
     process.catch(() => {});
     try {
       await process.pid;
-      return process;
+      // Wrapped: a process is itself a promise, and would be waited for.
+      return { process };
     } catch (error) {
       const { code } = /** @type {{code?: string}} */ (error);
       if (code !== "ENOENT" && code !== "ENOTDIR" && code !== "EACCES") throw error;
       if (!failure || code === "EACCES") failure = error;
     }
   }
+  if (!job.program.includes("/")) Object.assign(/** @type {object} */ (failure), { message: `${job.program} is not in the guest's PATH` });
   throw failure;
 }
 
@@ -109,7 +112,7 @@ async function drain(stream, io, fd) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    await io.write(fd, value);
+    if (!(await io.write(fd, value))) return reader.cancel();
   }
 }
 

@@ -14,7 +14,7 @@ const io = {
     const answer = await post("/io/read");
     return answer.status === 200 ? new Uint8Array(await answer.arrayBuffer()) : null;
   },
-  write: async (fd, bytes) => void (await post(`/io/${fd}`, /** @type {Uint8Array<ArrayBuffer>} */ (bytes))),
+  write: async (fd, bytes) => (await post(`/io/${fd}`, /** @type {Uint8Array<ArrayBuffer>} */ (bytes))).status === 204,
   file: async (source) => new Uint8Array(await (await fetch(source)).arrayBuffer()),
   log: (line) => void post("/io/2", `${line}\n`),
 };

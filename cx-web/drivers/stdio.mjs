@@ -25,20 +25,19 @@ export function standardInput() {
 }
 
 /**
- * Writes all bytes to a descriptor before it answers.
+ * Writes all bytes to a descriptor before it answers. False where nobody reads them any more.
  * @param {number} fd
  * @param {Uint8Array} bytes
- * @returns {Promise<void>}
+ * @returns {Promise<boolean>}
  */
 export function writeFully(fd, bytes) {
   return new Promise((resolve, reject) => {
     let at = 0;
     const step = () => {
-      if (at >= bytes.length) return resolve();
+      if (at >= bytes.length) return resolve(true);
       write(fd, bytes, at, bytes.length - at, null, (error, length) => {
         if (error?.code === "EAGAIN") return void setTimeout(step, 2);
-        // The reader is gone: what is left is for nobody.
-        if (error?.code === "EPIPE") return resolve();
+        if (error?.code === "EPIPE") return resolve(false);
         if (error) return reject(error);
         at += length;
         step();

@@ -29,8 +29,11 @@ class OutputStream {
   #controller;
   #open = true;
 
-  /** @param {(bytes: number) => void} consumed */
-  constructor(consumed) {
+  /**
+   * @param {(bytes: number) => void} consumed
+   * @param {() => void} cancelled
+   */
+  constructor(consumed, cancelled) {
     /** @type {number[]} */
     const sizes = [];
     this.sizes = sizes;
@@ -44,17 +47,16 @@ class OutputStream {
         },
         cancel: () => {
           this.#open = false;
-          consumed(sizes.splice(0).reduce((sum, size) => sum + size, 0));
+          cancelled();
         },
       },
       { highWaterMark: 1 },
     );
-    this.consumed = consumed;
   }
 
   /** @param {Uint8Array} bytes */
   push(bytes) {
-    if (!this.#open) return this.consumed(bytes.length);
+    if (!this.#open) return;
     this.sizes.push(bytes.length);
     this.#controller?.enqueue(bytes);
   }
@@ -96,8 +98,9 @@ export function makeProcess(engine, machine, target, started, ended, streams) {
   if (!streams) return Object.assign(ended, members, { stdin: null, stdout: null, stderr: null });
 
   const consumed = (/** @type {number} */ fd) => (/** @type {number} */ bytes) => engine.tell("consumed", machine, target, fd, bytes);
-  const stdout = new OutputStream(consumed(1));
-  const stderr = new OutputStream(consumed(2));
+  const cancelled = (/** @type {number} */ fd) => () => engine.tell("closeOutput", machine, target, fd);
+  const stdout = new OutputStream(consumed(1), cancelled(1));
+  const stderr = new OutputStream(consumed(2), cancelled(2));
   engine.receive(target, {
     stdout: (bytes) => stdout.push(bytes),
     stderr: (bytes) => stderr.push(bytes),

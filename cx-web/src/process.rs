@@ -113,11 +113,12 @@ impl ProcessHandle {
         }
     }
 
-    /// Nobody reads any more: what still prints gets `SIGPIPE`.
-    pub fn close_outputs(&self) {
-        for fd in [1, 2] {
-            self.streams.of(fd).closed.set(true);
-        }
+    /// Nobody reads from descriptor 1 or 2 any more: what still prints to it gets `SIGPIPE`.
+    pub fn close_output(&self, fd: u32) {
+        let printed = self.streams.of(fd);
+        printed.closed.set(true);
+        printed.take();
+        self.hold(fd, false);
     }
 
     /// Adds to standard input.

@@ -34,7 +34,7 @@ declare module "cx-engine" {
     kill(signal: number): void;
     take(fd: number): Uint8Array | undefined;
     hold(fd: number, held: boolean): void;
-    close_outputs(): void;
+    close_output(fd: number): void;
     write_stdin(bytes: Uint8Array): void;
     stdin_backlog(): number;
     close_stdin(): void;

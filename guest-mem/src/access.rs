@@ -55,6 +55,35 @@ impl AddressSpace {
         }
     }
 
+    /// The fast path of [`AddressSpace::read`] alone: none where the access must be looked at more closely. For engines,
+    /// which shape the way to the slow path themselves.
+    #[inline(always)]
+    pub fn try_read<T: Scalar>(&self, addr: u64) -> Option<T> {
+        let page = addr >> PAGE_SHIFT;
+        let offset = (addr & OFFSET_MASK) as usize;
+        let entry = self.tlb.entry(page);
+        if entry.read.get() == page && offset <= PAGE_SIZE - T::SIZE {
+            // SAFETY: as in `read`.
+            Some(unsafe { entry.host.get().add(offset).cast::<T>().read_unaligned() })
+        } else {
+            None
+        }
+    }
+
+    /// The fast path of [`AddressSpace::write`] alone; false where nothing was written.
+    #[inline(always)]
+    pub fn try_write<T: Scalar>(&self, addr: u64, value: T) -> bool {
+        let page = addr >> PAGE_SHIFT;
+        let offset = (addr & OFFSET_MASK) as usize;
+        let entry = self.tlb.entry(page);
+        let hit = entry.write.get() == page && offset <= PAGE_SIZE - T::SIZE;
+        if hit {
+            // SAFETY: as in `write`.
+            unsafe { entry.host.get().add(offset).cast::<T>().write_unaligned(value) };
+        }
+        hit
+    }
+
     #[cold]
     #[inline(never)]
     fn read_slow<T: Scalar>(&self, addr: u64) -> Result<T, MemFault> {

@@ -95,7 +95,8 @@ impl AddressSpace {
         self.generation.get()
     }
 
-    /// Counts the writes through this address space that made decoded code stale. An engine compares it
+    /// Counts the writes through this address space that made decoded code stale, and the changes of
+    /// [`AddressSpace::generation`] (a store may remap a page by copying it). An engine compares it
     /// before and after a store to notice that the running block changed under it.
     #[inline]
     pub fn code_writes(&self) -> u64 {
@@ -236,6 +237,7 @@ impl AddressSpace {
     fn note_remapped(&self, frame: FrameId) {
         if self.pool.has_code(frame) {
             self.generation.set(self.generation.get() + 1);
+            self.note_code_write();
         }
     }
 

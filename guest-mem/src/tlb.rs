@@ -1,7 +1,6 @@
 //! The software TLB: guest page number to host page, one tag per kind of access.
 
 use crate::Access;
-use alloc::boxed::Box;
 use core::cell::Cell;
 use core::ptr;
 
@@ -18,7 +17,8 @@ pub(crate) struct Entry {
 }
 
 pub(crate) struct Tlb {
-    entries: Box<[Entry]>,
+    /// In place, not behind a pointer: every load and store of a guest comes through here.
+    entries: [Entry; ENTRIES],
 }
 
 impl Tlb {
@@ -29,7 +29,7 @@ impl Tlb {
             execute: Cell::new(EMPTY),
             host: Cell::new(ptr::null_mut()),
         };
-        Tlb { entries: (0..ENTRIES).map(|_| empty()).collect() }
+        Tlb { entries: core::array::from_fn(|_| empty()) }
     }
 
     #[inline(always)]

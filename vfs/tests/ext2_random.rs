@@ -107,11 +107,11 @@ fn the_original_revision() {
 fn file_systems_of_our_own_making() {
     let scratch = Scratch::new("format");
     // The last two sizes leave a last group too small to use, and more than one block of descriptors' worth of zeros.
-    for (seed, size) in [(300, 1 << 20), (301, 24 << 20), (302, (128 << 20) + 81_920), (303, 1 << 30)] {
+    for (seed, size) in [(300, 1 << 20), (301, 24 << 20), (302, (128 << 20) + 81_920), (303, 500 << 20)] {
         let image = scratch.path("image");
         std::fs::File::create(&image).unwrap().set_len(size).unwrap();
         let options = FormatOptions {
-            label: "made here",
+            label: "made here".to_string(),
             uuid: [7; 16],
             bytes_per_inode: 16384,
             device_is_zero: seed != 301,
@@ -126,7 +126,7 @@ fn file_systems_of_our_own_making() {
     }
     let tiny = Rc::new(blockdev::MemoryDevice::zeroed(100_000));
     let options = FormatOptions {
-        label: "",
+        label: String::new(),
         uuid: [0; 16],
         bytes_per_inode: 4096,
         device_is_zero: true,

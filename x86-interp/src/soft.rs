@@ -135,6 +135,8 @@ impl Wide {
         let (mantissa, carry, inexact, up) = Wide::cut(self.mantissa, format.precision, rounding, negative);
         let exponent = self.exponent + i32::from(carry);
         let precision = if inexact { flag::PRECISION } else { 0 };
+        // What a result raises that is out of range even with its exponent adjusted: of `fscale`, always inexact.
+        let beyond = if format.bias_adjust == Format::EXTENDED.bias_adjust { flag::PRECISION } else { precision };
         if exponent >= format.min_exponent && exponent <= format.max_exponent {
             return Rounded { negative, exponent, mantissa, infinite: false, flags: precision, up };
         }
@@ -145,8 +147,7 @@ impl Wide {
                     let flags = precision | flag::OVERFLOW;
                     return Rounded { negative, exponent, mantissa, infinite: false, flags, up };
                 }
-                // Only `fscale` comes here.
-                let flags = flag::OVERFLOW | flag::PRECISION;
+                let flags = flag::OVERFLOW | beyond;
                 let exponent = format.max_exponent;
                 return Rounded { negative, exponent, mantissa: 1 << 63, infinite: true, flags, up: true };
             }
@@ -167,7 +168,7 @@ impl Wide {
                 let flags = precision | flag::UNDERFLOW;
                 return Rounded { negative, exponent, mantissa, infinite: false, flags, up };
             }
-            let (exponent, flags) = (format.min_exponent, flag::UNDERFLOW | precision);
+            let (exponent, flags) = (format.min_exponent, flag::UNDERFLOW | beyond);
             return Rounded { negative, exponent, mantissa: 0, infinite: false, flags, up: false };
         }
         let shift = format.min_exponent - self.exponent;

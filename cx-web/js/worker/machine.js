@@ -137,7 +137,7 @@ export class MachineHost {
     const status = await this.#during(entry.process.wait());
     this.#flush();
     this.#tell(run, "ended");
-    entry.process.close_outputs();
+    for (const fd of entry.outlets.keys()) entry.process.close_output(fd);
     this.#runs.delete(run);
     for (const resume of entry.writers) resume();
     return { status };
@@ -168,6 +168,16 @@ export class MachineHost {
   /** @param {number} run */
   closeStdin(run) {
     this.#runs.get(run)?.process.close_stdin();
+    this.#pump.schedule();
+  }
+
+  /**
+   * The page wants no more of a stream.
+   * @param {number} run
+   * @param {number} fd
+   */
+  closeOutput(run, fd) {
+    this.#runs.get(run)?.process.close_output(fd);
     this.#pump.schedule();
   }
 

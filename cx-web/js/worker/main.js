@@ -174,6 +174,7 @@ const endpoint = new Endpoint(thread ?? windowPort(), {
   kill: (/** @type {number} */ id, /** @type {number} */ run, /** @type {number} */ signal) => machine(id).kill(run, signal),
   writeStdin: (/** @type {number} */ id, /** @type {number} */ run, /** @type {Uint8Array} */ bytes) => machine(id).writeStdin(run, bytes),
   closeStdin: (/** @type {number} */ id, /** @type {number} */ run) => machines.get(id)?.host.closeStdin(run),
+  closeOutput: (/** @type {number} */ id, /** @type {number} */ run, /** @type {number} */ fd) => machines.get(id)?.host.closeOutput(run, fd),
   consumed: (/** @type {number} */ id, /** @type {number} */ run, /** @type {number} */ fd, /** @type {number} */ bytes) =>
     machines.get(id)?.host.consumed(run, fd, bytes),
 

@@ -309,8 +309,9 @@ impl FileOps for PipeEnd {
 
 /// A pipe as pipe2(2) makes it: the end to read and the end to write. `flags` may hold `O_NONBLOCK` and `O_DIRECT`.
 pub fn new_pipe(kernel: &Kernel, flags: u32) -> (Rc<OpenFile>, Rc<OpenFile>) {
-    let pipe = Pipe::new();
     let path = kernel.anonymous_path("pipe:[INO]", FileType::Fifo);
+    // In the table too: `/proc/PID/fd/N` and `/dev/fd/N` open the same pipe anew.
+    let pipe = kernel.fifos.get(&path);
     let status = flags & (open_flags::NONBLOCK | open_flags::DIRECT);
     let reader = OpenFile::new(Rc::new(PipeEnd::new(&pipe, true, false)), status, path.clone());
     let writer = OpenFile::new(Rc::new(PipeEnd::new(&pipe, false, true)), status | open_flags::WRONLY, path);
@@ -324,17 +325,27 @@ pub struct FifoTable {
 }
 
 impl FifoTable {
-    fn get(&self, path: &Path) -> Rc<Pipe> {
+    fn key(path: &Path) -> (u64, u64) {
         let inode = path.inode();
-        let key = (inode.device(), inode.attributes().ino);
-        let mut pipes = self.pipes.borrow_mut();
-        if let Some(pipe) = pipes.get(&key).and_then(Weak::upgrade) {
+        (inode.device(), inode.attributes().ino)
+    }
+
+    fn get(&self, path: &Path) -> Rc<Pipe> {
+        if let Some(pipe) = self.pipes.borrow().get(&FifoTable::key(path)).and_then(Weak::upgrade) {
             return pipe;
         }
-        pipes.retain(|_, pipe| pipe.strong_count() > 0);
         let pipe = Pipe::new();
-        pipes.insert(key, Rc::downgrade(&pipe));
+        self.add(path, &pipe);
         pipe
+    }
+
+    fn add(&self, path: &Path, pipe: &Rc<Pipe>) {
+        let mut pipes = self.pipes.borrow_mut();
+        // Before the table grows: forgotten ones first.
+        if pipes.len() == pipes.capacity() {
+            pipes.retain(|_, pipe| pipe.strong_count() > 0);
+        }
+        pipes.insert(FifoTable::key(path), Rc::downgrade(pipe));
     }
 }
 
@@ -342,21 +353,23 @@ impl FifoTable {
 pub async fn open_fifo(task: &Rc<Task>, path: &Path, flags: u32) -> Result<Rc<dyn FileOps>> {
     let pipe = task.kernel.fifos.get(path);
     let blocking = flags & open_flags::NONBLOCK == 0;
+    // A pipe without a name, reached through /proc, is opened as it is: nobody else could come.
+    let anonymous = Rc::ptr_eq(&path.mount, task.kernel.anon.mount());
     match flags & open_flags::ACCMODE {
         open_flags::RDWR => Ok(Rc::new(PipeEnd::new(&pipe, true, true))),
         open_flags::WRONLY => {
-            if !blocking && pipe.readers.get() == 0 {
+            if !blocking && pipe.readers.get() == 0 && !anonymous {
                 return Err(Errno::ENXIO);
             }
             let end = PipeEnd::new(&pipe, false, true);
-            if pipe.readers.get() == 0 {
+            if pipe.readers.get() == 0 && !anonymous {
                 wait_for_opening(task, &pipe, &pipe.reader_openings).await?;
             }
             Ok(Rc::new(end))
         }
         _ => {
             let end = PipeEnd::new(&pipe, true, false);
-            if pipe.writers.get() == 0 {
+            if pipe.writers.get() == 0 && !anonymous {
                 if blocking {
                     wait_for_opening(task, &pipe, &pipe.writer_openings).await?;
                 } else {

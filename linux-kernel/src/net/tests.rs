@@ -125,7 +125,7 @@ impl Program {
             .to_vec(),
         };
         bytes.extend_from_slice(data);
-        bytes.resize(bytes.len().next_multiple_of(self.task.arch().word()), 0);
+        bytes.resize(bytes.len().next_multiple_of(self.task.arch().word_size()), 0);
         bytes
     }
 
@@ -245,8 +245,8 @@ fn files_and_credentials_go_along() {
         world.run(async move {
             let [a, b] = p.pair(STREAM | NONBLOCK).await;
             let [c, d] = p.pair(STREAM).await;
-            let word = arch.word();
-            let head = if arch == Arch::I386 { 12 } else { 16 };
+            let word = arch.word_size();
+            let head: usize = if arch == Arch::I386 { 12 } else { 16 };
             // Two files with "cd"; what was sent before is read together with it, what comes after is not.
             p.send(a, b"ab", NONE).await.unwrap();
             let both = [(c as i32).to_le_bytes(), (d as i32).to_le_bytes()].concat();
@@ -417,7 +417,7 @@ fn tcp_over_loopback() {
             assert_eq!(p.bind(second, &at).await, Err(Errno::EADDRINUSE));
             let low = ip(domain, if domain == AF_INET { "127.0.0.1:80" } else { "[::1]:80" });
             assert_eq!(p.bind(second, &low).await, Err(Errno::EACCES));
-            let (accepted, connected) = futures::join!(p.call(accept, &[server, 0, 0]), async {
+            let (accepted, connected) = futures::join!(async { p.call(accept, &[server, 0, 0]).await }, async {
                 sleep(&q, 1).await;
                 q.connect(client, &at).await
             });

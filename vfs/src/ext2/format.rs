@@ -24,10 +24,10 @@ const FIRST_INODE: u64 = 11;
 const RO_COMPAT_SPARSE_SUPER: u32 = 1;
 
 /// How to make a file system.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FormatOptions {
     /// Volume label; what does not fit in 16 bytes is cut.
-    pub label: &'static str,
+    pub label: String,
     /// Volume UUID. The caller has randomness; this crate has none.
     pub uuid: [u8; 16],
     /// Bytes of device per inode.

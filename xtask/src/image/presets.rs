@@ -28,7 +28,7 @@ const BASE: &[&str] = &[
 /// What somebody at a prompt expects.
 const INTERACTIVE: &[&str] = &[
     "busybox-static", "less", "procps", "util-linux", "vim-tiny", "nano", "python3", "bash-completion", "file",
-    "bsdextrautils",
+    "bsdextrautils", "mount",
 ];
 
 const DEVELOPMENT: &[&str] = &[

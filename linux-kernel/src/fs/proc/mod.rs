@@ -119,3 +119,6 @@ impl Target for Oneself {
         .into_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;
