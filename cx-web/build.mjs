@@ -5,7 +5,7 @@
 // CARGO names another cargo, CARGO_TARGET_DIR another target directory, as usual.
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -47,7 +47,9 @@ function buildEngine() {
   const wasm = join(process.env.CARGO_TARGET_DIR ?? join(workspace, "target"), target, directory, "cx_web.wasm");
   const installed = join(workspace, "target", "tools", "bin", "wasm-bindgen");
   const bindgen = options["wasm-bindgen"] ?? (existsSync(installed) ? installed : "wasm-bindgen");
-  run(bindgen, [wasm, "--out-dir", glue, "--out-name", "cx", "--target", "web", "--no-typescript", "--remove-producers-section"]);
+  // Names of functions are for profilers; who wants them builds with another profile.
+  const strip = options.profile === "web" ? ["--remove-name-section", "--remove-producers-section"] : [];
+  run(bindgen, [wasm, "--out-dir", glue, "--out-name", "cx", "--target", "web", "--no-typescript", ...strip]);
 }
 
 /** @type {import("esbuild").BuildOptions} */
@@ -81,12 +83,14 @@ async function bundle() {
   copyFileSync(join(here, "cx.d.ts"), out("cx.d.ts"));
 }
 
-/** What a browser loads, as a server that compresses sends it. */
-function report() {
+/** Compresses what a browser loads, for servers that send `NAME.gz` in place of `NAME`, and adds it up. */
+function compress() {
   const names = ["cx_bg.wasm", "worker.js", "page.js", "terminal.js", "page.css", "index.html"];
   let total = 0;
   for (const name of names) {
-    const bytes = gzipSync(readFileSync(join(dist, name)), { level: 9 }).length;
+    const compressed = gzipSync(readFileSync(join(dist, name)), { level: 9 });
+    writeFileSync(join(dist, `${name}.gz`), compressed);
+    const bytes = compressed.length;
     total += bytes;
     console.error(`${name.padEnd(14)} ${String(statSync(join(dist, name)).size).padStart(9)} bytes, ${String(bytes).padStart(8)} compressed`);
   }
@@ -101,4 +105,4 @@ function report() {
 rmSync(dist, { recursive: true, force: true });
 buildEngine();
 await bundle();
-report();
+compress();

@@ -1,4 +1,5 @@
-// A static file server on loopback, as disk images need it: ranges, validators, no compression.
+// A static file server on loopback, as disk images need it: ranges, validators, and `NAME.gz` in place of
+// `NAME` where there is one.
 
 import { createReadStream, statSync } from "node:fs";
 import { createServer } from "node:http";
@@ -63,6 +64,20 @@ export async function serve({ directory, files = {}, host = "127.0.0.1", port = 
       etag: `"${info.size.toString(16)}-${Math.round(info.mtimeMs).toString(16)}"`,
       "last-modified": info.mtime.toUTCString(),
     });
+    if (!request.headers.range && /\bgzip\b/.test(String(request.headers["accept-encoding"]))) {
+      const packed = statSync(`${name}.gz`, { throwIfNoEntry: false });
+      if (packed?.isFile()) {
+        headers["content-encoding"] = "gzip";
+        headers["content-length"] = packed.size;
+        headers.etag = `"${packed.size.toString(16)}-${Math.round(packed.mtimeMs).toString(16)}-gz"`;
+        headers.vary = "accept-encoding";
+        response.writeHead(200, headers);
+        if (request.method === "HEAD") return void response.end();
+        stats.bytes += packed.size;
+        createReadStream(`${name}.gz`).on("error", () => response.destroy()).pipe(response);
+        return;
+      }
+    }
     const range = parseRange(request.headers.range, info.size);
     if (range === undefined) {
       response.writeHead(416, { "content-range": `bytes */${info.size}` }).end();

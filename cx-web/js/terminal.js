@@ -45,9 +45,13 @@ export async function openTerminal(linux, element, options) {
   });
   const fitter = new FitAddon();
   terminal.loadAddon(fitter);
-  terminal.open(element);
+  // The fit counts the parent's padding as room: one without any stands between.
+  const room = document.createElement("div");
+  room.style.cssText = "width: 100%; height: 100%; overflow: hidden";
+  element.append(room);
+  terminal.open(room);
   const fit = () => {
-    if (element.clientWidth > 0 && element.clientHeight > 0) fitter.fit();
+    if (room.clientWidth > 0 && room.clientHeight > 0) fitter.fit();
   };
   fit();
   const shown = (/** @type {Uint8Array} */ bytes, /** @type {number} */ vt) =>
@@ -58,7 +62,7 @@ export async function openTerminal(linux, element, options) {
   terminal.onBinary((text) => send.write(Uint8Array.from(text, (char) => char.charCodeAt(0))));
   terminal.onResize(({ cols, rows }) => send.resize(cols, rows));
   const observer = new ResizeObserver(fit);
-  observer.observe(element);
+  observer.observe(room);
   terminal.focus();
   return {
     terminal,
@@ -72,6 +76,7 @@ export async function openTerminal(linux, element, options) {
     dispose: () => {
       observer.disconnect();
       terminal.dispose();
+      room.remove();
     },
   };
 }

@@ -6,11 +6,12 @@
 
 use crate::cx::{Cx, Stop, slot};
 use crate::exec::system;
+use crate::fuse::fuse;
 use crate::lower::{exception, lower};
 use crate::uop::{LowerMode, Uop};
 use guest_mem::{AddressSpace, CodePage, FrameId, PAGE_BYTES};
 use hashbrown::HashMap;
-use x86_decode::{DecodeError, Mode, decode};
+use x86_decode::{DecodeError, Insn, Mode, decode};
 
 /// Longest instruction (SDM vol. 2 §2.3.11).
 const MAX_INSN: usize = 15;
@@ -35,6 +36,9 @@ struct Block {
     /// The second page of an instruction that crosses into it.
     second: Option<CodePage>,
     ops: Ops,
+    /// Where the block's bytes stand in [`BlockCache::bytes`]; none are kept of one that crosses pages.
+    bytes: u32,
+    bytes_len: u16,
 }
 
 /// A run of operations in the arena.
@@ -65,12 +69,15 @@ const EMPTY: Front = Front { pc: 0, stamp: 0, ops: Ops { start: 0, len: 0 } };
 /// Decoded blocks of every process of a machine.
 pub(crate) struct BlockCache {
     arena: Vec<Uop>,
+    bytes: Vec<u8>,
     capacity: usize,
     blocks: HashMap<Key, Block>,
     front: Box<[Front]>,
     contexts: [Option<(Context, u32)>; CONTEXTS],
     /// The context of the last lookup.
     current: Option<(Context, u32)>,
+    stamp: u32,
+    mode: LowerMode,
     next_stamp: u32,
     next_context: usize,
 }
@@ -80,11 +87,14 @@ impl BlockCache {
     pub(crate) fn new(capacity: usize) -> BlockCache {
         BlockCache {
             arena: Vec::new(),
+            bytes: Vec::new(),
             capacity: capacity.clamp(BLOCK_INSNS, u32::MAX as usize / 2),
             blocks: HashMap::new(),
             front: vec![EMPTY; FRONT_ENTRIES].into_boxed_slice(),
             contexts: [None; CONTEXTS],
             current: None,
+            stamp: 0,
+            mode: LowerMode::default(),
             next_stamp: 1,
             next_context: 0,
         }
@@ -102,20 +112,26 @@ impl BlockCache {
         (self.blocks.len(), self.arena.len())
     }
 
-    /// The block at `cx.rip`, decoded if need be. A fetch that faults is an exit.
-    #[inline(always)]
-    pub(crate) fn find(&mut self, cx: &mut Cx<'_>, mode: LowerMode) -> Result<Ops, Stop> {
+    /// Takes note of the context that the following lookups are for: to be called when a run begins and whenever
+    /// [`AddressSpace::code_writes`] or the mode changed.
+    pub(crate) fn enter(&mut self, cx: &mut Cx<'_>, mode: LowerMode) {
         let mem = cx.mem;
+        cx.code_writes = mem.code_writes();
         let context =
             Context { space: mem.id(), generation: mem.generation(), epoch: mem.pool().code_epoch(), mode };
-        let stamp = match self.current {
+        self.mode = mode;
+        self.stamp = match self.current {
             Some((current, stamp)) if current == context => stamp,
             _ => self.switch_context(context),
         };
-        let index = front_index(cx.rip);
-        match self.front.get(index) {
-            Some(entry) if entry.pc == cx.rip && entry.stamp == stamp => Ok(entry.ops),
-            _ => self.find_slow(cx, mode),
+    }
+
+    /// The block at `cx.rip`, decoded if need be. A fetch that faults is an exit.
+    #[inline(always)]
+    pub(crate) fn find(&mut self, cx: &mut Cx<'_>) -> Result<Ops, Stop> {
+        match self.front.get(front_index(cx.rip)) {
+            Some(entry) if entry.pc == cx.rip && entry.stamp == self.stamp => Ok(entry.ops),
+            _ => self.find_slow(cx),
         }
     }
 
@@ -163,35 +179,47 @@ impl BlockCache {
 
     #[cold]
     #[inline(never)]
-    fn find_slow(&mut self, cx: &mut Cx<'_>, mode: LowerMode) -> Result<Ops, Stop> {
-        let pc = cx.rip;
+    fn find_slow(&mut self, cx: &mut Cx<'_>) -> Result<Ops, Stop> {
+        let (pc, mode) = (cx.rip, self.mode);
         let page = cx.mem.code_page(pc).map_err(|fault| cx.mem_fault(fault))?;
         let key = Key { frame: page.frame, offset: (pc % PAGE_BYTES) as u16, mode };
-        let known = self.blocks.get(&key).filter(|block| block.generation == page.generation);
-        let ops = match known.map(|block| (block.ops, block.second)) {
-            Some((ops, None)) => ops,
-            Some((ops, Some(second))) if second_page(cx.mem, pc) == Some(second) => ops,
+        let ops = match self.blocks.get(&key) {
+            Some(block) if block.generation == page.generation && block.second == second_page(cx.mem, pc, block) => {
+                block.ops
+            }
+            Some(block) if block.second.is_none() && self.unchanged(cx.mem, pc, block) => {
+                let ops = block.ops;
+                self.blocks.entry(key).and_modify(|block| block.generation = page.generation);
+                ops
+            }
             _ => {
                 let built = self.build(cx, pc, mode)?;
                 self.blocks.insert(key, Block { generation: page.generation, ..built });
                 built.ops
             }
         };
-        // Watching the page may have bumped nothing, but building may have emptied the cache: take the stamp anew.
-        let mem = cx.mem;
-        let context =
-            Context { space: mem.id(), generation: mem.generation(), epoch: mem.pool().code_epoch(), mode };
-        let stamp = self.switch_context(context);
+        // Looking at the page may have changed the context, and building may have emptied the cache.
+        self.enter(cx, mode);
         if let Some(entry) = self.front.get_mut(front_index(pc)) {
-            *entry = Front { pc, stamp, ops };
+            *entry = Front { pc, stamp: self.stamp, ops };
         }
         Ok(ops)
+    }
+
+    /// Whether the bytes of a block are what they were, although its page was written: data beside code.
+    fn unchanged(&self, mem: &AddressSpace, pc: u64, block: &Block) -> bool {
+        let start = block.bytes as usize;
+        let Some(old) = self.bytes.get(start..start + usize::from(block.bytes_len)) else { return false };
+        let mut new = [0; MAX_INSN * BLOCK_INSNS];
+        let Some(new) = new.get_mut(..old.len()) else { return false };
+        !old.is_empty() && mem.fetch(pc, new) == Ok(old.len()) && new == old
     }
 
     /// Decodes a block at `pc`, whose page is known to be executable.
     fn build(&mut self, cx: &mut Cx<'_>, pc: u64, mode: LowerMode) -> Result<Block, Stop> {
         if self.arena.len() + BLOCK_INSNS > self.capacity {
             self.arena.clear();
+            self.bytes.clear();
             self.blocks.clear();
             self.forget_contexts();
         }
@@ -206,8 +234,10 @@ impl BlockCache {
         let start = self.arena.len() as u32;
         let mut second = None;
         let mut done = 0;
-        while self.arena.len() - (start as usize) < BLOCK_INSNS {
-            let position = (self.arena.len() - start as usize) as u64;
+        let mut previous: Option<Insn> = None;
+        let mut position = 0;
+        let limit = if mode.single { 1 } else { BLOCK_INSNS as u64 };
+        while position < limit {
             let at = (first + done) as u16;
             let rest = bytes.get(done..).unwrap_or(&[]);
             if rest.is_empty() {
@@ -225,18 +255,31 @@ impl BlockCache {
                 }
                 Err(error) => {
                     self.arena.push(refused(error, at));
+                    // All that may have been looked at.
+                    done += rest.len().min(MAX_INSN);
                     break;
                 }
             };
             let lowered = lower(&insn, at, position, mode);
-            self.arena.push(lowered.uop);
+            let pair = match (&previous, self.arena.last_mut()) {
+                (Some(first), Some(uop)) => fuse((first, uop), (&insn, &lowered.uop)).map(|pair| *uop = pair),
+                _ => None,
+            };
+            if pair.is_none() {
+                self.arena.push(lowered.uop);
+            }
+            previous = Some(insn);
+            position += 1;
             done += usize::from(insn.len);
             if lowered.last {
                 break;
             }
         }
         let len = self.arena.len() as u32 - start;
-        Ok(Block { generation: 0, second, ops: Ops { start, len } })
+        let at = self.bytes.len() as u32;
+        let kept = bytes.get(..done).filter(|_| second.is_none()).unwrap_or(&[]);
+        self.bytes.extend_from_slice(kept);
+        Ok(Block { generation: 0, second, ops: Ops { start, len }, bytes: at, bytes_len: kept.len() as u16 })
     }
 
     /// Lowers an instruction that crosses into the next page.
@@ -275,7 +318,9 @@ fn refused(error: DecodeError, at: u16) -> Uop {
     }
 }
 
-fn second_page(mem: &AddressSpace, pc: u64) -> Option<CodePage> {
+/// The second page of a block that has one, as it is now.
+fn second_page(mem: &AddressSpace, pc: u64, block: &Block) -> Option<CodePage> {
+    block.second?;
     mem.code_page((pc | (PAGE_BYTES - 1)).wrapping_add(1)).ok()
 }
 

@@ -3,7 +3,7 @@
 use crate::flags::Flags;
 use crate::int::Int;
 use crate::uop::Uop;
-use guest_mem::{Access, AddressSpace, MemFault};
+use guest_mem::{Access, AddressSpace, MemFault, Scalar};
 use x86_cpu::{CodeMode, Cpuid, CpuState, Exception, Exit, Segment, Vector, flags, gpr};
 use x86_decode::Seg;
 
@@ -27,8 +27,10 @@ pub(crate) const BIAS_VALUE: u64 = 0x2000;
 pub(crate) enum Stop {
     /// Instruction done; `rip` is the next one.
     Branch,
-    /// Instruction done; the next one follows it, but must be looked up again (code or mode changed).
+    /// Instruction done; the next one follows it, but must be looked up again (code, flags or segments changed).
     Resync,
+    /// Instruction done; `rip` is the next one, perhaps in another mode.
+    Mode,
     /// Instruction partly done (a repeated one); it goes on at its own address.
     Again,
     /// `exit` holds a fault: the instruction is not done.
@@ -49,7 +51,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) rip: u64,
     /// Mask of linear addresses and of RIP: 32 or 64 bits.
     pub(crate) mask: u64,
-    /// [`AddressSpace::code_writes`] when the block was looked up.
+    /// [`AddressSpace::code_writes`] at the last look at the context.
     pub(crate) code_writes: u64,
     /// Instructions done before the running block, iterations of repeated ones included.
     pub(crate) retired: u64,
@@ -168,7 +170,17 @@ impl<'a> Cx<'a> {
     }
 
     #[inline(always)]
-    pub(crate) fn load<T: guest_mem::Scalar>(&mut self, addr: u64) -> Result<T, Stop> {
+    pub(crate) fn load<T: Scalar>(&mut self, addr: u64) -> Result<T, Stop> {
+        match self.mem.try_read::<T>(addr) {
+            Some(value) => Ok(value),
+            None => self.load_slow::<T>(addr),
+        }
+    }
+
+    // The slow ways are out of line and end in one call, so that handlers keep everything in registers.
+    #[cold]
+    #[inline(never)]
+    fn load_slow<T: Scalar>(&mut self, addr: u64) -> Result<T, Stop> {
         match self.mem.read::<T>(addr) {
             Ok(value) => Ok(value),
             Err(fault) => Err(self.mem_fault(fault)),
@@ -183,19 +195,66 @@ impl<'a> Cx<'a> {
     /// The load of a read-modify-write: a fault is that of a write.
     #[inline(always)]
     pub(crate) fn load_rw<T: Int>(&mut self, addr: u64) -> Result<u64, Stop> {
+        match self.mem.try_read::<T>(addr) {
+            Some(value) => Ok(value.to_u64()),
+            None => self.load_rw_slow::<T>(addr).map(T::to_u64),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn load_rw_slow<T: Scalar>(&mut self, addr: u64) -> Result<T, Stop> {
         match self.mem.read::<T>(addr) {
-            Ok(value) => Ok(value.to_u64()),
+            Ok(value) => Ok(value),
             Err(fault) => Err(self.mem_fault(MemFault { access: Access::Write, ..fault })),
         }
     }
 
     /// Stores; the handler ends with [`Cx::stored`] when all else is done.
     #[inline(always)]
-    pub(crate) fn store<T: guest_mem::Scalar>(&mut self, addr: u64, value: T) -> Step {
+    pub(crate) fn store<T: Scalar>(&mut self, addr: u64, value: T) -> Step {
+        if self.mem.try_write::<T>(addr, value) { Ok(()) } else { self.store_slow::<T>(addr, value) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn store_slow<T: Scalar>(&mut self, addr: u64, value: T) -> Step {
         match self.mem.write::<T>(addr, value) {
             Ok(()) => Ok(()),
             Err(fault) => Err(self.mem_fault(fault)),
         }
+    }
+
+    /// Stores as the last act of an instruction, and says whether the block goes on.
+    #[inline(always)]
+    pub(crate) fn store_last<T: Int>(&mut self, addr: u64, value: u64) -> Step {
+        let value = T::from_u64(value);
+        // Only a slow store changes code.
+        if self.mem.try_write::<T>(addr, value) { Ok(()) } else { self.store_last_slow::<T>(addr, value) }
+    }
+
+    /// As [`Cx::store_last`] where the flags are already set: a fault puts them back.
+    #[inline(always)]
+    pub(crate) fn store_flagged<T: Int>(&mut self, addr: u64, value: u64, before: Flags) -> Step {
+        let value = T::from_u64(value);
+        if self.mem.try_write::<T>(addr, value) { Ok(()) } else { self.store_flagged_slow::<T>(addr, value, before) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn store_flagged_slow<T: Scalar>(&mut self, addr: u64, value: T, before: Flags) -> Step {
+        if let Err(stop) = self.store_slow::<T>(addr, value) {
+            self.flags = before;
+            return Err(stop);
+        }
+        self.stored()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn store_last_slow<T: Scalar>(&mut self, addr: u64, value: T) -> Step {
+        self.store_slow::<T>(addr, value)?;
+        self.stored()
     }
 
     #[inline(always)]
@@ -236,6 +295,24 @@ impl<'a> Cx<'a> {
         self.store_int::<T>(self.stack_at(sp), value)?;
         self.gpr[gpr::RSP] = sp;
         Ok(())
+    }
+
+    /// Pushes as the last act of an instruction.
+    #[inline(always)]
+    pub(crate) fn push_last<T: Int>(&mut self, value: u64) -> Step {
+        let sp = self.gpr[gpr::RSP].wrapping_sub(T::BYTES) & self.mask;
+        if self.mem.try_write::<T>(self.stack_at(sp), T::from_u64(value)) {
+            self.gpr[gpr::RSP] = sp;
+            return Ok(());
+        }
+        self.push_last_slow::<T>(value)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_last_slow<T: Int>(&mut self, value: u64) -> Step {
+        self.push::<T>(value)?;
+        self.stored()
     }
 
     /// Pops one value of the width.

@@ -13,6 +13,7 @@ mod cache;
 mod cx;
 mod exec;
 mod flags;
+mod fuse;
 mod int;
 mod lower;
 mod run;

@@ -2,7 +2,7 @@
 
 use crate::cache::{BlockCache, place};
 use crate::cx::{Cx, Stop};
-use crate::uop::LowerMode;
+use crate::uop::{LowerMode, Uop};
 use core::fmt;
 use guest_mem::AddressSpace;
 use x86_cpu::{Cpuid, CpuState, Exception, ExecEngine, Exit, RunOutcome, Vector, flags};
@@ -42,73 +42,84 @@ impl Interp {
 
     /// Runs blocks until something happens; the exit is in `cx`.
     fn run_blocks(&mut self, cx: &mut Cx<'_>, budget: u64) {
-        let mut mode = LowerMode { long: cx.is_64(), flat: cx.is_flat() };
+        self.cache.enter(cx, mode(cx));
         while cx.retired < budget {
-            let ops = match self.cache.find(cx, mode) {
-                Ok(ops) => ops,
-                Err(_) => return,
-            };
-            cx.code_writes = cx.mem.code_writes();
-            place(cx);
-            let mut ops = self.cache.ops(ops);
-            if cx.single_step {
-                ops = &ops[..ops.len().min(1)];
+            if cx.mem.code_writes() != cx.code_writes {
+                self.cache.enter(cx, mode(cx));
             }
-            let mut stopped = None;
+            let Ok(ops) = self.cache.find(cx) else { return };
+            place(cx);
+            let ops = self.cache.ops(ops);
             for (i, op) in ops.iter().enumerate() {
                 if let Err(stop) = (op.run)(cx, op) {
-                    stopped = Some((stop, i as u64, op));
+                    cx.retired += i as u64;
+                    if stop == Stop::Branch && !cx.single_step {
+                        cx.retired += 1;
+                        break;
+                    }
+                    let op = *op;
+                    if self.stop(cx, &op, stop) {
+                        return;
+                    }
                     break;
                 }
-            }
-            let Some((stop, before, op)) = stopped else {
-                // Not ended by a branch: the next block follows.
-                let Some(last) = ops.last() else { return };
-                cx.retired += ops.len() as u64;
-                cx.rip = cx.next_ip(last);
-                if self.stepped(cx) {
-                    return;
-                }
-                continue;
-            };
-            cx.retired += before;
-            match stop {
-                Stop::Branch => cx.retired += 1,
-                Stop::Resync => {
-                    cx.retired += 1;
+                if i + 1 == ops.len() {
+                    // Not ended by a branch: the next block follows.
+                    cx.retired += ops.len() as u64;
                     cx.rip = cx.next_ip(op);
-                    mode = LowerMode { long: cx.is_64(), flat: cx.is_flat() };
-                }
-                Stop::Again => {}
-                Stop::Fault => {
-                    cx.settle_wild(op);
-                    cx.rip = cx.this_ip(op);
-                    return;
-                }
-                Stop::Trap => {
-                    cx.retired += 1;
-                    cx.rip = cx.next_ip(op);
-                    return;
+                    if stepped(cx) {
+                        return;
+                    }
                 }
             }
-            if self.stepped(cx) {
-                return;
-            }
-            if stop == Stop::Branch {
-                mode.long = cx.is_64();
-            }
-            cx.single_step = cx.cpu.rflags & flags::TF != 0;
         }
         cx.exit = Exit::Budget;
     }
 
-    /// Raises the trap of a single step, if one is due.
-    fn stepped(&self, cx: &mut Cx<'_>) -> bool {
-        if cx.single_step {
-            cx.exit = Exit::Exception(Exception::new(Vector::Debug));
+    /// Deals with the end of a block; true if the run ends too.
+    #[inline(never)]
+    fn stop(&mut self, cx: &mut Cx<'_>, op: &Uop, stop: Stop) -> bool {
+        match stop {
+            Stop::Branch => cx.retired += 1,
+            Stop::Mode | Stop::Resync => {
+                cx.retired += 1;
+                if stop == Stop::Resync {
+                    cx.rip = cx.next_ip(op);
+                }
+                if stepped(cx) {
+                    return true;
+                }
+                // TF or a segment may have changed.
+                cx.single_step = cx.cpu.rflags & flags::TF != 0;
+                self.cache.enter(cx, mode(cx));
+                return false;
+            }
+            Stop::Again => {}
+            Stop::Fault => {
+                cx.settle_wild(op);
+                cx.rip = cx.this_ip(op);
+                return true;
+            }
+            Stop::Trap => {
+                cx.retired += 1;
+                cx.rip = cx.next_ip(op);
+                return true;
+            }
         }
-        cx.single_step
+        stepped(cx)
     }
+}
+
+fn mode(cx: &Cx<'_>) -> LowerMode {
+    LowerMode { long: cx.is_64(), flat: cx.is_flat(), single: cx.single_step }
+}
+
+/// Raises the trap of a single step, if one is due.
+fn stepped(cx: &mut Cx<'_>) -> bool {
+    if cx.single_step {
+        cx.exit = Exit::Exception(Exception::new(Vector::Debug));
+    }
+    cx.single_step
 }
 
 impl ExecEngine for Interp {

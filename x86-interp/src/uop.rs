@@ -39,11 +39,13 @@ pub(crate) struct Uop {
 }
 
 /// What an instruction is lowered for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct LowerMode {
     pub(crate) long: bool,
     /// ES, CS, SS and DS start at 0.
     pub(crate) flat: bool,
+    /// One instruction a block, for single steps.
+    pub(crate) single: bool,
 }
 
 impl LowerMode {

@@ -77,11 +77,9 @@ fn rm<T: Int, A: Addr, O: Binary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 fn to_memory<T: Int, O: Binary>(cx: &mut Cx<'_>, addr: u64, b: u64) -> Step {
     if O::KEEPS {
         let a = cx.load_rw::<T>(addr)?;
-        let mut flags = cx.flags;
-        let r = O::eval::<T>(&mut flags, a, b);
-        cx.store_int::<T>(addr, r)?;
-        cx.flags = flags;
-        cx.stored()
+        let before = cx.flags;
+        let r = O::eval::<T>(&mut cx.flags, a, b);
+        cx.store_flagged::<T>(addr, r, before)
     } else {
         let a = cx.load_int::<T>(addr)?;
         O::eval::<T>(&mut cx.flags, a, b);
@@ -143,11 +141,9 @@ fn unary_r<T: Int, O: Unary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 fn unary_m<T: Int, A: Addr, O: Unary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let addr = A::linear(cx, u);
     let a = cx.load_rw::<T>(addr)?;
-    let mut flags = cx.flags;
-    let r = O::eval::<T>(&mut flags, a);
-    cx.store_int::<T>(addr, r)?;
-    cx.flags = flags;
-    cx.stored()
+    let before = cx.flags;
+    let r = O::eval::<T>(&mut cx.flags, a);
+    cx.store_flagged::<T>(addr, r, before)
 }
 
 fn lower_unary<O: Unary>(insn: &Insn, kind: AddrKind) -> Option<Handler> {

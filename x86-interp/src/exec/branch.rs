@@ -110,19 +110,16 @@ fn set_counter(cx: &mut Cx<'_>, u: &Uop, value: u64) -> u64 {
 }
 
 fn push_r<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    cx.push::<T>(T::get(cx, u.dst))?;
-    cx.stored()
+    cx.push_last::<T>(T::get(cx, u.dst))
 }
 
 fn push_i<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    cx.push::<T>(u.imm)?;
-    cx.stored()
+    cx.push_last::<T>(u.imm)
 }
 
 fn push_m<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let value = cx.load_int::<T>(A::linear(cx, u))?;
-    cx.push::<T>(value)?;
-    cx.stored()
+    cx.push_last::<T>(value)
 }
 
 fn pop_r<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {

@@ -143,7 +143,8 @@ fn enter_code(cx: &mut Cx<'_>, value: u16, mode: CodeMode, offset: u64) -> Step 
     if mode == CodeMode::Bits32 {
         cx.gpr[..16].iter_mut().for_each(|reg| *reg &= 0xffff_ffff);
     }
-    cx.jump(offset)
+    cx.rip = offset & cx.mask;
+    Err(Stop::Mode)
 }
 
 fn jmp_far(cx: &mut Cx<'_>, u: &Uop) -> Step {

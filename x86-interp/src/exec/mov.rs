@@ -22,13 +22,11 @@ fn mov_rm<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 }
 
 fn mov_mr<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    cx.store_int::<T>(A::linear(cx, u), T::get(cx, u.src))?;
-    cx.stored()
+    cx.store_last::<T>(A::linear(cx, u), T::get(cx, u.src))
 }
 
 fn mov_mi<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    cx.store_int::<T>(A::linear(cx, u), u.imm)?;
-    cx.stored()
+    cx.store_last::<T>(A::linear(cx, u), u.imm)
 }
 
 /// An offset of 64 bits in the instruction (`mov rax, moffs64`).

@@ -84,6 +84,45 @@ fn every_row_agrees_with_this_processor() {
     assert!(failures.is_empty(), "{} rows disagree: {failures:#?}", failures.len());
 }
 
+/// An arithmetic instruction and a conditional jump behind it: the interpreter runs the common ones as one operation.
+#[test]
+fn pairs_with_jumps_agree_with_this_processor() {
+    const FIRST: [Op; 11] = [
+        Op::Cmp, Op::Test, Op::Sub, Op::Add, Op::And, Op::Or, Op::Xor, Op::Inc, Op::Dec, Op::Neg, Op::Adc,
+    ];
+    let mut host = Host::new();
+    let mut guest = Guest::new();
+    let mut rng = Rng::new(7);
+    let (mut run, mut bad) = (0, 0);
+    for row in ROWS.iter().filter(|row| FIRST.contains(&row.op)) {
+        for mode in [Mode::Bits64, Mode::Bits32] {
+            for n in 0..16 * 20 {
+                let Some(case) = forms::build(&mut rng, row, mode) else { break };
+                let (state, mut data) = (State::random(&mut rng), random_data(&mut rng));
+                let mut state = fit(&mut rng, row, &case, mode, state, &mut data);
+                if mode == Mode::Bits32 {
+                    state.gpr.iter_mut().for_each(|reg| *reg &= 0xffff_ffff);
+                }
+                let mut bytes = case.bytes.clone();
+                bytes.extend([0x70 | n as u8 & 15, TARGET_GAP as u8]);
+                host.set_data(&data);
+                let expected = host.run(&bytes, mode == Mode::Bits32, &state);
+                let got =
+                    guest.run(&host::guest_code(&bytes, &[0xcd, 0x80]), bytes.len(), mode, &state, &data);
+                let differences = compare::differences(&case, mode, &expected, &host.data(), &got);
+                run += 1;
+                if !differences.is_empty() {
+                    bad += 1;
+                    println!("{} and jcc {} {mode:?} {bytes:02x?}", case.insn, n & 15);
+                    println!("  {}\n  before: {}", differences.join("\n  "), compare::describe(&case, &state));
+                }
+            }
+        }
+    }
+    println!("{run} pairs");
+    assert_eq!(bad, 0);
+}
+
 /// Makes a random state fit an instruction: addresses in the data page, jump targets at the second exit.
 fn fit(rng: &mut Rng, row: &Row, case: &Case, mode: Mode, mut state: State, data: &mut [u8]) -> State {
     let long = mode == Mode::Bits64;
