@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::*;
 
 /// Blocks fetched ahead of a sequential reader. Programs read libraries in part and out of order, so that more than
 /// this costs a slow line more than it saves.
-const READ_AHEAD: usize = 2;
+const READ_AHEAD: usize = 0;
 /// Chunks of a split image under way at once.
 const CONCURRENT_PARTS: usize = 6;
 

@@ -35,10 +35,11 @@ export function findImage(preset) {
   return join(directory, names[0]);
 }
 
+/** What {@link Terminal.number} makes of the prompt. */
+const PROMPT = /\[(\d+):(\d+)\]# $/;
+
 /** The terminal of the page, for tests that type and read. */
 export class Terminal {
-  #commands = 0;
-
   /** @param {import("playwright-core").Page} page */
   constructor(page) {
     this.page = page;
@@ -55,9 +56,27 @@ export class Terminal {
     page.on("pageerror", (error) => errors.push(String(error)));
     await page.goto(url);
     const terminal = new Terminal(page);
-    await terminal.waitFor(/[#$] $/, 60_000);
+    await terminal.started();
     assert.deepEqual(errors, []);
     return terminal;
+  }
+
+  /** Waits for the first prompt. */
+  async started() {
+    await this.waitFor(/[#$] $/, 60_000);
+  }
+
+  /** Gives every prompt a number and the last status, so that {@link Terminal.run} knows when a command has ended. */
+  async number() {
+    await this.type("PS1='[\\#:$?]# '\n");
+    await this.waitFor(PROMPT);
+  }
+
+  /** Loads the page again. */
+  async reload() {
+    await this.page.reload();
+    await this.started();
+    await this.number();
   }
 
   /** Everything the terminal holds, with lines that were wrapped joined again, without the empty end. */
@@ -85,7 +104,7 @@ export class Terminal {
     return this.page.evaluate(() => {
       const { terminal } = /** @type {any} */ (globalThis).cxPage;
       const buffer = terminal.buffer.active;
-      return Array.from({ length: terminal.rows }, (_, at) => buffer.getLine(buffer.baseY + at)?.translateToString(true) ?? "").join("\n");
+      return Array.from({ length: terminal.rows }, (_, at) => buffer.getLine(buffer.baseY + at)?.translateToString(true).trimEnd() ?? "").join("\n");
     });
   }
 
@@ -126,18 +145,18 @@ export class Terminal {
    * @param {number} [patience]
    */
   async run(command, patience = 30_000) {
-    this.#commands += 1;
-    const mark = `end-${this.#commands}`;
-    // What is printed differs from what is typed, so that the echo does not match.
+    const before = PROMPT.exec(await this.waitFor(PROMPT));
     await this.type(`${command}\n`);
-    await this.type(`printf '<%s:%s>\\n' "${mark}" "$?"\n`);
-    const done = new RegExp(`<${mark}:(\\d+)>\\n[^\\n]*[#$] $`);
-    const text = await this.waitFor(done, patience);
-    const status = Number(done.exec(text)?.[1]);
-    const lines = text.split("\n");
-    const first = lines.findLastIndex((line) => line.includes(command.split("\n")[0]) && /[#$] /.test(line));
-    const last = lines.findLastIndex((line) => line.startsWith(`<${mark}:`));
-    const output = lines.slice(first + 1, last).filter((line) => !line.includes(`printf '<%s:%s>`));
-    return { output: output.join("\n"), status };
+    const end = Date.now() + patience;
+    for (;;) {
+      const text = await this.waitFor(PROMPT, Math.max(1, end - Date.now()));
+      const after = PROMPT.exec(text);
+      if (before && after && Number(after[1]) > Number(before[1])) {
+        const start = text.lastIndexOf(before[0] + command) + before[0].length + command.length;
+        const output = text.slice(start, after.index).replace(/^\n/, "").replace(/\n$/, "");
+        return { output, status: Number(after[2]) };
+      }
+      await this.page.waitForTimeout(25);
+    }
   }
 }

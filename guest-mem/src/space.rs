@@ -21,6 +21,17 @@ pub enum MapError {
     BadRange,
 }
 
+impl fmt::Display for MapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MapError::Hole => "part of the range is not mapped",
+            MapError::BadRange => "the range is empty, unaligned or wraps",
+        })
+    }
+}
+
+impl core::error::Error for MapError {}
+
 /// A run of guest pages that lie side by side in host memory with the same effective permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {

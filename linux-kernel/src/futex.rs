@@ -122,7 +122,7 @@ pub async fn wait(
     deadline: Option<Monotonic>,
     restartable: bool,
 ) -> Result<u64> {
-    if mask == 0 || addr % 4 != 0 {
+    if mask == 0 || !addr.is_multiple_of(4) {
         return Err(Errno::EINVAL);
     }
     // The word is compared and the waiter queued with nothing in between.

@@ -21,6 +21,13 @@ use vfs::namespace::{Mount, Namespace, Path};
 use vfs::{FileSystem, FileType};
 use x86_cpu::{ExecEngine, RunOutcome};
 
+/// Nanoseconds that an instruction takes at most, by and large: bounds what is charged to a thread after which the
+/// machine slept.
+const SLOWEST_INSTRUCTION: u64 = 50;
+
+/// Told of every new process.
+type Observer = Box<dyn Fn(&Process)>;
+
 /// What a kernel asks of the outside.
 pub trait Host {
     /// Fills a buffer with random bytes fit for keys.
@@ -109,8 +116,12 @@ pub struct Kernel {
     pub(crate) caller: Cell<(Pid, Pid)>,
     /// Whose slice ran last, to charge the time that passed to.
     running: RefCell<Weak<Task>>,
+    /// Instructions of the slice that `running` had.
+    slice_retired: Cell<u64>,
+    /// The last turn said that there was nothing to do.
+    idled: Cell<bool>,
     boot_realtime: Cell<i64>,
-    observers: RefCell<Vec<Box<dyn Fn(&Process)>>>,
+    observers: RefCell<Vec<Observer>>,
 }
 
 impl fmt::Debug for Kernel {
@@ -164,6 +175,8 @@ impl Kernel {
             next_device: Cell::new(0x20),
             caller: Cell::new((0, 0)),
             running: RefCell::default(),
+            slice_retired: Cell::new(0),
+            idled: Cell::new(false),
             boot_realtime: Cell::new(now.realtime - now.monotonic.0 as i64),
             observers: RefCell::default(),
         })
@@ -172,7 +185,11 @@ impl Kernel {
     /// Runs one ready job: a guest thread's slice, or a kernel service. Call it with the current time while it
     /// answers [`Turn::More`].
     pub fn turn(&self, now: Now) -> Turn {
-        let passed = now.monotonic.0.saturating_sub(self.clock.monotonic().0);
+        let mut passed = now.monotonic.0.saturating_sub(self.clock.monotonic().0);
+        if self.idled.replace(false) {
+            // Some of the time was the host's sleep: no more is charged than the slice can have taken.
+            passed = passed.min(self.slice_retired.get() * SLOWEST_INSTRUCTION);
+        }
         if let Some(task) = std::mem::take(&mut *self.running.borrow_mut()).upgrade() {
             let mut usage = task.usage.get();
             usage.user += passed;
@@ -181,7 +198,11 @@ impl Kernel {
         }
         self.clock.advance(now);
         self.executor.run_one();
-        if self.executor.has_ready() { Turn::More } else { Turn::Idle(self.clock.next_deadline()) }
+        if self.executor.has_ready() {
+            return Turn::More;
+        }
+        self.idled.set(true);
+        Turn::Idle(self.clock.next_deadline())
     }
 
     /// Adds a job that is not a guest thread: input pumps, write-back.
@@ -213,13 +234,18 @@ impl Kernel {
 
     /// Runs guest code on behalf of a thread.
     pub(crate) fn run_cpu(&self, task: &Rc<Task>, budget: u64) -> RunOutcome {
-        *self.running.borrow_mut() = Rc::downgrade(task);
+        let same = self.running.borrow().upgrade().is_some_and(|running| Rc::ptr_eq(&running, task));
+        if !same {
+            *self.running.borrow_mut() = Rc::downgrade(task);
+            self.slice_retired.set(0);
+        }
         let mm = task.mm();
         let mut cpu = task.cpu.borrow_mut();
         // A nominal 1 GHz time-stamp counter; the engine adds what it runs.
         cpu.tsc = cpu.tsc.max(self.clock.monotonic().0);
         let outcome = self.engine.borrow_mut().run(&mut cpu, &mm.space, budget);
         self.retired.set(self.retired.get() + outcome.retired);
+        self.slice_retired.set(self.slice_retired.get() + outcome.retired);
         let mut usage = task.usage.get();
         usage.instructions += outcome.retired;
         task.usage.set(usage);

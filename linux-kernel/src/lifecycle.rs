@@ -66,6 +66,7 @@ fn new_process(kernel: &Rc<Kernel>, pid: Pid, parent: Weak<Process>, session: Rc
         pending: Pending::default(),
         exit_status: Cell::new(None),
         zombie: Cell::new(false),
+        remains: RefCell::new(None),
         change: Cell::new(None),
         stopped: Cell::new(false),
         resumed: WaitQueue::new(),
@@ -165,21 +166,21 @@ pub struct CloneRequest {
 
 #[allow(missing_docs)]
 mod bits {
-    pub const VM: u64 = 0x100;
-    pub const FS: u64 = 0x200;
-    pub const FILES: u64 = 0x400;
-    pub const SIGHAND: u64 = 0x800;
-    pub const VFORK: u64 = 0x4000;
-    pub const PARENT: u64 = 0x8000;
-    pub const THREAD: u64 = 0x10000;
-    pub const NEWNS: u64 = 0x20000;
-    pub const SETTLS: u64 = 0x80000;
-    pub const PARENT_SETTID: u64 = 0x10_0000;
-    pub const CHILD_CLEARTID: u64 = 0x20_0000;
-    pub const CHILD_SETTID: u64 = 0x100_0000;
-    pub const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+    pub(super) const VM: u64 = 0x100;
+    pub(super) const FS: u64 = 0x200;
+    pub(super) const FILES: u64 = 0x400;
+    pub(super) const SIGHAND: u64 = 0x800;
+    pub(super) const VFORK: u64 = 0x4000;
+    pub(super) const PARENT: u64 = 0x8000;
+    pub(super) const THREAD: u64 = 0x10000;
+    pub(super) const NEWNS: u64 = 0x20000;
+    pub(super) const SETTLS: u64 = 0x80000;
+    pub(super) const PARENT_SETTID: u64 = 0x10_0000;
+    pub(super) const CHILD_CLEARTID: u64 = 0x20_0000;
+    pub(super) const CHILD_SETTID: u64 = 0x100_0000;
+    pub(super) const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
     /// Every namespace flag: we have one of each and make no more.
-    pub const NEW_NAMESPACES: u64 = NEWNS | 0x7e00_0000 | 0x80;
+    pub(super) const NEW_NAMESPACES: u64 = NEWNS | 0x7e00_0000 | 0x80;
 }
 
 /// Makes a thread or process. Gives its id as the caller sees it.
@@ -357,6 +358,9 @@ pub(crate) async fn exit_thread(task: &Rc<Task>) {
     let process = task.process.clone();
     process.threads.borrow_mut().retain(|other| !Rc::ptr_eq(other, task));
     let last = process.threads.borrow().is_empty();
+    if last {
+        *process.remains.borrow_mut() = Some((task.comm.borrow().clone(), task.cred()));
+    }
     let mut usage = process.usage_gone.get();
     usage.add(&task.usage.get());
     process.usage_gone.set(usage);

@@ -129,6 +129,8 @@ pub struct Process {
     pub exit_status: Cell<Option<WaitStatus>>,
     /// All threads are gone; waits for its parent.
     pub zombie: Cell<bool>,
+    /// Name and credentials of the last thread to end: what `/proc` shows of a zombie.
+    pub remains: RefCell<Option<(Vec<u8>, Rc<Cred>)>>,
     /// A stop or continue that the parent has not yet been told.
     pub change: Cell<Option<WaitStatus>>,
     /// Stopped by job control.

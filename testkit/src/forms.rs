@@ -3,7 +3,7 @@
 use crate::layout::{CODE, TARGET_GAP};
 use crate::rng::Rng;
 use crate::state::random_address;
-use x86_decode::{Form, Insn, Map, Mode, ModRm, Op, Operand, Prefix, Row, Size, Width, decode};
+use x86_decode::{Form, Insn, Map, ModRm, Mode, Op, Operand, Prefix, Row, Size, Width, decode};
 
 /// One instruction, and what must be true of the state for it to touch memory in the data page.
 #[derive(Clone, Debug)]

@@ -35,7 +35,8 @@ impl Rng {
 
     /// An integer where carries, signs and sizes change more often than chance would have it.
     pub fn integer(&mut self) -> u64 {
-        let edges = [0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
+        let edges =
+            [0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
         let high = [0x7fff_ffff_ffff_ffff, 0x8000_0000_0000_0000, u64::MAX];
         match self.below(8) {
             0 => self.pick(&edges),

@@ -154,7 +154,11 @@ pub fn random_address(rng: &mut Rng, size: u64) -> u64 {
     let len = DATA_LEN as u64;
     if rng.one_in(24) {
         // Leaves the page at either end.
-        return if rng.one_in(2) { DATA + len - rng.below(size.max(1) + 1) } else { DATA - rng.below(size.max(1) + 1) };
+        return if rng.one_in(2) {
+            DATA + len - rng.below(size.max(1) + 1)
+        } else {
+            DATA - rng.below(size.max(1) + 1)
+        };
     }
     let room = len.saturating_sub(size.max(16)) - 64;
     let offset = 32 + rng.below(room);

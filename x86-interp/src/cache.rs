@@ -184,7 +184,9 @@ impl BlockCache {
         let page = cx.mem.code_page(pc).map_err(|fault| cx.mem_fault(fault))?;
         let key = Key { frame: page.frame, offset: (pc % PAGE_BYTES) as u16, mode };
         let ops = match self.blocks.get(&key) {
-            Some(block) if block.generation == page.generation && block.second == second_page(cx.mem, pc, block) => {
+            Some(block)
+                if block.generation == page.generation && block.second == second_page(cx.mem, pc, block) =>
+            {
                 block.ops
             }
             Some(block) if block.second.is_none() && self.unchanged(cx.mem, pc, block) => {

@@ -4,7 +4,7 @@ use crate::flags::Flags;
 use crate::int::Int;
 use crate::uop::Uop;
 use guest_mem::{Access, AddressSpace, MemFault, Scalar};
-use x86_cpu::{CodeMode, Cpuid, CpuState, Exception, Exit, Segment, Vector, flags, gpr};
+use x86_cpu::{CodeMode, CpuState, Cpuid, Exception, Exit, Segment, Vector, flags, gpr};
 use x86_decode::Seg;
 
 /// Slots of [`Cx::gpr`] behind the sixteen registers, so that an address is always the same sum.
@@ -237,7 +237,11 @@ impl<'a> Cx<'a> {
     #[inline(always)]
     pub(crate) fn store_flagged<T: Int>(&mut self, addr: u64, value: u64, before: Flags) -> Step {
         let value = T::from_u64(value);
-        if self.mem.try_write::<T>(addr, value) { Ok(()) } else { self.store_flagged_slow::<T>(addr, value, before) }
+        if self.mem.try_write::<T>(addr, value) {
+            Ok(())
+        } else {
+            self.store_flagged_slow::<T>(addr, value, before)
+        }
     }
 
     #[cold]

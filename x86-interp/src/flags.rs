@@ -114,7 +114,7 @@ impl Flags {
     /// Sets CF and OF, leaving AF.
     #[inline(always)]
     pub(crate) fn put_co(&mut self, cf: bool, of: bool) {
-        self.carries = self.carries & (TOP >> 1) - 1 | u64::from(cf) << 63 | u64::from(cf ^ of) << 62;
+        self.carries = self.carries & ((TOP >> 1) - 1) | u64::from(cf) << 63 | u64::from(cf ^ of) << 62;
     }
 
     pub(crate) fn put_cf(&mut self, cf: bool) {

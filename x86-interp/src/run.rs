@@ -5,7 +5,7 @@ use crate::cx::{Cx, Stop};
 use crate::uop::{LowerMode, Uop};
 use core::fmt;
 use guest_mem::AddressSpace;
-use x86_cpu::{Cpuid, CpuState, Exception, ExecEngine, Exit, RunOutcome, Vector, flags};
+use x86_cpu::{CpuState, Cpuid, Exception, ExecEngine, Exit, RunOutcome, Vector, flags};
 
 /// Instructions kept decoded by default: 16 MiB.
 const DEFAULT_CAPACITY: usize = 1 << 19;

@@ -123,7 +123,8 @@ impl Wide {
         let half = rest >> 127 != 0;
         let more = rest << 1 != 0;
         let up = rounding.goes_up(negative, kept & 1 != 0, half, more);
-        let (sum, carry) = (kept << (64 - precision)).overflowing_add(if up { 1 << (64 - precision) } else { 0 });
+        let (sum, carry) =
+            (kept << (64 - precision)).overflowing_add(if up { 1 << (64 - precision) } else { 0 });
         (if carry { 1 << 63 } else { sum }, carry, half || more, up)
     }
 
@@ -136,7 +137,8 @@ impl Wide {
         let exponent = self.exponent + i32::from(carry);
         let precision = if inexact { flag::PRECISION } else { 0 };
         // What a result raises that is out of range even with its exponent adjusted: of `fscale`, always inexact.
-        let beyond = if format.bias_adjust == Format::EXTENDED.bias_adjust { flag::PRECISION } else { precision };
+        let beyond =
+            if format.bias_adjust == Format::EXTENDED.bias_adjust { flag::PRECISION } else { precision };
         if exponent >= format.min_exponent && exponent <= format.max_exponent {
             return Rounded { negative, exponent, mantissa, infinite: false, flags: precision, up };
         }
@@ -159,7 +161,14 @@ impl Wide {
             };
             let flags = flag::OVERFLOW | flag::PRECISION;
             let mantissa = if infinite { 1 << 63 } else { u64::MAX << (64 - format.precision) };
-            return Rounded { negative, exponent: format.max_exponent, mantissa, infinite, flags, up: infinite };
+            return Rounded {
+                negative,
+                exponent: format.max_exponent,
+                mantissa,
+                infinite,
+                flags,
+                up: infinite,
+            };
         }
         // Tiny after rounding.
         if unmasked & flag::UNDERFLOW != 0 {
@@ -183,10 +192,6 @@ impl Wide {
 impl Finite {
     pub(crate) fn wide(self) -> Wide {
         Wide { negative: self.negative, exponent: self.exponent, mantissa: u128::from(self.mantissa) << 64 }
-    }
-
-    pub(crate) fn negated(self) -> Finite {
-        Finite { negative: !self.negative, ..self }
     }
 
     /// The exact sum; none if it is zero.
@@ -263,12 +268,11 @@ impl Finite {
     /// From an integer's magnitude; none for zero.
     pub(crate) fn from_integer(negative: bool, magnitude: u64) -> Option<Finite> {
         let shift = magnitude.leading_zeros();
-        (magnitude != 0).then(|| Finite { negative, exponent: 63 - shift as i32, mantissa: magnitude << (shift & 63) })
-    }
-
-    /// By magnitude.
-    pub(crate) fn compare_magnitude(self, other: Finite) -> core::cmp::Ordering {
-        (self.exponent, self.mantissa).cmp(&(other.exponent, other.mantissa))
+        (magnitude != 0).then(|| Finite {
+            negative,
+            exponent: 63 - shift as i32,
+            mantissa: magnitude << (shift & 63),
+        })
     }
 }
 
@@ -284,7 +288,8 @@ mod tests {
 
     fn to_f64(wide: Wide) -> f64 {
         let r = wide.round(Format::DOUBLE, Rounding::Nearest, 0);
-        let magnitude = f64::from_bits((r.exponent + 1023) as u64 * (1 << 52) + (r.mantissa >> 11 & !(1 << 52)));
+        let magnitude =
+            f64::from_bits((r.exponent + 1023) as u64 * (1 << 52) + (r.mantissa >> 11 & !(1 << 52)));
         if r.negative { -magnitude } else { magnitude }
     }
 

@@ -91,8 +91,7 @@ fn a_store_into_the_running_block_is_seen() {
 #[test]
 fn a_patched_loop_changes_its_step() {
     // xor eax,eax; mov ecx,4; l: add eax,1 (at 7, immediate at 9); inc byte [CODE+9]; loop l; int 0x80
-    let code =
-        [0x31, 0xc0, 0xb9, 4, 0, 0, 0, 0x83, 0xc0, 1, 0xfe, 0x05, 9, 0, 1, 0, 0xe2, 0xf5, 0xcd, 0x80];
+    let code = [0x31, 0xc0, 0xb9, 4, 0, 0, 0, 0x83, 0xc0, 1, 0xfe, 0x05, 9, 0, 1, 0, 0xe2, 0xf5, 0xcd, 0x80];
     let mut w = world(CodeMode::Bits32, &code);
     assert_eq!(w.run(), INT80);
     assert_eq!(w.cpu.gpr[gpr::RAX], 1 + 2 + 3 + 4);

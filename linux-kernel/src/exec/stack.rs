@@ -38,7 +38,7 @@ impl Builder {
     }
 
     fn align_with(&mut self, following: u64) {
-        while (self.top - self.bytes.len() as u64 - following) % 16 != 0 {
+        while !(self.top - self.bytes.len() as u64 - following).is_multiple_of(16) {
             self.bytes.push(0);
         }
     }

@@ -22,7 +22,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use vfs::namespace::Path;
-use vfs::{Attributes, DirEntry, FileSystem, FileType, FsStat, Inode, NewNode, RenameMode, SetAttributes, Timestamp};
+use vfs::{
+    Attributes, DirEntry, FileSystem, FileType, FsStat, Inode, NewNode, RenameMode, SetAttributes, Timestamp,
+};
 
 /// `st_dev` of `/dev`.
 const DEVICE: u64 = 5;
@@ -141,7 +143,10 @@ struct ZeroPages {
 impl Mappable for ZeroPages {
     fn id(&self) -> MappableId {
         // Each mapping is memory of its own: nothing else names it.
-        MappableId { device: u64::from(makedev(MEM_MAJOR, ZERO)), object: std::ptr::from_ref(self).addr() as u64 }
+        MappableId {
+            device: u64::from(makedev(MEM_MAJOR, ZERO)),
+            object: std::ptr::from_ref(self).addr() as u64,
+        }
     }
 
     fn lookup(&self, page: u64) -> Lookup {
@@ -154,7 +159,10 @@ impl Mappable for ZeroPages {
         Lookup::Resident(frame)
     }
 
-    fn load<'a>(&'a self, _page: u64) -> Pin<Box<dyn Future<Output = core::result::Result<(), LoadError>> + 'a>> {
+    fn load<'a>(
+        &'a self,
+        _page: u64,
+    ) -> Pin<Box<dyn Future<Output = core::result::Result<(), LoadError>> + 'a>> {
         // Only a machine without memory gets here.
         Box::pin(std::future::ready(Err(LoadError)))
     }
@@ -207,7 +215,12 @@ impl DevInode {
             created: Some(node.now),
         };
         let next = next.clone();
-        Rc::new_cyclic(|itself| DevInode { attributes: Cell::new(attributes), body, next, itself: itself.clone() })
+        Rc::new_cyclic(|itself| DevInode {
+            attributes: Cell::new(attributes),
+            body,
+            next,
+            itself: itself.clone(),
+        })
     }
 
     fn names(&self) -> Result<&RefCell<Vec<Named>>> {
@@ -383,7 +396,8 @@ impl Inode for DevInode {
 
     async fn readdir(&self, from: u64, sink: &mut dyn FnMut(DirEntry) -> bool) -> Result<()> {
         let ino = self.attributes.get().ino;
-        let own = |name: &[u8], next| DirEntry { name: name.into(), ino, file_type: FileType::Directory, next };
+        let own =
+            |name: &[u8], next| DirEntry { name: name.into(), ino, file_type: FileType::Directory, next };
         if from == 0 && !sink(own(b".", 1)) || from <= 1 && !sink(own(b"..", 2)) {
             return Ok(());
         }

@@ -187,7 +187,12 @@ impl Inode for Root {
     }
 
     async fn readdir(&self, from: u64, sink: &mut dyn FnMut(DirEntry) -> bool) -> Result<()> {
-        let own = |name: &[u8], next| DirEntry { name: name.into(), ino: ROOT_INO, file_type: FileType::Directory, next };
+        let own = |name: &[u8], next| DirEntry {
+            name: name.into(),
+            ino: ROOT_INO,
+            file_type: FileType::Directory,
+            next,
+        };
         if from == 0 && !sink(own(b".", 1)) || from <= 1 && !sink(own(b"..", 2)) {
             return Ok(());
         }

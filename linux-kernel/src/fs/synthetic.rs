@@ -210,7 +210,8 @@ pub fn open_synthetic(task: &Rc<Task>, inode: &Rc<dyn Inode>) -> Result<Option<R
     let Some(file) = inode.as_any().downcast_ref::<TextFile>() else { return Ok(None) };
     file.content.check_open(task)?;
     let special = file.content.special(task);
-    let snapshot = || Snapshot { content: file.content.clone(), text: RefCell::default(), never: WaitQueue::new() };
+    let snapshot =
+        || Snapshot { content: file.content.clone(), text: RefCell::default(), never: WaitQueue::new() };
     Ok(Some(special.unwrap_or_else(|| Rc::new(snapshot()))))
 }
 
@@ -294,14 +295,16 @@ impl Inode for ListDirectory {
 
     async fn readdir(&self, from: u64, sink: &mut dyn FnMut(DirEntry) -> bool) -> Result<()> {
         let ino = self.place.ino;
-        let own = |name: &[u8], next| DirEntry { name: name.into(), ino, file_type: FileType::Directory, next };
+        let own =
+            |name: &[u8], next| DirEntry { name: name.into(), ino, file_type: FileType::Directory, next };
         if from == 0 && !sink(own(b".", 1)) || from <= 1 && !sink(own(b"..", 2)) {
             return Ok(());
         }
         for entry in self.entries.list()? {
             // Positions 0 and 1 are the two above.
             let next = entry.position.saturating_add(3);
-            if next > from.max(2) && !sink(DirEntry { name: entry.name, ino: entry.ino, file_type: entry.file_type, next })
+            if next > from.max(2)
+                && !sink(DirEntry { name: entry.name, ino: entry.ino, file_type: entry.file_type, next })
             {
                 break;
             }
@@ -395,10 +398,13 @@ impl Content for Constant {
     }
 }
 
+/// A name and what it leads to.
+type Named = (Vec<u8>, Rc<dyn Inode>);
+
 /// A directory whose names are laid down once.
 #[derive(Default)]
 pub struct Fixed {
-    names: RefCell<Vec<(Vec<u8>, Rc<dyn Inode>)>>,
+    names: RefCell<Vec<Named>>,
     index: RefCell<HashMap<Vec<u8>, usize>>,
 }
 
@@ -428,9 +434,14 @@ impl Entries for Fixed {
 
     fn list(&self) -> Result<Vec<Entry>> {
         let names = self.names.borrow();
-        let row = |(i, (name, inode)): (usize, &(Vec<u8>, Rc<dyn Inode>))| {
+        let row = |(i, (name, inode)): (usize, &Named)| {
             let attributes = inode.attributes();
-            Entry { name: name.clone(), ino: attributes.ino, file_type: attributes.file_type, position: i as u64 }
+            Entry {
+                name: name.clone(),
+                ino: attributes.ino,
+                file_type: attributes.file_type,
+                position: i as u64,
+            }
         };
         Ok(names.iter().enumerate().map(row).collect())
     }

@@ -35,6 +35,23 @@ struct Core {
 }
 
 impl Core {
+    /// Sets the timer to expire so many nanoseconds from now. A moment that is past, perhaps from before the machine
+    /// was made, counts the periods since.
+    fn start(&self, now: Monotonic, ahead: Option<i128>, interval: u64) {
+        self.ticks.set(0);
+        self.interval.set(interval);
+        self.due.set(None);
+        let Some(ahead) = ahead else { return };
+        if ahead > 0 {
+            self.due.set(Some(now.after(u64::try_from(ahead).unwrap_or(u64::MAX))));
+            return;
+        }
+        let late = u64::try_from(-ahead).unwrap_or(u64::MAX);
+        self.due.set((interval > 0).then(|| now.after(interval - late % interval)));
+        self.ticks.set(late.checked_div(interval).unwrap_or(0).saturating_add(1));
+        self.expired.wake_all();
+    }
+
     /// Counts the expirations until now and steps to the next.
     fn expire(&self, now: Monotonic) {
         let Some(due) = self.due.get().filter(|due| *due <= now) else { return };
@@ -102,21 +119,13 @@ impl TimerFd {
     pub fn set(&self, kernel: &Rc<Kernel>, start: Start, interval: u64) -> Setting {
         let old = self.setting(kernel);
         let now = kernel.clock.monotonic();
-        let due = match (start, self.clock) {
+        let ahead = match (start, self.clock) {
             (Start::Disarm, _) => None,
-            (Start::After(nanoseconds), _) => Some(now.after(nanoseconds)),
-            (Start::At(at), TimerClock::Monotonic) => Some(Monotonic(at.max(0) as u64)),
-            (Start::At(at), TimerClock::Real) => {
-                // A moment that is past keeps its distance, so that the periods since then are counted.
-                let ahead = i128::from(at) - i128::from(kernel.clock.realtime());
-                let due = i128::from(now.0) + ahead;
-                Some(Monotonic(u64::try_from(due.max(0)).unwrap_or(u64::MAX)))
-            }
+            (Start::After(nanoseconds), _) => Some(i128::from(nanoseconds)),
+            (Start::At(at), TimerClock::Monotonic) => Some(i128::from(at) - i128::from(now.0)),
+            (Start::At(at), TimerClock::Real) => Some(i128::from(at) - i128::from(kernel.clock.realtime())),
         };
-        self.core.ticks.set(0);
-        self.core.due.set(due);
-        self.core.interval.set(interval);
-        self.core.expire(now);
+        self.core.start(now, ahead, interval);
         if self.core.due.get().is_some() && !self.core.running.replace(true) {
             kernel.spawn(run(Rc::downgrade(kernel), self.core.clone()));
         }

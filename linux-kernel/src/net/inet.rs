@@ -208,8 +208,11 @@ fn kept_default(base: &SocketBase, level: i32, name: i32) -> Result<i32> {
         SOL_UDP => base.kind == SOCK_DGRAM,
         _ => true,
     };
-    let row = KEPT.iter().find(|row| fits && (row.0, row.1) == (level, name));
-    row.map(|row| row.2).ok_or(Errno::ENOPROTOOPT)
+    // A level that the socket does not have (do_ip_getsockopt, do_ipv6_getsockopt).
+    if !fits {
+        return Err(if base.domain == AF_INET { Errno::EOPNOTSUPP } else { Errno::ENOPROTOOPT });
+    }
+    KEPT.iter().find(|row| (row.0, row.1) == (level, name)).map(|row| row.2).ok_or(Errno::ENOPROTOOPT)
 }
 
 /// getsockopt(2) at the levels of IP and above. `connected` makes the path MTU known.
@@ -241,7 +244,7 @@ pub fn set_option(base: &SocketBase, task: &Task, level: i32, name: i32, value: 
         (SOL_IP | SOL_IPV6 | SOL_TCP | SOL_UDP, _) => i32::MAX,
         _ => return base.set(task, level, name, value),
     };
-    let default = kept_default(base, level, name)?;
+    let default = kept_default(base, level, name).map_err(|_| Errno::ENOPROTOOPT)?;
     // Options of IP may be given as one byte (ip_setsockopt).
     let number = match value {
         [byte, ..] if value.len() < 4 && level == SOL_IP => i32::from(*byte),

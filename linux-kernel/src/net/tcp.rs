@@ -50,6 +50,10 @@ pub struct TcpSocket {
     state: Cell<State>,
     inbox: Inbox,
     shut: Cell<Shutdown>,
+    /// The other end sends no more.
+    peer_finished: Cell<bool>,
+    /// The connection ended by a reset.
+    aborted: Cell<bool>,
     backlog: Cell<usize>,
     /// Connected, waiting for accept(2).
     pending: RefCell<VecDeque<Rc<TcpSocket>>>,
@@ -80,6 +84,8 @@ impl TcpSocket {
             state: Cell::new(State::Idle),
             inbox: Inbox::default(),
             shut: Cell::new(Shutdown::NONE),
+            peer_finished: Cell::new(false),
+            aborted: Cell::new(false),
             backlog: Cell::new(0),
             pending: RefCell::default(),
             dead: Cell::new(false),
@@ -139,6 +145,8 @@ impl TcpSocket {
         self.remote.set(Some(to));
         *self.peer.borrow_mut() = Some(accepted.clone());
         self.shut.set(Shutdown::NONE);
+        self.peer_finished.set(false);
+        self.aborted.set(false);
         listener.pending.borrow_mut().push_back(accepted);
         listener.base.changed.wake_all();
         self.base.changed.wake_all();
@@ -161,8 +169,15 @@ impl TcpSocket {
 
     /// Ends a connection as a reset would.
     fn reset(&self, error: Errno) {
+        self.aborted.set(true);
         self.shut_more(Shutdown::BOTH);
         self.base.set_error(error);
+    }
+
+    /// The other end has sent its last byte.
+    fn finish(&self) {
+        self.peer_finished.set(true);
+        self.shut_more(Shutdown::READ);
     }
 
     /// Leaves the connection. `abort`: the other end sees a reset instead of the end of the stream.
@@ -173,7 +188,7 @@ impl TcpSocket {
             if unread || abort {
                 peer.reset(Errno::ECONNRESET);
             } else {
-                peer.shut_more(Shutdown::READ);
+                peer.finish();
             }
         }
         let pending = std::mem::take(&mut *self.pending.borrow_mut());
@@ -183,16 +198,24 @@ impl TcpSocket {
         });
     }
 
+    /// Whether data sent here is answered by a reset: closed, or shut down in both directions by its own program.
+    fn takes_no_more(&self) -> bool {
+        self.dead.get() || self.shut.get() == Shutdown::BOTH
+    }
+
     fn tcp_state(&self) -> u8 {
-        let shut = self.shut.get();
+        let finished = self.shut.get().has(Shutdown::WRITE);
         match self.state.get() {
             State::Idle | State::Failed => TCP_CLOSE,
             State::Listening => TCP_LISTEN,
             State::Connecting => TCP_SYN_SENT,
-            _ if shut == Shutdown::BOTH => TCP_CLOSE,
-            _ if shut.has(Shutdown::READ) => TCP_CLOSE_WAIT,
-            _ if shut.has(Shutdown::WRITE) => TCP_FIN_WAIT2,
-            _ => TCP_ESTABLISHED,
+            State::Fresh | State::Connected if self.aborted.get() => TCP_CLOSE,
+            State::Fresh | State::Connected => match (finished, self.peer_finished.get()) {
+                (true, true) => TCP_CLOSE,
+                (false, true) => TCP_CLOSE_WAIT,
+                (true, false) => TCP_FIN_WAIT2,
+                (false, false) => TCP_ESTABLISHED,
+            },
         }
     }
 }
@@ -369,17 +392,16 @@ impl Socket for TcpSocket {
                 }
                 let peer = self.peer().filter(|_| self.is_connected() && !self.shut.get().has(Shutdown::WRITE));
                 let Some(peer) = peer else { return Some(Err(Errno::EPIPE)) };
-                let gone = peer.dead.get() || peer.shut.get().has(Shutdown::READ);
-                let room = if gone { usize::MAX } else { self.room(&peer) };
+                let room = if peer.takes_no_more() { usize::MAX } else { self.room(&peer) };
                 (room > 0).then_some(Ok((peer, room)))
             };
             match self.base.wait(io, &self.base.changed, self.base.send_timeout.get(), room).await {
-                Ok((peer, _)) if peer.dead.get() => {
+                Ok((peer, _)) if peer.takes_no_more() => {
                     // The data goes out, and a reset comes back (RFC 9293, 3.5.2); after a FIN that is EPIPE.
+                    peer.aborted.set(true);
                     self.reset(Errno::EPIPE);
                     return Ok(message.data.len());
                 }
-                Ok((peer, _)) if peer.shut.get().has(Shutdown::READ) => done = message.data.len(),
                 Ok((peer, room)) => {
                     let count = room.min(rest.len());
                     peer.inbox.push_stream(&rest[..count], Vec::new(), None);
@@ -404,6 +426,10 @@ impl Socket for TcpSocket {
             before = self.inbox.bytes();
             if before > 0 {
                 return Some(Ok(self.inbox.read_stream(buf, flags.contains(MsgFlags::PEEK))));
+            }
+            // The end of the stream goes before a later reset (tcp_recvmsg).
+            if self.peer_finished.get() && self.is_connected() {
+                return Some(Ok(Received::default()));
             }
             if let Some(error) = self.base.take_error() {
                 return Some(Err(error));
@@ -436,7 +462,7 @@ impl Socket for TcpSocket {
             State::Fresh | State::Connected if self.tcp_state() != TCP_CLOSE => {
                 self.shut_more(how);
                 if let Some(peer) = self.peer().filter(|_| how.has(Shutdown::WRITE)) {
-                    peer.shut_more(Shutdown::READ);
+                    peer.finish();
                 }
                 Ok(())
             }

@@ -495,7 +495,18 @@ fn tcp_connects_without_waiting() {
         p.set_option(late, SOL_TCP, TCP_NODELAY, 1).await.unwrap();
         assert_eq!(p.option(late, SOL_TCP, TCP_NODELAY).await, Ok(1));
         assert_eq!(p.option(late, SOL_TCP, 99).await, Err(Errno::ENOPROTOOPT));
-        assert_eq!(p.option(late, SOL_IPV6, IPV6_V6ONLY).await, Err(Errno::ENOPROTOOPT));
+        assert_eq!(p.option(late, SOL_IPV6, IPV6_V6ONLY).await, Err(Errno::EOPNOTSUPP));
+        // Shut down in both directions it still has a peer, until that sends: a reset.
+        let other = p.call(accept, &[server, 0, 0]).await.unwrap();
+        p.call(shutdown, &[late, SHUT_RDWR.into()]).await.unwrap();
+        assert_eq!(p.poll(late, IN | OUT | RDHUP, 0).await, IN | OUT | RDHUP | HUP);
+        assert_eq!(p.address(getpeername, late).await, Ok(at.clone()));
+        assert_eq!(p.poll(other, IN | OUT | RDHUP, 0).await, IN | OUT | RDHUP);
+        assert_eq!(p.write(other, b"x").await, Ok(1));
+        assert_eq!(p.poll(other, IN | OUT | RDHUP, 0).await, IN | OUT | RDHUP | HUP | ERR);
+        assert_eq!(p.recv(other, 1, NONE).await.unwrap(), b"");
+        assert_eq!(p.write(other, b"x").await, Err(Errno::EPIPE));
+        assert_eq!(p.address(getpeername, late).await, Err(Errno::ENOTCONN));
         let far = p.socket(AF_INET, STREAM | NONBLOCK).await;
         assert_eq!(p.connect(far, &ip(AF_INET, "93.184.216.34:80")).await, Err(Errno::ENETUNREACH));
         assert_eq!(p.connect(far, &ip(AF_INET6, "[::1]:80")).await, Err(Errno::EAFNOSUPPORT));
@@ -668,6 +679,82 @@ fn many_messages_at_once() {
             assert_eq!(p.get::<[u8; 9]>(at).await, *b"sixtwo   ");
             let len = if arch == Arch::I386 { 28 } else { 56 };
             assert_eq!(p.get::<u32>(vector + len).await, 3);
+        });
+    }
+}
+
+/// Calls with arguments that make some sense or none: nothing panics, and every wait can be dropped.
+#[test]
+fn no_call_panics() {
+    use crate::sys::{event, file, poll};
+    macro_rules! table {
+        ($($handler:path),* $(,)?) => { [$(stringify!($handler)),*].len() };
+    }
+    macro_rules! pick {
+        ($p:ident, $i:expr, $args:expr, [$($handler:path),* $(,)?]) => {{
+            let count = table!($($handler),*);
+            let mut n = $i % count;
+            $(
+                if n == 0 {
+                    let call = $p.call($handler, $args);
+                    let now = $p.task.kernel.clock.monotonic();
+                    let _ = $p.task.until(Some(now.after(1)), call).await;
+                }
+                n = n.wrapping_sub(1);
+            )*
+            let _ = n;
+        }};
+    }
+    for seed in 1..40u64 {
+        let world = World::new();
+        let p = world.program(if seed % 2 == 0 { Arch::I386 } else { Arch::X86_64 }, (seed % 3) as u32);
+        world.run(async move {
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mut random = move || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state
+            };
+            let memory = p.room(4096);
+            for _ in 0..600 {
+                // Memory holds small numbers, addresses of AF_UNIX, AF_INET and AF_NETLINK, and pointers into itself.
+                for at in (0..512).step_by(8) {
+                    let word = match random() % 6 {
+                        0 => random(),
+                        1 => memory + random() % 512,
+                        2 => 0x0000_0061_0000_0001,
+                        3 => 0x0100_007f_5000_0002,
+                        4 => 16,
+                        _ => random() % 20,
+                    };
+                    p.task.put(memory + at, &word).await.unwrap();
+                }
+                let mut args = [0; 6];
+                for arg in &mut args {
+                    *arg = match random() % 8 {
+                        0 => random(),
+                        1 | 2 => memory + random() % 512 / 8 * 8,
+                        3 => u64::MAX,
+                        4 => random() % 4096,
+                        _ => random() % 16,
+                    };
+                }
+                let which = random() as usize;
+                pick!(p, which, &args, [
+                    socket, socket, socketpair, socketpair, bind, connect, listen, accept4, getsockname, getpeername,
+                    sendto, send, recvfrom, recv, sendmsg, recvmsg, sendmmsg, recvmmsg, recvmmsg_time32, shutdown,
+                    setsockopt, getsockopt, socketcall, file::read, file::write, file::close, file::dup, file::ioctl,
+                    file::fcntl, poll::poll, poll::ppoll, poll::ppoll_time32, poll::select, poll::old_select,
+                    poll::pselect6, event::epoll_create1, event::epoll_ctl, event::epoll_ctl, event::epoll_pwait,
+                    event::eventfd2, event::timerfd_create, event::timerfd_settime, event::timerfd_settime32,
+                    event::timerfd_gettime, event::signalfd4, event::inotify_init1, event::inotify_add_watch,
+                    event::inotify_rm_watch, event::pipe2, event::pipe2,
+                ]);
+                p.task.pending.discard(crate::signal::SigSet(!0));
+                p.task.process.pending.discard(crate::signal::SigSet(!0));
+                p.task.blocked.set(crate::signal::SigSet(0));
+            }
         });
     }
 }

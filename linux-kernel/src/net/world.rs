@@ -74,6 +74,7 @@ impl World {
             pending: Pending::default(),
             exit_status: Cell::new(None),
             zombie: Cell::new(false),
+            remains: RefCell::new(None),
             change: Cell::new(None),
             stopped: Cell::new(false),
             resumed: WaitQueue::new(),

@@ -144,7 +144,7 @@ pub async fn munmap(task: &Rc<Task>, a: &Args) -> Result<u64> {
 }
 
 pub async fn mprotect(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    let (start, end) = range(a.word(0), a.word(1)).map_err(|e| if a.word(0) % PAGE_BYTES != 0 { e } else { Errno::ENOMEM })?;
+    let (start, end) = range(a.word(0), a.word(1)).map_err(|e| if !a.word(0).is_multiple_of(PAGE_BYTES) { e } else { Errno::ENOMEM })?;
     if start == end {
         return Ok(0);
     }

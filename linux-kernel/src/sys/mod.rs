@@ -407,7 +407,7 @@ calls! {
         Seccomp, "refused" => Err(Errno::EINVAL);
         Unshare | Setns, "refused" => Err(Errno::EPERM);
         IoprioGet | IoprioSet, "without effect" => Ok(0);
-        Vhangup, "refused" => Err(Errno::EPERM);
+        Vhangup, "hangs up the caller's terminal" => crate::tty::virtual_hang_up(t);
     }
 }
 

@@ -463,7 +463,8 @@ pub fn setreuid(task: &Task, real: u32, effective: u32) -> Result<u64> {
     let old = task.cred();
     let may_be_effective = [old.uid, old.euid, old.suid, KEEP].contains(&effective);
     let may_be_real = [old.uid, old.euid, KEEP].contains(&real);
-    if !old.privileged() && !(may_be_effective && may_be_real) {
+    let allowed = old.privileged() || (may_be_effective && may_be_real);
+    if !allowed {
         return Err(Errno::EPERM);
     }
     update(task, |c| {
@@ -482,7 +483,8 @@ pub fn setregid(task: &Task, real: u32, effective: u32) -> Result<u64> {
     let old = task.cred();
     let may_be_effective = [old.gid, old.egid, old.sgid, KEEP].contains(&effective);
     let may_be_real = [old.gid, old.egid, KEEP].contains(&real);
-    if !old.privileged() && !(may_be_effective && may_be_real) {
+    let allowed = old.privileged() || (may_be_effective && may_be_real);
+    if !allowed {
         return Err(Errno::EPERM);
     }
     update(task, |c| {

@@ -10,9 +10,10 @@ use linux_abi::fs::TTY_MAJOR;
 use linux_abi::stat::makedev;
 use linux_abi::termios::{InputFlags, Termios, Winsize};
 use linux_abi::vt::{
-    K_UNICODE, KB_101, KD_TEXT, KDGETLED, KDGETMODE, KDGKBLED, KDGKBMETA, KDGKBMODE, KDGKBTYPE, KDMKTONE, KDSETLED,
-    KDSETMODE, KDSIGACCEPT, KDSKBLED, KDSKBMETA, KDSKBMODE, K_ESCPREFIX, KIOCSOUND, VT_ACTIVATE, VT_GETMODE,
-    VT_GETSTATE, VT_LOCKSWITCH, VT_OPENQRY, VT_RELDISP, VT_SETMODE, VT_UNLOCKSWITCH, VT_WAITACTIVE, VtMode, VtStat,
+    K_ESCPREFIX, K_UNICODE, KB_101, KD_TEXT, KDGETLED, KDGETMODE, KDGKBLED, KDGKBMETA, KDGKBMODE, KDGKBTYPE,
+    KDMKTONE, KDSETLED, KDSETMODE, KDSIGACCEPT, KDSKBLED, KDSKBMETA, KDSKBMODE, KIOCSOUND, VT_ACTIVATE,
+    VT_GETMODE, VT_GETSTATE, VT_LOCKSWITCH, VT_OPENQRY, VT_RELDISP, VT_SETMODE, VT_UNLOCKSWITCH,
+    VT_WAITACTIVE, VtMode, VtStat,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -23,6 +24,9 @@ const KEPT: usize = 65536;
 
 /// The number of the one virtual terminal there is.
 pub const VIRTUAL_TERMINAL: u32 = 1;
+
+/// Takes what programs print.
+pub type ConsoleSink = Box<dyn Fn(&[u8])>;
 
 type Sink = Rc<dyn Fn(&[u8])>;
 
@@ -69,7 +73,7 @@ impl Tty {
     }
 
     /// Where the console's output goes. What was printed before comes first. Does nothing on a pseudo-terminal.
-    pub fn set_sink(&self, sink: Box<dyn Fn(&[u8])>) {
+    pub fn set_sink(&self, sink: ConsoleSink) {
         let Kind::Console(console) = &self.kind else { return };
         let early: Vec<u8> = std::mem::take(&mut *self.output.borrow_mut()).into();
         if !early.is_empty() {

@@ -3,9 +3,9 @@
 //! A request about modes, size, groups and sessions through a master means its slave. Requests that change
 //! something stop callers in the background with SIGTTOU first.
 
+use super::Tty;
 use super::ldisc::Flow;
 use super::pty::Pair;
-use super::Tty;
 use crate::file::{FileOps, Io, OpenFile, Result};
 use crate::signal::Signal;
 use crate::signal::send::{self, Origin};
@@ -185,7 +185,13 @@ async fn shared(tty: &Rc<Tty>, io: Io<'_>, request: u32, arg: u64) -> Result<Opt
 }
 
 /// A request on a console or slave.
-pub(super) async fn program_side(tty: &Rc<Tty>, io: Io<'_>, readable: bool, request: u32, arg: u64) -> Result<u64> {
+pub(super) async fn program_side(
+    tty: &Rc<Tty>,
+    io: Io<'_>,
+    readable: bool,
+    request: u32,
+    arg: u64,
+) -> Result<u64> {
     if let Some(value) = shared(tty, io, request, arg).await? {
         return Ok(value);
     }
@@ -225,7 +231,9 @@ pub(super) async fn program_side(tty: &Rc<Tty>, io: Io<'_>, readable: bool, requ
                 return Err(Errno::EPERM);
             }
             let byte: u8 = task.get(arg).await?;
-            tty.receive(&task.kernel, &[byte]);
+            if tty.incoming.borrow().len() < super::INCOMING {
+                tty.receive(&task.kernel, &[byte]);
+            }
         }
         TIOCGDEV => task.put(arg, &tty.device).await?,
         TIOCLINUX if tty.pair().is_none() => return Err(Errno::EINVAL),
@@ -259,7 +267,13 @@ fn flow_control(tty: &Rc<Tty>, arg: u64) -> Result<u64> {
 }
 
 /// A request on a master.
-pub(super) async fn master_side(tty: &Rc<Tty>, pair: &Pair, io: Io<'_>, request: u32, arg: u64) -> Result<u64> {
+pub(super) async fn master_side(
+    tty: &Rc<Tty>,
+    pair: &Pair,
+    io: Io<'_>,
+    request: u32,
+    arg: u64,
+) -> Result<u64> {
     if let Some(value) = shared(tty, io, request, arg).await? {
         return Ok(value);
     }

@@ -127,7 +127,12 @@ impl Tty {
     }
 
     /// `TIOCSCTTY`. `steal` is its argument 1, by which root takes the terminal from another session.
-    pub(super) fn become_controlling(self: &Rc<Self>, task: &Rc<Task>, readable: bool, steal: bool) -> Result<u64> {
+    pub(super) fn become_controlling(
+        self: &Rc<Self>,
+        task: &Rc<Task>,
+        readable: bool,
+        steal: bool,
+    ) -> Result<u64> {
         let process = &task.process;
         if is_leader(process) && self.controls(process) {
             return Ok(0);

@@ -7,8 +7,8 @@
 
 use crate::signal::Signal;
 use linux_abi::termios::{
-    InputFlags, LocalFlags, OutputFlags, Termios2, VDISABLE, VEOF, VEOL, VEOL2, VERASE, VINTR, VKILL, VLNEXT, VMIN,
-    VQUIT, VREPRINT, VSTART, VSTOP, VSUSP, VTIME, VWERASE,
+    InputFlags, LocalFlags, OutputFlags, Termios2, VDISABLE, VEOF, VEOL, VEOL2, VERASE, VINTR, VKILL, VLNEXT,
+    VMIN, VQUIT, VREPRINT, VSTART, VSTOP, VSUSP, VTIME, VWERASE,
 };
 use std::collections::VecDeque;
 
@@ -103,7 +103,11 @@ fn is_word(byte: u8) -> bool {
 
 /// Lower case as the kernel's `tolower`: Latin-1, whatever the encoding.
 fn lower(byte: u8) -> u8 {
-    if byte.is_ascii_uppercase() || ((0xc0..=0xde).contains(&byte) && byte != 0xd7) { byte.wrapping_add(0x20) } else { byte }
+    if byte.is_ascii_uppercase() || ((0xc0..=0xde).contains(&byte) && byte != 0xd7) {
+        byte.wrapping_add(0x20)
+    } else {
+        byte
+    }
 }
 
 /// Upper case as the kernel's `toupper`.
@@ -313,13 +317,17 @@ impl LineDiscipline {
             }
         }
         if self.local_has(LocalFlags::ISIG) {
-            const KEYS: [(usize, Signal); 3] = [(VINTR, Signal::INT), (VQUIT, Signal::QUIT), (VSUSP, Signal::TSTP)];
+            const KEYS: [(usize, Signal); 3] =
+                [(VINTR, Signal::INT), (VQUIT, Signal::QUIT), (VSUSP, Signal::TSTP)];
             if let Some((_, signal)) = KEYS.iter().find(|(index, _)| self.is(byte, *index)) {
                 self.signal_key(byte, *signal, effects);
                 return;
             }
         }
-        if self.stopped.by_key && self.input_has(InputFlags::IXON) && self.input_has(InputFlags::IXANY) && self.start()
+        if self.stopped.by_key
+            && self.input_has(InputFlags::IXON)
+            && self.input_has(InputFlags::IXANY)
+            && self.start()
         {
             effects.flow = Some(Flow::Start);
         }
@@ -460,7 +468,8 @@ impl LineDiscipline {
         while self.editing > 0 {
             // One character: in UTF-8, back over its continuation bytes to the first.
             let mut count = 1;
-            while self.last(count - 1).is_some_and(|byte| self.is_continuation(byte)) && count < self.editing {
+            while self.last(count - 1).is_some_and(|byte| self.is_continuation(byte)) && count < self.editing
+            {
                 count += 1;
             }
             let Some(byte) = self.last(count - 1) else { break };

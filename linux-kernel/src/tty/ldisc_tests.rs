@@ -148,7 +148,9 @@ fn check((name, modes, characters, steps): &Case) {
                 assert_eq!(terminal.line.process_output(text, usize::MAX, &mut out), text.len(), "{place}");
                 same(&out, shown);
             }
-            Read(size, bytes) => same(&terminal.read(*size).unwrap_or_else(|| panic!("{place}: waits")), bytes),
+            Read(size, bytes) => {
+                same(&terminal.read(*size).unwrap_or_else(|| panic!("{place}: waits")), bytes)
+            }
             Block => assert_eq!(terminal.read(100), None, "{place}"),
             Pending(count) => assert_eq!(terminal.line.pending(), *count, "{place}"),
             Set(modes, shown) => {

@@ -39,7 +39,9 @@ use vfs::Timestamp;
 const INCOMING: usize = 8192;
 /// Bytes printed that wait for the master to read them; then the program's writes wait.
 const OUTPUT: usize = 12288;
-/// Of those, what a flush leaves: in Linux they have already reached the master's own buffer.
+/// Echo kept where that is full, or output is stopped.
+const ECHO: usize = 4096;
+/// Of the bytes printed, what a flush leaves: in Linux they have already reached the master's own buffer.
 const OUTPUT_BEYOND_FLUSH: usize = 4096;
 /// `poll` says writable with this much room (`WAKEUP_CHARS`).
 const WRITABLE_ROOM: usize = 256;
@@ -195,7 +197,9 @@ impl Tty {
         }
         if !effects.echo.is_empty() {
             if self.line.borrow().output_stopped() {
-                self.held_echo.borrow_mut().extend_from_slice(&effects.echo);
+                let mut held = self.held_echo.borrow_mut();
+                let room = ECHO.saturating_sub(held.len());
+                held.extend(effects.echo.iter().take(room));
             } else {
                 self.emit(&effects.echo);
             }
@@ -227,7 +231,10 @@ impl Tty {
         match &self.kind {
             Kind::Console(console) => console.show(&self.output, bytes),
             Kind::Pty(pair) => {
-                self.output.borrow_mut().extend(bytes);
+                // Programs wait for room; echo does not, and is lost where the master reads nothing for long.
+                let mut output = self.output.borrow_mut();
+                let room = (OUTPUT + ECHO).saturating_sub(output.len());
+                output.extend(bytes.iter().take(room));
                 pair.master_changed.wake_all();
             }
         }
@@ -317,5 +324,7 @@ impl Tty {
 
 /// Whether ^S and ^Q work: what a master in packet mode is told of.
 fn has_usual_flow_keys(termios: &Termios2) -> bool {
-    termios.c_iflag & InputFlags::IXON.bits() != 0 && termios.c_cc[VSTOP] == 0x13 && termios.c_cc[VSTART] == 0x11
+    termios.c_iflag & InputFlags::IXON.bits() != 0
+        && termios.c_cc[VSTOP] == 0x13
+        && termios.c_cc[VSTART] == 0x11
 }

@@ -114,11 +114,15 @@ impl PtyTable {
         let mut termios = ioctl::with_speeds(&Termios::STANDARD);
         termios.c_cflag &= !ControlFlags::HUPCL.bits();
         let device = makedev(UNIX98_PTY_SLAVE_MAJOR, index);
-        let tty = Rc::new(Tty::new(device, format!("pts/{index}"), Kind::Pty(pair), termios, Winsize::default()));
+        let tty =
+            Rc::new(Tty::new(device, format!("pts/{index}"), Kind::Pty(pair), termios, Winsize::default()));
         let now = task.kernel.clock.timestamp();
         tty.used.set((now, now));
         let node = Node { uid: task.cred().fsuid, gid: TTY_GROUP, permissions: 0o620, changed: now };
-        slots.insert(index, Rc::new(Pty { tty: tty.clone(), node: Cell::new(node), inode: RefCell::default() }));
+        slots.insert(
+            index,
+            Rc::new(Pty { tty: tty.clone(), node: Cell::new(node), inode: RefCell::default() }),
+        );
         Ok(Rc::new(PtyMaster { tty, kernel: Rc::downgrade(&task.kernel) }))
     }
 

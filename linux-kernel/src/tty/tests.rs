@@ -120,7 +120,11 @@ fn the_peer_of_a_master_has_its_name() {
         p.task.kernel.caller.set((p.task.process.pid, p.task.tid));
         let master = open_file(&p, "/dev/ptmx", RDWR | NOCTTY).await.expect("a master");
         let request = u64::from(TIOCGPTPEER);
-        assert_eq!(p.call(ioctl, &[master, request, u64::from(RDWR | NOCTTY)]).await, Err(Errno::EIO), "locked");
+        assert_eq!(
+            p.call(ioctl, &[master, request, u64::from(RDWR | NOCTTY)]).await,
+            Err(Errno::EIO),
+            "locked"
+        );
         int_ioctl(&p, master, TIOCSPTLCK, 0).await.expect("unlocks");
         let slave = p.call(ioctl, &[master, request, u64::from(RDWR | NOCTTY)]).await.expect("a slave");
         let (name, room) = (p.bytes(format!("/proc/self/fd/{slave}\0").as_bytes()).await, p.room(100));
@@ -261,7 +265,8 @@ fn a_background_job_must_wait_for_its_turn() {
         let slave = open_file(&p, "/dev/pts/0", RDWR).await.expect("a slave");
         as_job(&p, &job);
         let own = open_file(&job, "/dev/tty", RDWR).await.expect("the session's");
-        let ignore = |signal, handler| job.task.actions().set(signal, Action { handler, ..Action::default() });
+        let ignore =
+            |signal, handler| job.task.actions().set(signal, Action { handler, ..Action::default() });
         p.write(master, b"line\r").await.expect("room");
         assert_eq!(job.read(own, 10).await, Err(Errno::ERESTARTSYS));
         assert!(job.take_signal(Signal::TTIN));

@@ -44,7 +44,10 @@ impl Addr for Absolute {
 fn is_absolute(operand: &Operand) -> bool {
     match operand {
         Operand::Mem(mem) => {
-            mem.base == NO_REG && mem.index == NO_REG && mem.addr == Width::W64 && i32::try_from(mem.disp).is_err()
+            mem.base == NO_REG
+                && mem.index == NO_REG
+                && mem.addr == Width::W64
+                && i32::try_from(mem.disp).is_err()
         }
         _ => false,
     }
@@ -201,7 +204,11 @@ pub(crate) fn lower(insn: &Insn, u: &mut Uop, kind: AddrKind) -> Option<Handler>
     }
     if let Some(code) = condition_of(insn.op, Op::Seto) {
         u.aux = code;
-        return Some(if matches!(insn.operands[0], Operand::Mem(_)) { setcc_m } else { by_condition!(code, setcc_r) });
+        return Some(if matches!(insn.operands[0], Operand::Mem(_)) {
+            setcc_m
+        } else {
+            by_condition!(code, setcc_r)
+        });
     }
     match insn.op {
         Op::Mov => lower_mov(insn, kind),

@@ -61,7 +61,11 @@ fn repeat(cx: &mut Cx<'_>, u: &Uop, elements: u64, finished: bool) -> Step {
 
 /// Runs `step` (some elements of at most the number given, at least one) until the count is spent.
 #[inline(always)]
-fn repeated(cx: &mut Cx<'_>, u: &Uop, mut step: impl FnMut(&mut Cx<'_>, &Uop, u64) -> Result<u64, Stop>) -> Step {
+fn repeated(
+    cx: &mut Cx<'_>,
+    u: &Uop,
+    mut step: impl FnMut(&mut Cx<'_>, &Uop, u64) -> Result<u64, Stop>,
+) -> Step {
     let mut left = counter(cx, u);
     let batch = if cx.single_step { 1 } else { BATCH };
     let mut done = 0;

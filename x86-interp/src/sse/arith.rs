@@ -84,11 +84,7 @@ fn scalar<F: Float, O: Arith>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 
 /// Computes each lane from its number.
 #[inline(always)]
-fn lanes<F: Float>(
-    cx: &mut Cx<'_>,
-    u: &Uop,
-    mut f: impl FnMut(u32, Control) -> float::Result,
-) -> Step {
+fn lanes<F: Float>(cx: &mut Cx<'_>, u: &Uop, mut f: impl FnMut(u32, Control) -> float::Result) -> Step {
     let control = cx.control();
     let (mut out, mut flags) = (0, 0);
     for n in 0..128 / F::BITS {

@@ -15,10 +15,12 @@ pub(crate) struct Control {
 const DAZ: u32 = 1 << 6;
 const FTZ: u32 = 1 << 15;
 const UNDERFLOW_MASK: u32 = 1 << 11;
-/// RC, PM and PE.
-const QUICK_MASK: u32 = 0x7020;
-/// Round to nearest, precision masked and already reported.
-const QUICK: u32 = 0x1020;
+/// RC and PM.
+const QUICK_MASK: u32 = 0x7000;
+/// Round to nearest, precision masked.
+const QUICK: u32 = 0x1000;
+/// PE: an inexact result has been reported already.
+const INEXACT: u32 = 0x20;
 
 impl Control {
     #[inline(always)]
@@ -26,10 +28,16 @@ impl Control {
         Control { mxcsr }
     }
 
-    /// Whether ordinary arithmetic has nothing to report.
+    /// Whether the host's arithmetic rounds as the guest's does.
     #[inline(always)]
     fn quick(self) -> bool {
         self.mxcsr & QUICK_MASK == QUICK
+    }
+
+    /// Whether it does not matter if a result is exact.
+    #[inline(always)]
+    fn inexact(self) -> bool {
+        self.mxcsr & INEXACT != 0
     }
 
     pub(crate) fn rounding(self) -> Rounding {
@@ -66,6 +74,26 @@ pub(crate) trait Float: 'static {
     fn host_mul(a: u64, b: u64) -> u64;
     fn host_div(a: u64, b: u64) -> u64;
     fn host_sqrt(a: u64) -> u64;
+
+    /// Bits from the first to the last one of a normal number's significand.
+    #[inline(always)]
+    fn length(a: u64) -> u32 {
+        Self::FRACTION + 1 - (a | 1 << Self::FRACTION).trailing_zeros()
+    }
+
+    /// Whether the sum `r` of `a` and `b` is exact, by the error of a two-sum (Knuth, TAOCP vol. 2 §4.2.2, theorem B).
+    #[inline(always)]
+    fn exact_sum(a: u64, b: u64, r: u64) -> bool {
+        let part = Self::host_sub(r, a);
+        let error = Self::host_add(Self::host_sub(a, Self::host_sub(r, part)), Self::host_sub(b, part));
+        error << (65 - Self::BITS) == 0
+    }
+
+    /// Whether a product is exact for sure: few enough bits.
+    #[inline(always)]
+    fn exact_product(a: u64, b: u64) -> bool {
+        Self::length(a) + Self::length(b) <= Self::FRACTION + 1
+    }
 }
 
 pub(crate) struct Single;
@@ -162,7 +190,8 @@ fn signed<F: Float>(negative: bool, magnitude: u64) -> u64 {
 /// Puts a rounded result together.
 pub(crate) fn pack<F: Float>(rounded: Rounded) -> u64 {
     let fraction = rounded.mantissa << 1 >> (64 - F::FRACTION);
-    let exponent = if rounded.mantissa >> 63 != 0 { (rounded.exponent + F::FORMAT.max_exponent) as u64 } else { 0 };
+    let exponent =
+        if rounded.mantissa >> 63 != 0 { (rounded.exponent + F::FORMAT.max_exponent) as u64 } else { 0 };
     let magnitude = if rounded.infinite { F::INFINITY } else { exponent << F::FRACTION | fraction };
     signed::<F>(rounded.negative, magnitude)
 }
@@ -204,23 +233,28 @@ fn normal<F: Float>(bits: u64) -> bool {
 }
 
 #[inline(always)]
+fn quick_sum<F: Float>(a: u64, b: u64, r: u64, control: Control) -> Option<Result> {
+    let sum = ordinary::<F>(a) && ordinary::<F>(b) && ordinary::<F>(r);
+    let flags = || if F::exact_sum(a, b, r) { 0 } else { flag::PRECISION };
+    sum.then(|| (r, if control.inexact() { 0 } else { flags() }))
+}
+
+#[inline(always)]
 pub(crate) fn add<F: Float>(a: u64, b: u64, control: Control) -> Result {
-    if control.quick() && ordinary::<F>(a) && ordinary::<F>(b) {
-        let r = F::host_add(a, b);
-        if ordinary::<F>(r) {
-            return (r, 0);
-        }
+    if control.quick()
+        && let Some(result) = quick_sum::<F>(a, b, F::host_add(a, b), control)
+    {
+        return result;
     }
     slow_add::<F>(a, b, false, control)
 }
 
 #[inline(always)]
 pub(crate) fn subtract<F: Float>(a: u64, b: u64, control: Control) -> Result {
-    if control.quick() && ordinary::<F>(a) && ordinary::<F>(b) {
-        let r = F::host_sub(a, b);
-        if ordinary::<F>(r) {
-            return (r, 0);
-        }
+    if control.quick()
+        && let Some(result) = quick_sum::<F>(a, b ^ F::SIGN, F::host_sub(a, b), control)
+    {
+        return result;
     }
     slow_add::<F>(a, b, true, control)
 }
@@ -253,7 +287,7 @@ fn slow_add<F: Float>(a: u64, b: u64, negate: bool, control: Control) -> Result 
 pub(crate) fn multiply<F: Float>(a: u64, b: u64, control: Control) -> Result {
     if control.quick() && normal::<F>(a) && normal::<F>(b) {
         let r = F::host_mul(a, b);
-        if normal::<F>(r) {
+        if normal::<F>(r) && (control.inexact() || F::exact_product(a, b)) {
             return (r, 0);
         }
     }
@@ -280,7 +314,8 @@ fn slow_multiply<F: Float>(a: u64, b: u64, control: Control) -> Result {
 pub(crate) fn divide<F: Float>(a: u64, b: u64, control: Control) -> Result {
     if control.quick() && normal::<F>(a) && normal::<F>(b) {
         let r = F::host_div(a, b);
-        if normal::<F>(r) {
+        let exact = || F::exact_product(r, b) && F::host_mul(r, b) == a;
+        if normal::<F>(r) && (control.inexact() || exact()) {
             return (r, 0);
         }
     }
@@ -307,7 +342,10 @@ fn slow_divide<F: Float>(a: u64, b: u64, control: Control) -> Result {
 #[inline(always)]
 pub(crate) fn square_root<F: Float>(a: u64, control: Control) -> Result {
     if control.quick() && normal::<F>(a) && a & F::SIGN == 0 {
-        return (F::host_sqrt(a), 0);
+        let r = F::host_sqrt(a);
+        if control.inexact() || F::exact_product(r, r) && F::host_mul(r, r) == a {
+            return (r, 0);
+        }
     }
     slow_square_root::<F>(a, control)
 }
@@ -334,6 +372,18 @@ pub(crate) struct Compared {
 
 #[inline]
 pub(crate) fn compare<F: Float>(a: u64, b: u64, control: Control) -> Compared {
+    if ordinary::<F>(a) && ordinary::<F>(b) {
+        let key = |bits: u64| {
+            let magnitude = (bits & !F::SIGN & F::MASK) as i64;
+            if bits & F::SIGN != 0 { magnitude.wrapping_neg() } else { magnitude }
+        };
+        return Compared { order: Some(key(a).cmp(&key(b))), flags: 0, signaling: false };
+    }
+    slow_compare::<F>(a, b, control)
+}
+
+#[inline(never)]
+fn slow_compare<F: Float>(a: u64, b: u64, control: Control) -> Compared {
     let (a, b) = (Number::of::<F>(a, control), Number::of::<F>(b, control));
     if a.is_nan() || b.is_nan() {
         let signaling = a.class == Class::SignalingNan || b.class == Class::SignalingNan;
@@ -448,4 +498,27 @@ pub(crate) fn reciprocal_root(a: u64) -> u64 {
     }
     let result = (1.0 / f64::from(value).sqrt()) as f32;
     if result == 0.0 { 0 } else { shorten(result.to_bits()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn approximations_are_as_good_as_promised() {
+        let limit = 1.5 / 4096.0;
+        for n in 1..20_000_u32 {
+            let x = f32::from_bits(0x3f80_0000 + n * 419);
+            for scale in [1.0, 1e-30, 1e30] {
+                let x = x * scale;
+                let of = |bits: u64| f64::from(f32::from_bits(bits as u32));
+                let exact = 1.0 / f64::from(x);
+                assert!((of(reciprocal(x.to_bits().into())) / exact - 1.0).abs() < limit, "1/{x}");
+                let exact = 1.0 / f64::from(x).sqrt();
+                assert!((of(reciprocal_root(x.to_bits().into())) / exact - 1.0).abs() < limit, "1/sqrt {x}");
+            }
+        }
+        assert_eq!(reciprocal(Single::SIGN), Single::SIGN | Single::INFINITY);
+        assert_eq!(reciprocal_root(0xbf80_0000), Single::DEFAULT_NAN);
+    }
 }

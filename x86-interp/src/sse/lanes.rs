@@ -35,7 +35,7 @@ fn interleave<const BYTES: usize>(a: u128, b: u128, size: usize) -> u128 {
     let mut out = [0; 16];
     for (i, byte) in out.iter_mut().enumerate().take(size) {
         let lane = i / (2 * BYTES);
-        let from = if i / BYTES % 2 == 0 { &a } else { &b };
+        let from = if (i / BYTES).is_multiple_of(2) { &a } else { &b };
         *byte = from[(lane * BYTES + i % BYTES) % 16];
     }
     u128::from_le_bytes(out)
@@ -48,11 +48,7 @@ pub(crate) fn unpack_low<const BYTES: usize>(a: u128, b: u128, wide: bool) -> u1
 
 #[inline(always)]
 pub(crate) fn unpack_high<const BYTES: usize>(a: u128, b: u128, wide: bool) -> u128 {
-    if wide {
-        interleave::<BYTES>(a >> 64, b >> 64, 16)
-    } else {
-        interleave::<BYTES>(a >> 32, b >> 32, 8)
-    }
+    if wide { interleave::<BYTES>(a >> 64, b >> 64, 16) } else { interleave::<BYTES>(a >> 32, b >> 32, 8) }
 }
 
 /// Narrows the words of `a`, then of `b`, to bytes.
@@ -104,7 +100,9 @@ pub(crate) fn sum_differences(a: u128, b: u128) -> u128 {
 /// Picks four words by the fields of `order`.
 #[inline(always)]
 pub(crate) fn shuffle_words(words: u64, order: u8) -> u64 {
-    (0..4).map(|i| (words >> (16 * (order >> (2 * i) & 3)) & 0xffff) << (16 * i)).fold(0, |all, word| all | word)
+    (0..4)
+        .map(|i| (words >> (16 * (order >> (2 * i) & 3)) & 0xffff) << (16 * i))
+        .fold(0, |all, word| all | word)
 }
 
 /// Lane `i` of 32 bits.

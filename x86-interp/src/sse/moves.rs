@@ -301,4 +301,3 @@ pub(crate) fn lower(insn: &Insn, u: &mut Uop) -> Option<Handler> {
         _ => return None,
     })
 }
-

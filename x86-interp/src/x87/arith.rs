@@ -151,7 +151,9 @@ pub(crate) fn scale(a: &Operand, b: &Operand, env: Env) -> Done {
     match (a.class, b.class) {
         (Class::Zero, Class::Infinity) if !b.negative => Done::invalid(),
         (Class::Infinity, Class::Infinity) if b.negative => Done::invalid(),
-        (_, Class::Infinity) => Done::with(if b.negative { zero(a.negative) } else { infinity(a.negative) }, flags),
+        (_, Class::Infinity) => {
+            Done::with(if b.negative { zero(a.negative) } else { infinity(a.negative) }, flags)
+        }
         (Class::Finite(x), Class::Finite(by)) => {
             let by = by.to_integer(Rounding::Zero).0.unwrap_or(u64::MAX).min(0x1_0000) as i32;
             let exponent = x.exponent + if b.negative { -by } else { by };
@@ -192,7 +194,9 @@ pub(crate) fn remainder(a: &Operand, b: &Operand, nearest: bool, env: Env) -> (D
         (Class::Infinity, _) | (_, Class::Zero) => return (Done::invalid(), None),
         (Class::Zero, _) => return (Done::with(a.bits, flags), Some(0)),
         (Class::Finite(x), Class::Finite(y)) => (x, y),
-        (Class::Finite(x), _) => return (round(x.wide(), Env { format: Format::EXTENDED, ..env }, flags), Some(0)),
+        (Class::Finite(x), _) => {
+            return (round(x.wide(), Env { format: Format::EXTENDED, ..env }, flags), Some(0));
+        }
         _ => return (Done::invalid(), None),
     };
     let env = Env { format: Format::EXTENDED, ..env };

@@ -1,55 +1,105 @@
 //! Handlers of arithmetic and comparison.
 
 use super::arith;
+use super::quick;
 use super::unit::{
-    C0, C1, C2, C3, Done, Env, binary, env, finish, pop, push, raise, set_st, st, stops, unary,
-    underflow,
+    C0, C1, C2, C3, Done, Env, binary, env, finish, pop, push, raise, set_st, st, stops, unary, underflow,
 };
 use super::value::{Class, INDEFINITE, Operand, SIGN, raw_from_f32, raw_from_f64, zero};
 use crate::cx::{Cx, Step, Stop};
 use crate::soft::Finite;
 use crate::uop::{Addr, Any, Handler, Uop};
 use core::cmp::Ordering;
-use x86_cpu::{F80, flags as bit};
+use x86_cpu::{F80, Fpu, flags as bit};
 use x86_decode::{Insn, Op, Operand as Arg};
 
 /// A two-operand operation.
 trait Arith: 'static {
     fn eval(a: &Operand, b: &Operand, env: Env) -> Done;
+    fn quick(a: F80, b: F80) -> Option<Done>;
 }
 
 macro_rules! ops {
-    ($($name:ident $f:ident;)*) => {$(
+    ($($name:ident $f:ident |$a:ident, $b:ident| $quick:expr;)*) => {$(
         struct $name;
         impl Arith for $name {
             #[inline(always)]
             fn eval(a: &Operand, b: &Operand, env: Env) -> Done {
                 arith::$f(a, b, env)
             }
+            #[inline(always)]
+            fn quick($a: F80, $b: F80) -> Option<Done> {
+                $quick
+            }
         }
     )*};
 }
 
 ops! {
-    Add add;
-    Sub subtract;
-    SubR subtract_reversed;
-    Mul multiply;
-    Div divide;
-    DivR divide_reversed;
+    Add add |a, b| quick::add(a, b);
+    Sub subtract |a, b| quick::subtract(a, b);
+    SubR subtract_reversed |a, b| quick::subtract(b, a);
+    Mul multiply |a, b| quick::multiply(a, b);
+    Div divide |a, b| quick::divide(a, b);
+    DivR divide_reversed |a, b| quick::divide(b, a);
+}
+
+/// The operation on two values, `b` a denormal of a smaller format or not.
+#[inline(always)]
+fn evaluate<O: Arith>(fpu: &Fpu, a: F80, (b, denormal): (F80, bool)) -> Done {
+    if quick::applies(fpu.control)
+        && !denormal
+        && let Some(done) = O::quick(a, b)
+    {
+        return done;
+    }
+    evaluate_slow::<O>(fpu, a, b, denormal)
+}
+
+#[inline(never)]
+fn evaluate_slow<O: Arith>(fpu: &Fpu, a: F80, b: F80, denormal: bool) -> Done {
+    let b = Operand::of(b);
+    O::eval(&Operand::of(a), &Operand { denormal: b.denormal || denormal, ..b }, env(fpu))
+}
+
+/// ST(dst) op ST(src), then a pop or not.
+#[inline(always)]
+fn on_registers<O: Arith>(cx: &mut Cx<'_>, u: &Uop, pops: u8) -> Step {
+    cx.begin_x87(u)?;
+    let fpu = &mut cx.cpu.fpu;
+    match (st(fpu, u.dst & 7), st(fpu, u.src & 7)) {
+        (Some(a), Some(b)) => {
+            let done = evaluate::<O>(fpu, a, (b, false));
+            finish(fpu, u.dst & 7, done, pops);
+        }
+        _ => missing(fpu, u.dst & 7, pops),
+    }
+    Ok(())
+}
+
+/// An operand register is empty: the result is indefinite, if that is masked.
+#[cold]
+fn missing(fpu: &mut Fpu, dst: u8, pops: u8) {
+    if underflow(fpu) {
+        set_st(fpu, dst, INDEFINITE);
+        for _ in 0..pops {
+            pop(fpu);
+        }
+    }
 }
 
 fn reg<O: Arith>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    binary(cx, u, (u.dst & 7, u.src & 7), 0, O::eval)
+    on_registers::<O>(cx, u, 0)
 }
 
 fn reg_pop<O: Arith>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    binary(cx, u, (u.dst & 7, u.src & 7), 1, O::eval)
+    on_registers::<O>(cx, u, 1)
 }
 
 /// Formats of a memory operand.
 trait Source: 'static {
-    fn load(cx: &mut Cx<'_>, addr: u64) -> Result<Operand, Stop>;
+    /// The value, widened, and whether it was denormal before.
+    fn load(cx: &mut Cx<'_>, addr: u64) -> Result<(F80, bool), Stop>;
 }
 
 struct M32;
@@ -57,24 +107,19 @@ struct M64;
 struct I16;
 struct I32;
 
-/// Denormal singles and doubles are normal when widened, but still denormal operands.
-fn widened(value: F80, denormal: bool) -> Operand {
-    Operand { denormal, ..Operand::of(value) }
-}
-
 impl Source for M32 {
     #[inline(always)]
-    fn load(cx: &mut Cx<'_>, addr: u64) -> Result<Operand, Stop> {
+    fn load(cx: &mut Cx<'_>, addr: u64) -> Result<(F80, bool), Stop> {
         let bits = cx.load::<u32>(addr)?;
-        Ok(widened(raw_from_f32(bits), bits & 0x7f80_0000 == 0 && bits << 1 != 0))
+        Ok((raw_from_f32(bits), bits & 0x7f80_0000 == 0 && bits << 1 != 0))
     }
 }
 
 impl Source for M64 {
     #[inline(always)]
-    fn load(cx: &mut Cx<'_>, addr: u64) -> Result<Operand, Stop> {
+    fn load(cx: &mut Cx<'_>, addr: u64) -> Result<(F80, bool), Stop> {
         let bits = cx.load::<u64>(addr)?;
-        Ok(widened(raw_from_f64(bits), bits & 0x7ff0_0000_0000_0000 == 0 && bits << 1 != 0))
+        Ok((raw_from_f64(bits), bits & 0x7ff0_0000_0000_0000 == 0 && bits << 1 != 0))
     }
 }
 
@@ -87,16 +132,16 @@ pub(crate) fn from_integer(value: i64) -> F80 {
 }
 
 impl Source for I16 {
-    fn load(cx: &mut Cx<'_>, addr: u64) -> Result<Operand, Stop> {
+    fn load(cx: &mut Cx<'_>, addr: u64) -> Result<(F80, bool), Stop> {
         let value = cx.load::<u16>(addr)? as i16;
-        Ok(Operand::of(from_integer(value.into())))
+        Ok((from_integer(value.into()), false))
     }
 }
 
 impl Source for I32 {
-    fn load(cx: &mut Cx<'_>, addr: u64) -> Result<Operand, Stop> {
+    fn load(cx: &mut Cx<'_>, addr: u64) -> Result<(F80, bool), Stop> {
         let value = cx.load::<u32>(addr)? as i32;
-        Ok(Operand::of(from_integer(value.into())))
+        Ok((from_integer(value.into()), false))
     }
 }
 
@@ -106,24 +151,24 @@ fn mem<O: Arith, S: Source>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let fpu = &mut cx.cpu.fpu;
     match st(fpu, 0) {
         Some(a) => {
-            let done = O::eval(&Operand::of(a), &b, env(fpu));
+            let done = evaluate::<O>(fpu, a, b);
             finish(fpu, 0, done, 0);
         }
-        None => {
-            if underflow(fpu) {
-                set_st(fpu, 0, INDEFINITE);
-            }
-        }
+        None => missing(fpu, 0, 0),
     }
     Ok(())
 }
 
 fn lower_arith<O: Arith>(insn: &Insn) -> Option<Handler> {
     Some(match (insn.op, insn.operands[0]) {
-        (Op::Fiadd | Op::Fisub | Op::Fisubr | Op::Fimul | Op::Fidiv | Op::Fidivr, Arg::Mem(m)) if m.size == 2 => {
+        (Op::Fiadd | Op::Fisub | Op::Fisubr | Op::Fimul | Op::Fidiv | Op::Fidivr, Arg::Mem(m))
+            if m.size == 2 =>
+        {
             mem::<O, I16>
         }
-        (Op::Fiadd | Op::Fisub | Op::Fisubr | Op::Fimul | Op::Fidiv | Op::Fidivr, Arg::Mem(_)) => mem::<O, I32>,
+        (Op::Fiadd | Op::Fisub | Op::Fisubr | Op::Fimul | Op::Fidiv | Op::Fidivr, Arg::Mem(_)) => {
+            mem::<O, I32>
+        }
         (_, Arg::Mem(m)) if m.size == 4 => mem::<O, M32>,
         (_, Arg::Mem(_)) => mem::<O, M64>,
         (Op::Faddp | Op::Fsubp | Op::Fsubrp | Op::Fmulp | Op::Fdivp | Op::Fdivrp, _) => reg_pop::<O>,
@@ -183,8 +228,10 @@ fn compare_reg(cx: &mut Cx<'_>, u: &Uop) -> Step {
 
 fn compare_mem<S: Source>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.begin_x87(u)?;
-    let b = S::load(cx, Any::linear(cx, u))?;
+    let (b, denormal) = S::load(cx, Any::linear(cx, u))?;
     let a = st(&cx.cpu.fpu, 0);
+    let b = Operand::of(b);
+    let b = Operand { denormal: b.denormal || denormal, ..b };
     compared(cx, u, a.map(|a| (Operand::of(a), b)))
 }
 

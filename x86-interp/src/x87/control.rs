@@ -234,8 +234,7 @@ fn fxsave(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let at = |offset: u64| addr.wrapping_add(offset) & cx.mask;
     let places = [at(0), at(8), at(16), at(24)];
     let mxcsr = u64::from(cx.cpu.mxcsr) | u64::from(MXCSR_MASK) << 32;
-    let header =
-        [words, pointer(fpu.last_ip, fpu.last_cs), pointer(fpu.last_dp, fpu.last_ds), mxcsr];
+    let header = [words, pointer(fpu.last_ip, fpu.last_cs), pointer(fpu.last_dp, fpu.last_ds), mxcsr];
     for (place, value) in places.into_iter().zip(header) {
         cx.store::<u64>(place, value)?;
     }

@@ -3,6 +3,7 @@
 mod arith;
 mod basic;
 mod control;
+mod quick;
 mod transcendental;
 mod transfer;
 mod unit;
@@ -15,5 +16,8 @@ use crate::uop::{Handler, Uop};
 use x86_decode::Insn;
 
 pub(crate) fn lower(insn: &Insn, u: &mut Uop) -> Option<Handler> {
-    basic::lower(insn, u).or_else(|| transfer::lower(insn, u)).or_else(|| control::lower(insn, u)).or_else(|| transcendental::lower(insn.op))
+    basic::lower(insn, u)
+        .or_else(|| transfer::lower(insn, u))
+        .or_else(|| control::lower(insn, u))
+        .or_else(|| transcendental::lower(insn.op))
 }

@@ -9,7 +9,8 @@ use super::transfer::pair_overflows;
 use super::unit::{C2, Done, Env, env, finish, push, raise, set_st, st, stops, underflow};
 use super::value::{Class, INDEFINITE, Operand, choose_nan, infinity, zero};
 use super::wide::{
-    ARC, ARC_TANGENTS, COSINE, EXPONENTIAL, HALF_PI, LN_2, ONE, PI, SINE, TWO_LOG2_E, multiply_high, polynomial,
+    ARC, ARC_TANGENTS, COSINE, EXPONENTIAL, HALF_PI, LN_2, ONE, PI, SINE, TWO_LOG2_E, multiply_high,
+    polynomial,
 };
 use crate::cx::{Cx, Step};
 use crate::soft::{Finite, Format, Wide, flag};
@@ -188,7 +189,8 @@ fn arc_tangent2(y: &Operand, x: &Operand, env: Env) -> Done {
     }
     let flags = y.denormal_flag() | x.denormal_flag();
     let constant = |value: Wide| round(Wide { negative: y.negative, ..value }, extended(env), flags);
-    let three_quarters = Wide { exponent: 1, mantissa: 0x96cb_e3f9_990e_91a7_9394_c9e8_a0a5_159d, negative: false };
+    let three_quarters =
+        Wide { exponent: 1, mantissa: 0x96cb_e3f9_990e_91a7_9394_c9e8_a0a5_159d, negative: false };
     let quarter = Wide { exponent: -1, ..HALF_PI };
     match (y.class, x.class) {
         (Class::Infinity, Class::Infinity) => constant(if x.negative { three_quarters } else { quarter }),

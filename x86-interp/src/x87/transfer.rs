@@ -116,9 +116,16 @@ fn fst_mem<const SINGLE: bool>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     };
     let fpu = &mut cx.cpu.fpu;
     let Some(value) = st(fpu, 0) else {
-        return store_empty(cx, u, addr, if SINGLE { 4 } else { 8 }, |cx| put(cx, narrow_nan(INDEFINITE, fraction_bits)));
+        return store_empty(cx, u, addr, if SINGLE { 4 } else { 8 }, |cx| {
+            put(cx, narrow_nan(INDEFINITE, fraction_bits))
+        });
     };
-    let (bits, flags, up) = narrowed(value, fpu, format, fraction_bits);
+    let quick = match (super::quick::applies(fpu.control), SINGLE) {
+        (false, _) => None,
+        (_, true) => super::quick::to_f32(value),
+        (_, false) => super::quick::to_f64(value),
+    };
+    let (bits, flags, up) = quick.unwrap_or_else(|| narrowed(value, fpu, format, fraction_bits));
     let unmasked = flags & !(fpu.control as u8);
     if unmasked & (flag::INVALID | flag::OVERFLOW | flag::UNDERFLOW) != 0 {
         // Nothing is stored, so nothing was rounded.
@@ -130,13 +137,7 @@ fn fst_mem<const SINGLE: bool>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 }
 
 /// The store of an empty register: an indefinite value if that is masked.
-fn store_empty(
-    cx: &mut Cx<'_>,
-    u: &Uop,
-    addr: u64,
-    len: u64,
-    put: impl Fn(&mut Cx<'_>) -> Step,
-) -> Step {
+fn store_empty(cx: &mut Cx<'_>, u: &Uop, addr: u64, len: u64, put: impl Fn(&mut Cx<'_>) -> Step) -> Step {
     if super::unit::invalid_masked(&cx.cpu.fpu) {
         cx.check(addr, len, Access::Write)?;
     }
@@ -228,13 +229,7 @@ fn fist<const BYTES: usize>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 }
 
 /// A store whose value does not fit: an indefinite one if that is masked.
-fn invalid_store(
-    cx: &mut Cx<'_>,
-    u: &Uop,
-    addr: u64,
-    len: u64,
-    put: impl Fn(&mut Cx<'_>) -> Step,
-) -> Step {
+fn invalid_store(cx: &mut Cx<'_>, u: &Uop, addr: u64, len: u64, put: impl Fn(&mut Cx<'_>) -> Step) -> Step {
     if stops(&cx.cpu.fpu, flag::INVALID) {
         raise(&mut cx.cpu.fpu, flag::INVALID, false);
         return Ok(());
@@ -281,7 +276,7 @@ fn fbstp(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let mut left = integer.unsigned_abs();
     for byte in bytes.iter_mut().take(9) {
         let pair = (left % 100) as u8;
-        *byte = pair / 10 << 4 | pair % 10;
+        *byte = ((pair / 10) << 4) | (pair % 10);
         left /= 100;
     }
     bytes[9] = (value.sign_exponent >> 8) as u8 & 0x80;

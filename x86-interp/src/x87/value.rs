@@ -122,7 +122,8 @@ fn widen(bits: u64, exponent_bits: u32, fraction_bits: u32) -> (F80, u8) {
     let sign = if bits >> (exponent_bits + fraction_bits) & 1 != 0 { SIGN } else { 0 };
     let exponent = bits >> fraction_bits & top;
     let fraction = bits << (64 - fraction_bits);
-    let with = |exponent: i32, mantissa: u64| F80 { mantissa, sign_exponent: sign | exponent as u16 & EXPONENT };
+    let with =
+        |exponent: i32, mantissa: u64| F80 { mantissa, sign_exponent: sign | exponent as u16 & EXPONENT };
     match exponent {
         0 if fraction == 0 => (with(0, 0), 0),
         0 => {
@@ -189,5 +190,7 @@ pub(crate) fn narrow_nan(bits: F80, fraction_bits: u32) -> u64 {
     let exponent_bits = if fraction_bits == 23 { 8 } else { 11 };
     let top = (1_u64 << exponent_bits) - 1;
     let sign = u64::from(bits.sign_exponent >> 15);
-    sign << (exponent_bits + fraction_bits) | top << fraction_bits | bits.mantissa << 1 >> (64 - fraction_bits)
+    sign << (exponent_bits + fraction_bits)
+        | top << fraction_bits
+        | bits.mantissa << 1 >> (64 - fraction_bits)
 }

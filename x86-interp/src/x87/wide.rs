@@ -7,9 +7,9 @@ use crate::soft::Wide;
 pub(crate) fn multiply_high(a: u128, b: u128) -> u128 {
     const LOW: u128 = u64::MAX as u128;
     let (a1, a0, b1, b0) = (a >> 64, a & LOW, b >> 64, b & LOW);
-    let middle = a0 * b0 >> 64;
-    let middle = middle + (a1 * b0 & LOW) + (a0 * b1 & LOW);
-    a1 * b1 + (a1 * b0 >> 64) + (a0 * b1 >> 64) + (middle >> 64)
+    let middle = (a0 * b0) >> 64;
+    let middle = middle + ((a1 * b0) & LOW) + ((a0 * b1) & LOW);
+    a1 * b1 + ((a1 * b0) >> 64) + ((a0 * b1) >> 64) + (middle >> 64)
 }
 
 /// 1 in the fixed-point format of polynomials: one bit before the point, 127 behind it.

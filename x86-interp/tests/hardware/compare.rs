@@ -27,7 +27,13 @@ fn rflags_of(set: FlagSet) -> u64 {
 
 const X87_CONDITIONS: u16 = 0x4700;
 
-pub(crate) fn differences(case: &Case, mode: Mode, host: &Outcome, host_data: &[u8], got: &Got) -> Vec<String> {
+pub(crate) fn differences(
+    case: &Case,
+    mode: Mode,
+    host: &Outcome,
+    host_data: &[u8],
+    got: &Got,
+) -> Vec<String> {
     let mut out = Vec::new();
     let guest = &got.outcome;
     let mut differ = |what: &str, host: String, guest: String| {
@@ -46,8 +52,8 @@ pub(crate) fn differences(case: &Case, mode: Mode, host: &Outcome, host_data: &[
     differ("trap", format!("{:?}", trap(host)), format!("{:?}", trap(guest)));
     differ("taken", host.taken.to_string(), guest.taken.to_string());
     let (registers, width) = if mode == Mode::Bits64 { (16, u64::MAX) } else { (8, 0xffff_ffff) };
-    for n in 0..registers {
-        differ(NAMES[n], hex(host.state.gpr[n] & width), hex(guest.state.gpr[n] & width));
+    for (n, name) in NAMES.iter().enumerate().take(registers) {
+        differ(name, hex(host.state.gpr[n] & width), hex(guest.state.gpr[n] & width));
     }
     let undefined = if host.trap.is_some() { FlagSet::NONE } else { case.insn.flags().undefined };
     let mask = 0xcd5 & !rflags_of(undefined);

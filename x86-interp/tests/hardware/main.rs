@@ -24,7 +24,8 @@ const SHOWN: usize = 2;
 #[test]
 fn every_row_agrees_with_this_processor() {
     let only = std::env::var("HARDWARE_ONLY").unwrap_or_default();
-    let cases: u64 = std::env::var("HARDWARE_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(DEFAULT_CASES);
+    let cases: u64 =
+        std::env::var("HARDWARE_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(DEFAULT_CASES);
     let mut host = Host::new();
     let mut guest = Guest::new();
     let mut run = 0_u64;
@@ -87,9 +88,8 @@ fn every_row_agrees_with_this_processor() {
 /// An arithmetic instruction and a conditional jump behind it: the interpreter runs the common ones as one operation.
 #[test]
 fn pairs_with_jumps_agree_with_this_processor() {
-    const FIRST: [Op; 11] = [
-        Op::Cmp, Op::Test, Op::Sub, Op::Add, Op::And, Op::Or, Op::Xor, Op::Inc, Op::Dec, Op::Neg, Op::Adc,
-    ];
+    const FIRST: [Op; 11] =
+        [Op::Cmp, Op::Test, Op::Sub, Op::Add, Op::And, Op::Or, Op::Xor, Op::Inc, Op::Dec, Op::Neg, Op::Adc];
     let mut host = Host::new();
     let mut guest = Guest::new();
     let mut rng = Rng::new(7);
@@ -114,7 +114,11 @@ fn pairs_with_jumps_agree_with_this_processor() {
                 if !differences.is_empty() {
                     bad += 1;
                     println!("{} and jcc {} {mode:?} {bytes:02x?}", case.insn, n & 15);
-                    println!("  {}\n  before: {}", differences.join("\n  "), compare::describe(&case, &state));
+                    println!(
+                        "  {}\n  before: {}",
+                        differences.join("\n  "),
+                        compare::describe(&case, &state)
+                    );
                 }
             }
         }
@@ -137,7 +141,8 @@ fn fit(rng: &mut Rng, row: &Row, case: &Case, mode: Mode, mut state: State, data
     }
     let counts = case.insn.rep != Rep::None || matches!(row.op, Op::Loop | Op::Loope | Op::Loopne | Op::Jcxz);
     if counts {
-        state.gpr[1] = if rng.one_in(8) { state.gpr[1] & !0xffff_ff00 | rng.below(300) } else { rng.below(20) };
+        state.gpr[1] =
+            if rng.one_in(8) { state.gpr[1] & !0xffff_ff00 | rng.below(300) } else { rng.below(20) };
         if case.insn.rep != Rep::None {
             state.gpr[1] &= 0x1ff;
         }

@@ -13,7 +13,10 @@ const NOT_RUN: &[(&[Op], &str)] = &[
     (&[Op::Lar, Op::Lsl, Op::Verr, Op::Verw], "depends on the host's descriptor table"),
     (&[Op::Sgdt, Op::Sidt, Op::Sldt, Op::Str, Op::Smsw], "depends on UMIP and the host's tables"),
     (&[Op::Cpuid, Op::Rdtsc, Op::Rdtscp, Op::Rdpmc], "depends on the processor model"),
-    (&[Op::Rcpps, Op::Rcpss, Op::Rsqrtps, Op::Rsqrtss], "an approximation of the processor's own; tested apart"),
+    (
+        &[Op::Rcpps, Op::Rcpss, Op::Rsqrtps, Op::Rsqrtss],
+        "an approximation of the processor's own; tested apart",
+    ),
 ];
 
 pub(crate) fn reason(row: &Row) -> Option<&'static str> {
@@ -55,17 +58,18 @@ fn exponent(bytes: [u8; 10]) -> u16 {
 /// Instructions whose faults leave more or less behind on some processors than the manual asks for, so that only the
 /// absence of a fault is compared.
 pub(crate) fn faults_differ(row: &Row) -> bool {
-    row.op == Op::Fstp && row.opcode == 0xdb || matches!(
-        row.op,
-        // Registers popped before the fault are already changed; it can be restarted all the same.
-        Op::Popa
+    row.op == Op::Fstp && row.opcode == 0xdb
+        || matches!(
+            row.op,
+            // Registers popped before the fault are already changed; it can be restarted all the same.
+            Op::Popa
         // The switch to MMX state is visible although the store faults.
         | Op::Movd | Op::Movq | Op::Movntq
         // The address reported is any byte of the failing page.
         | Op::Maskmovq | Op::Maskmovdqu
         // The first eight bytes are already stored; so it is with `fstp m80`.
         | Op::Fbstp
-    )
+        )
 }
 
 /// Bits of the address of a page fault that are compared: large operands report any byte in the failing page.
@@ -103,6 +107,7 @@ pub(crate) fn close_vectors(_: &Case, _: u128, _: u128) -> bool {
 
 /// Parts of the memory operand that are not compared: the x87 instruction and operand pointers, which this processor
 /// family keeps only for unmasked exceptions, and reserved parts of the FXSAVE image.
+#[allow(clippy::single_range_in_vec_init)] // A list of ranges, some of one.
 pub(crate) fn memory(case: &Case) -> &'static [Range<usize>] {
     match (case.insn.op, case.insn.width) {
         (Op::Fnstenv | Op::Fnsave, Width::W16) => &[6..14],

@@ -147,7 +147,8 @@ pub(super) fn statm(subject: &Subject) -> Result<Vec<u8>> {
     let sizes = subject.mm().map(|mm| sizes(&mm)).unwrap_or_default();
     let pages = |bytes: u64| bytes.div_ceil(4096);
     let data = pages(sizes.data + sizes.stack);
-    Ok(format!("{} {} 0 {} 0 {data} 0\n", pages(sizes.total), pages(sizes.resident), pages(sizes.code)).into_bytes())
+    Ok(format!("{} {} 0 {} 0 {data} 0\n", pages(sizes.total), pages(sizes.resident), pages(sizes.code))
+        .into_bytes())
 }
 
 /// The `Vm` lines of `/proc/PID/status`.
@@ -211,6 +212,9 @@ mod tests {
         };
         assert_eq!(line(&area), "08048000-08050000 r-xp 00000000 00:00 0 \n");
         area.name = Some(b"[heap]".as_slice().into());
-        assert_eq!(line(&area), "08048000-08050000 r-xp 00000000 00:00 0                                  [heap]\n");
+        assert_eq!(
+            line(&area),
+            "08048000-08050000 r-xp 00000000 00:00 0                                  [heap]\n"
+        );
     }
 }

@@ -39,8 +39,14 @@ const TICK: u64 = 10_000_000;
 pub fn new(kernel: &Rc<Kernel>) -> Rc<SyntheticFs> {
     let tree = Tree::new(Place { device: DEVICE, ino: 1, time: kernel.clock.timestamp() });
     let weak = Rc::downgrade(kernel);
-    tree.add("self", Link::new(tree.place(), Rc::new(Oneself { kernel: weak.clone(), thread: Which::Process })));
-    tree.add("thread-self", Link::new(tree.place(), Rc::new(Oneself { kernel: weak.clone(), thread: Which::Thread })));
+    tree.add(
+        "self",
+        Link::new(tree.place(), Rc::new(Oneself { kernel: weak.clone(), thread: Which::Process })),
+    );
+    tree.add(
+        "thread-self",
+        Link::new(tree.place(), Rc::new(Oneself { kernel: weak.clone(), thread: Which::Thread })),
+    );
     tree.link("mounts", "self/mounts");
     tree.link("net", "self/net");
     system::add(&tree, kernel);

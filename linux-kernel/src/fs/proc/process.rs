@@ -51,6 +51,11 @@ impl Subject {
         self.task.as_ref().ok_or(Errno::ESRCH)
     }
 
+    /// The thread, where a zombie is "no such place".
+    fn with_place(&self) -> Result<&Rc<Task>> {
+        self.task.as_ref().ok_or(Errno::ENOENT)
+    }
+
     pub(super) fn mm(&self) -> Option<Rc<Mm>> {
         self.task.as_ref().map(|task| task.mm())
     }
@@ -59,6 +64,7 @@ impl Subject {
         match &self.task {
             // Memory that its user may not see belongs to root (PR_SET_DUMPABLE(2const)).
             Some(task) if self.process.dumpable.get() == 1 => (task.cred().euid, task.cred().egid),
+            None => self.process.remains.borrow().as_ref().map_or(ROOT, |(_, cred)| (cred.euid, cred.egid)),
             _ => ROOT,
         }
     }
@@ -126,7 +132,8 @@ impl Who {
     /// Path text as the calling thread sees it.
     fn text_of(&self, path: &Path) -> Result<Vec<u8>> {
         let kernel = self.kernel.upgrade().ok_or(Errno::ESRCH)?;
-        let root = kernel.task(kernel.caller.get().1).map_or_else(|| kernel.root.clone(), |task| task.fs().root);
+        let root =
+            kernel.task(kernel.caller.get().1).map_or_else(|| kernel.root.clone(), |task| task.fs().root);
         Ok(kernel.namespace.text_of(path, &root))
     }
 }
@@ -186,8 +193,8 @@ static ROWS: &[Row] = &[
     row("maps", 0o444, Kind::Private(memory::maps)),
     row("smaps_rollup", 0o444, Kind::Private(memory::smaps_rollup)),
     row("mem", 0o600, Kind::Memory),
-    row("cwd", 0o777, Kind::Place(|subject| Ok(subject.living()?.fs().cwd))),
-    row("root", 0o777, Kind::Place(|subject| Ok(subject.living()?.fs().root))),
+    row("cwd", 0o777, Kind::Place(|subject| Ok(subject.with_place()?.fs().cwd))),
+    row("root", 0o777, Kind::Place(|subject| Ok(subject.with_place()?.fs().root))),
     row("exe", 0o777, Kind::Place(memory::exe)),
     row("mounts", 0o444, Kind::Watched(mounts::mounts)),
     row("mountinfo", 0o444, Kind::Watched(mounts::mountinfo)),
@@ -220,7 +227,11 @@ impl Directory {
 }
 
 /// `/proc/PID`.
-pub(super) fn directory(kernel: &Rc<Kernel>, process: &Rc<Process>, net: &Rc<ListDirectory>) -> Rc<dyn Inode> {
+pub(super) fn directory(
+    kernel: &Rc<Kernel>,
+    process: &Rc<Process>,
+    net: &Rc<ListDirectory>,
+) -> Rc<dyn Inode> {
     let who = Who {
         kernel: Rc::downgrade(kernel),
         process: Rc::downgrade(process),
@@ -282,7 +293,9 @@ impl Content for RowContent {
     async fn text(&self) -> Result<Vec<u8>> {
         let subject = self.who.subject()?;
         match self.row.kind {
-            Kind::Text(text) | Kind::Private(text) | Kind::Setting(text, _) | Kind::Watched(text) => text(&subject),
+            Kind::Text(text) | Kind::Private(text) | Kind::Setting(text, _) | Kind::Watched(text) => {
+                text(&subject)
+            }
             Kind::Strings(range) => Ok(memory::strings(&subject, range).await),
             _ => Err(Errno::EINVAL),
         }
@@ -469,7 +482,8 @@ impl Content for Descriptor {
         }
         let position = if file.ops.seekable() { file.position.get() } else { 0 };
         let ino = file.path.inode().attributes().ino;
-        let mut text = format!("pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{}\nino:\t{ino}\n", file.path.mount.id);
+        let mut text =
+            format!("pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{}\nino:\t{ino}\n", file.path.mount.id);
         let _ = write!(text, "{}", file.ops.fdinfo());
         Ok(text.into_bytes())
     }

@@ -2,9 +2,10 @@
 
 use super::process::Subject;
 use super::ticks;
+use crate::cred::Cred;
 use crate::file::Result;
 use crate::signal::{SigSet, Signal};
-use crate::task::{Task, Usage};
+use crate::task::Usage;
 use linux_abi::Errno;
 use linux_abi::capability::CAP_FULL_SET;
 use linux_abi::resource::{RLIM64_INFINITY, RLIMIT_RSS, RLIMIT_SIGPENDING};
@@ -18,7 +19,16 @@ const PF_RANDOMIZE: u32 = 0x0040_0000;
 const PF_FORKNOEXEC: u32 = 0x40;
 
 fn comm_of(subject: &Subject) -> Vec<u8> {
-    subject.task.as_ref().map(|task| task.comm.borrow().clone()).unwrap_or_default()
+    if let Some(task) = &subject.task {
+        return task.comm.borrow().clone();
+    }
+    subject.process.remains.borrow().as_ref().map(|(name, _)| name.clone()).unwrap_or_default()
+}
+
+/// Credentials, of a zombie too.
+fn cred_of(subject: &Subject) -> Option<Rc<Cred>> {
+    let remains = || subject.process.remains.borrow().as_ref().map(|(_, cred)| cred.clone());
+    subject.task.as_ref().map(|task| task.cred()).or_else(remains)
 }
 
 /// State letter and its word.
@@ -75,7 +85,8 @@ pub(super) fn stat(subject: &Subject) -> Result<Vec<u8>> {
     let field = |get: &dyn Fn(&crate::mm::Mm) -> u64| mm.map_or(0, get);
     let flags = PF_RANDOMIZE | if process.execed.get() { 0 } else { PF_FORKNOEXEC };
     let exit_code = process.exit_status.get().map_or(0, |status| status.encode());
-    let exit_signal = if subject.single && subject.id() != process.pid { -1 } else { process.exit_signal.get() as i32 };
+    let exit_signal =
+        if subject.single && subject.id() != process.pid { -1 } else { process.exit_signal.get() as i32 };
 
     let session_id = session.id;
     let threads = process.threads.borrow().len().max(1) as u64;
@@ -131,9 +142,9 @@ pub(super) fn status(subject: &Subject) -> Result<Vec<u8>> {
     let _ = writeln!(s, "State:\t{letter} ({word})");
     let _ = writeln!(s, "Tgid:\t{}\nNgid:\t0\nPid:\t{}", process.pid, subject.id());
     let _ = writeln!(s, "PPid:\t{}\nTracerPid:\t0", process.parent_pid());
-    match &subject.task {
-        Some(task) => identity(&mut s, task),
-        None => s.push_str("Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t0\nGroups:\t \n"),
+    let cred = cred_of(subject);
+    if let Some(cred) = &cred {
+        identity(&mut s, subject, cred);
     }
     let _ = writeln!(s, "NStgid:\t{}\nNSpid:\t{}", process.pid, subject.id());
     let _ = writeln!(s, "NSpgid:\t{}\nNSsid:\t{}", process.group.get(), process.session.borrow().id);
@@ -147,7 +158,6 @@ pub(super) fn status(subject: &Subject) -> Result<Vec<u8>> {
     for (name, set) in ["SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt"].iter().zip(sets) {
         let _ = writeln!(s, "{name}:\t{set:016x}");
     }
-    let cred = subject.task.as_ref().map(|task| task.cred());
     let effective = if cred.as_ref().is_some_and(|cred| cred.privileged()) { CAP_FULL_SET } else { 0 };
     let permitted = match &cred {
         Some(cred) if cred.uid == 0 || cred.euid == 0 || cred.suid == 0 => CAP_FULL_SET,
@@ -169,13 +179,15 @@ pub(super) fn status(subject: &Subject) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-fn identity(s: &mut String, task: &Rc<Task>) {
-    let cred = task.cred();
+fn identity(s: &mut String, subject: &Subject, cred: &Cred) {
     let _ = writeln!(s, "Uid:\t{}\t{}\t{}\t{}", cred.uid, cred.euid, cred.suid, cred.fsuid);
     let _ = writeln!(s, "Gid:\t{}\t{}\t{}\t{}", cred.gid, cred.egid, cred.sgid, cred.fsgid);
-    let highest = task.files().numbers().last().map_or(0, |fd| *fd as usize + 1);
-    // The table grows in steps of 64 at least.
-    let _ = write!(s, "FDSize:\t{}\nGroups:\t", highest.next_multiple_of(64).max(64));
+    // The table grows in steps of 64 at least; a zombie has none.
+    let size = subject.task.as_ref().map_or(0, |task| {
+        let highest = task.files().numbers().last().map_or(0, |fd| *fd as usize + 1);
+        highest.next_multiple_of(64).max(64)
+    });
+    let _ = write!(s, "FDSize:\t{size}\nGroups:\t");
     cred.groups.iter().for_each(|group| _ = write!(s, "{group} "));
     s.push_str(if cred.groups.is_empty() { " \n" } else { "\n" });
 }
@@ -225,7 +237,9 @@ pub(super) fn personality(subject: &Subject) -> Result<Vec<u8>> {
 /// `/proc/PID/syscall`, without arguments: the number of the call in progress.
 pub(super) fn syscall(subject: &Subject) -> Result<Vec<u8>> {
     let call = subject.task.as_ref().and_then(|task| task.in_syscall.get());
-    Ok(call.map_or_else(|| "running\n".into(), |(_, number)| format!("{number} 0 0 0 0 0 0 0 0\n")).into_bytes())
+    Ok(call
+        .map_or_else(|| "running\n".into(), |(_, number)| format!("{number} 0 0 0 0 0 0 0 0\n"))
+        .into_bytes())
 }
 
 /// `/proc/PID/schedstat`: time on the processor, time waiting for it (not kept), slices.

@@ -145,7 +145,8 @@ pub(super) fn add(tree: &Tree, kernel: &Rc<Kernel>) {
         add_setting(tree, path, *takes, value);
     }
     for (path, value) in limits {
-        let fixed = path.ends_with("cap_last_cap") || path.ends_with("ngroups_max") || path.ends_with("boot_id");
+        let fixed =
+            path.ends_with("cap_last_cap") || path.ends_with("ngroups_max") || path.ends_with("boot_id");
         add_setting(tree, path, if fixed { Takes::Nothing } else { Takes::Numbers }, &value);
     }
     tree.file("sys/kernel/hostname", 0o644, Rc::new(Hostname(Rc::downgrade(kernel))));
@@ -171,9 +172,11 @@ fn fits(takes: Takes, old: &[u8], new: &str) -> bool {
         Takes::Nothing => false,
         Takes::Text => new.len() < 256,
         Takes::Numbers => {
-            let count = old.split(|byte| byte.is_ascii_whitespace()).filter(|field| !field.is_empty()).count();
+            let count =
+                old.split(|byte| byte.is_ascii_whitespace()).filter(|field| !field.is_empty()).count();
             let mut fields = 0;
-            let numbers = new.split_ascii_whitespace().inspect(|_| fields += 1).all(|n| n.parse::<i128>().is_ok());
+            let numbers =
+                new.split_ascii_whitespace().inspect(|_| fields += 1).all(|n| n.parse::<i128>().is_ok());
             numbers && fields >= 1 && fields <= count.max(1)
         }
     }

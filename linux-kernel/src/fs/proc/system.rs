@@ -354,7 +354,10 @@ mod tests {
             assert!(text.lines().any(|l| l == line), "{line} in {text}");
         }
         let flags = text.lines().find(|line| line.starts_with("flags")).expect("flags");
-        assert_eq!(flags, "flags\t\t: fpu tsc cx8 cmov clflush mmx fxsr sse sse2 syscall nx lm pni cx16 hypervisor lahf_lm");
+        assert_eq!(
+            flags,
+            "flags\t\t: fpu tsc cx8 cmov clflush mmx fxsr sse sse2 syscall nx lm pni cx16 hypervisor lahf_lm"
+        );
         assert!(text.ends_with("power management:\n\n"));
     }
 

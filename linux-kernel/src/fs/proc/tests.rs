@@ -14,7 +14,8 @@ use vfs::{FileType, Inode};
 
 async fn mounted(p: &Program) {
     let kernel = &p.task.kernel;
-    let places: [(&str, Rc<dyn vfs::FileSystem>); 2] = [("/proc", proc::new(kernel)), ("/sys", sys::new(kernel))];
+    let places: [(&str, Rc<dyn vfs::FileSystem>); 2] =
+        [("/proc", proc::new(kernel)), ("/sys", sys::new(kernel))];
     for (path, fs) in places {
         let at = p.bytes(format!("{path}\0").as_bytes()).await;
         p.call(mkdir, &[at, 0o555]).await.expect("an empty root");
@@ -98,11 +99,16 @@ fn everything_that_is_listed_is_there_and_reads() {
                         continue;
                     }
                     let path = format!("{path}/{}", String::from_utf8_lossy(&entry.name));
-                    let inode = dir.lookup(&entry.name).await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+                    let inode =
+                        dir.lookup(&entry.name).await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
                     let attributes = inode.attributes();
                     // What all processes share is the same directory, with a number of its own.
                     if !path.ends_with("/net") {
-                        assert_eq!((attributes.ino, attributes.file_type), (entry.ino, entry.file_type), "{path}");
+                        assert_eq!(
+                            (attributes.ino, attributes.file_type),
+                            (entry.ino, entry.file_type),
+                            "{path}"
+                        );
                     }
                     count += 1;
                     match attributes.file_type {
@@ -112,7 +118,10 @@ fn everything_that_is_listed_is_there_and_reads() {
                         _ if path.ends_with("/mem") => {}
                         _ => {
                             let mut buf = [0; 100];
-                            inode.read_at(0, &mut buf).await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+                            inode
+                                .read_at(0, &mut buf)
+                                .await
+                                .unwrap_or_else(|error| panic!("{path}: {error:?}"));
                         }
                     }
                     let shared = path.contains("/net");
@@ -144,12 +153,31 @@ fn stat_has_its_52_fields() {
 fn status_shows_ids_and_memory() {
     run(|p, _| async move {
         let status = text(&p, "/proc/2/status").await.expect("a text");
-        for line in ["Pid:\t2", "PPid:\t0", "Uid:\t1000\t1000\t1000\t1000", "VmSize:\t   16384 kB", "Threads:\t1"] {
+        for line in
+            ["Pid:\t2", "PPid:\t0", "Uid:\t1000\t1000\t1000\t1000", "VmSize:\t   16384 kB", "Threads:\t1"]
+        {
             assert!(status.lines().any(|l| l == line), "{line}: {status}");
         }
         assert!(status.contains("CapEff:\t0000000000000000\n"));
         assert!(text(&p, "/proc/1/status").await.expect("a text").contains("CapEff:\t000001ffffffffff\n"));
         assert_eq!(text(&p, "/proc/3/status").await, Err(Errno::ENOENT));
+    });
+}
+
+#[test]
+fn a_zombie_keeps_its_name() {
+    run(|p, other| async move {
+        let process = &other.task.process;
+        *process.remains.borrow_mut() = Some((b"gone".to_vec(), other.task.cred()));
+        process.threads.borrow_mut().clear();
+        process.zombie.set(true);
+        let line = text(&p, "/proc/2/stat").await.expect("a text");
+        assert!(line.starts_with("2 (gone) Z 0 2 2 0 -1 "), "{line}");
+        let status = text(&p, "/proc/2/status").await.expect("a text");
+        assert!(status.contains("State:\tZ (zombie)\n") && status.contains("Uid:\t1000\t"), "{status}");
+        assert_eq!(text(&p, "/proc/2/maps").await.as_deref(), Ok(""));
+        assert_eq!(link(&p, "/proc/2/cwd").await, Err(Errno::ENOENT));
+        assert_eq!(text(&p, "/proc/2/cmdline").await.as_deref(), Ok(""));
     });
 }
 
@@ -231,7 +259,10 @@ fn memory_is_shown_and_read() {
 fn mounts_are_listed() {
     run(|p, _| async move {
         let mounts = text(&p, "/proc/mounts").await.expect("a text");
-        assert_eq!(mounts, "root / tmpfs rw,relatime 0 0\nproc /proc proc rw,relatime 0 0\nsys /sys sysfs rw,relatime 0 0\n");
+        assert_eq!(
+            mounts,
+            "root / tmpfs rw,relatime 0 0\nproc /proc proc rw,relatime 0 0\nsys /sys sysfs rw,relatime 0 0\n"
+        );
         let info = text(&p, "/proc/self/mountinfo").await.expect("a text");
         let proc = info.lines().nth(1).expect("three lines");
         assert!(proc.ends_with(" 0:21 / /proc rw,relatime - proc proc rw"), "{proc}");
