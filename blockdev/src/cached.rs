@@ -13,6 +13,10 @@ use async_trait::async_trait;
 use core::cell::RefCell;
 use core::fmt;
 
+/// Steps from block to block in order before a reader counts as sequential. Programs that start touch two or three
+/// neighbours of many files, and what is fetched ahead of those is mostly not wanted.
+const PATIENCE: u32 = 4;
+
 type Block = Rc<RefCell<Vec<u8>>>;
 type Fetch = Rc<Flight<Result<Block, DeviceError>>>;
 
@@ -58,6 +62,7 @@ struct State {
     clock: u64,
     next_fetch: u64,
     last_block: u64,
+    in_order: u32,
     ahead: usize,
     stats: CacheStats,
 }

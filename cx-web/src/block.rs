@@ -7,9 +7,6 @@ use blockdev::{BlockDevice, CacheOptions, Cached, HttpBlocks, HttpOptions, Overl
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
-/// Blocks fetched ahead of a sequential reader. Programs read libraries in part and out of order, so that more than
-/// this costs a slow line more than it saves.
-const READ_AHEAD: usize = 0;
 /// Chunks of a split image under way at once.
 const CONCURRENT_PARTS: usize = 6;
 
@@ -39,7 +36,7 @@ impl BlockHandle {
 
     /// The device as a file system should see it: recent blocks in memory, sequential readers served ahead.
     pub(crate) fn cached(&self) -> Rc<dyn BlockDevice> {
-        Rc::new(Cached::new(self.device.block.clone(), CacheOptions { read_ahead: READ_AHEAD, ..CacheOptions::default() }))
+        Rc::new(Cached::new(self.device.block.clone(), CacheOptions::default()))
     }
 }
 

@@ -176,7 +176,8 @@ pub(crate) fn wasm_bindgen() -> Result {
     }
     eprintln!("building wasm-bindgen {version} (once)");
     let mut cargo = project::cargo();
-    // Built for this machine with the workspace's toolchain, apart from its target directory and its lock.
-    cargo.env_remove("CARGO_TARGET_DIR").args(["install", "wasm-bindgen-cli", "--version", &version, "--locked"]);
+    // Built for this machine with the workspace's toolchain, apart from its target directory and its lock. Not with
+    // `--locked`: its lock file names versions that a registry mirror may not have yet.
+    cargo.env_remove("CARGO_TARGET_DIR").args(["install", "wasm-bindgen-cli", "--version", &version]);
     run(cargo.args(["--quiet", "--force", "--root"]).arg(project::tools()))
 }

@@ -698,7 +698,7 @@ fn no_call_panics() {
                 if n == 0 {
                     let call = $p.call($handler, $args);
                     let now = $p.task.kernel.clock.monotonic();
-                    let _ = $p.task.until(Some(now.after(1)), call).await;
+                    let r = $p.task.until(Some(now.after(1)), call).await; if let Ok(Some(Ok(_))) = r { println!("{}", stringify!($handler)); } else if let Ok(None) = r { println!("wait {}", stringify!($handler)); }
                 }
                 n = n.wrapping_sub(1);
             )*
@@ -717,7 +717,7 @@ fn no_call_panics() {
                 state
             };
             let memory = p.room(4096);
-            for _ in 0..600 {
+            for _ in 0..20000 {
                 // Memory holds small numbers, addresses of AF_UNIX, AF_INET and AF_NETLINK, and pointers into itself.
                 for at in (0..512).step_by(8) {
                     let word = match random() % 6 {
@@ -740,11 +740,36 @@ fn no_call_panics() {
                         _ => random() % 16,
                     };
                 }
+                // The first is mostly a descriptor, and there are always some that can do something.
+                if random() % 4 > 0 {
+                    args[0] = random() % 12;
+                }
+                if random() % 4 == 0 {
+                    let domain = [AF_UNIX, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK][random() as usize % 5];
+                    let kind = [STREAM, DGRAM, SEQPACKET][random() as usize % 3] | random() % 2 * NONBLOCK;
+                    let handler = [false, domain == AF_UNIX][random() as usize % 2];
+                    let _ = if handler {
+                        p.call(socketpair, &[domain.into(), kind, 0, memory + 1024]).await
+                    } else {
+                        p.call(socket, &[domain.into(), kind, 0]).await
+                    };
+                }
+                if random() % 8 == 0 {
+                    let fd = random() % 12;
+                    let name = [unix(b"\0a"), ip(AF_INET, "127.0.0.1:5"), ip(AF_INET6, "[::]:5"), unix(b"/s")];
+                    let name = &name[random() as usize % 4];
+                    let deadline = Some(p.task.kernel.clock.monotonic().after(1));
+                    let _ = match random() % 3 {
+                        0 => p.bind(fd, name).await,
+                        1 => p.call(listen, &[fd, random() % 3]).await,
+                        _ => p.task.until(deadline, p.connect(fd, name)).await.map_or(Ok(0), |r| r.unwrap_or(Ok(0))),
+                    };
+                }
                 let which = random() as usize;
                 pick!(p, which, &args, [
                     socket, socket, socketpair, socketpair, bind, connect, listen, accept4, getsockname, getpeername,
                     sendto, send, recvfrom, recv, sendmsg, recvmsg, sendmmsg, recvmmsg, recvmmsg_time32, shutdown,
-                    setsockopt, getsockopt, socketcall, file::read, file::write, file::close, file::dup, file::ioctl,
+                    setsockopt, getsockopt, socketcall, file::read, file::write, file::close, file::close, file::dup, file::ioctl,
                     file::fcntl, poll::poll, poll::ppoll, poll::ppoll_time32, poll::select, poll::old_select,
                     poll::pselect6, event::epoll_create1, event::epoll_ctl, event::epoll_ctl, event::epoll_pwait,
                     event::eventfd2, event::timerfd_create, event::timerfd_settime, event::timerfd_settime32,
