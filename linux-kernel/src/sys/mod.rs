@@ -6,6 +6,7 @@
 mod args;
 pub mod attr;
 pub mod event;
+pub mod fcntl;
 pub mod file;
 pub mod misc;
 pub mod mm;
@@ -366,7 +367,7 @@ calls! {
         Membarrier => misc::membarrier(t, a).await;
     }
     partial {
-        Fcntl | Fcntl64, "no leases, no directory notification, no seals on memory files" => file::fcntl(t, a).await;
+        Fcntl | Fcntl64, "no leases, no directory notification, no seals on memory files" => fcntl::fcntl(t, a).await;
         Splice, "copies, at most 64 KiB a call" => file::splice(t, a).await;
         Preadv2, "flags are taken as advice" => file::preadv2(t, a).await;
         Pwritev2, "flags are taken as advice" => file::pwritev2(t, a).await;
