@@ -1,7 +1,7 @@
 //! Small whole programs in machine code: loops, calls, self-modifying code, page crossings, restarts.
 
 use guest_mem::{Access, AddressSpace, Backing, FaultKind, FramePool, Prot, Sharing, Vma};
-use x86_cpu::{CodeMode, CpuState, Exception, ExecEngine, Exit, SyscallGate, Vector, flags, gpr};
+use x86_cpu::{CodeMode, CpuState, Descriptor, Exception, ExecEngine, Exit, SyscallGate, Vector, flags, gpr};
 use x86_interp::Interp;
 
 const CODE: u64 = 0x1_0000;
@@ -207,4 +207,106 @@ fn budget_is_kept_within_a_block() {
     assert_eq!(outcome.exit, Exit::Budget);
     assert!((1000..1032).contains(&outcome.retired), "{}", outcome.retired);
     assert_eq!(w.cpu.tsc, outcome.retired);
+}
+
+#[test]
+fn tls_segments_have_their_base() {
+    // mov ax,0x63; mov gs,ax; mov eax,gs:[8]; mov gs:[12],eax; mov ds,cx (0x6b); mov edx,[16]; int 0x80
+    let code = [
+        0x66, 0xb8, 0x63, 0x00, 0x8e, 0xe8, 0x65, 0xa1, 8, 0, 0, 0, 0x65, 0xa3, 12, 0, 0, 0, 0x8e, 0xd9,
+        0x8b, 0x15, 16, 0, 0, 0, 0xcd, 0x80,
+    ];
+    let mut w = world(CodeMode::Bits32, &code);
+    for (slot, base) in [(0, DATA), (1, DATA + 0x100)] {
+        w.cpu.tls[slot] = Descriptor { base: base as u32, limit: !0, present: true, user_desc_flags: 0 };
+    }
+    w.mem.write::<u32>(DATA + 8, 0x1234).expect("writable");
+    w.mem.write::<u32>(DATA + 0x110, 0x5678).expect("writable");
+    w.cpu.gpr[gpr::RCX] = 0x6b;
+    assert_eq!(w.run(), INT80);
+    assert_eq!((w.cpu.gpr[gpr::RAX], w.cpu.gpr[gpr::RDX]), (0x1234, 0x5678));
+    assert_eq!(w.mem.read::<u32>(DATA + 12), Ok(0x1234));
+
+    // A slot that is not filled, and a selector of nothing.
+    for selector in [0x73, 0x80] {
+        let mut w = world(CodeMode::Bits32, &code);
+        w.mem.write::<u16>(CODE + 2, selector).expect("writable");
+        let error_code = u32::from(selector & !3);
+        assert_eq!(w.run(), Exit::Exception(Exception { vector: Vector::GeneralProtection, error_code }));
+        assert_eq!(w.cpu.rip, CODE + 4);
+    }
+}
+
+#[test]
+fn syscall_leaves_return_address_and_flags() {
+    let mut w = world(CodeMode::Bits64, &[0x48, 0x31, 0xc0, 0x0f, 0x05]);
+    assert_eq!(w.run(), Exit::Syscall(SyscallGate::Syscall));
+    assert_eq!(w.cpu.gpr[gpr::RCX], CODE + 5);
+    assert_eq!(w.cpu.gpr[gpr::R11], u64::from(w.cpu.rflags));
+    assert_eq!(w.cpu.rflags & flags::ZF, flags::ZF);
+    let mut w = world(CodeMode::Bits32, &[0x0f, 0x05]);
+    assert_eq!(w.run(), Exit::Exception(Exception::new(Vector::InvalidOpcode)));
+}
+
+#[test]
+fn popf_arms_the_trap_for_the_next_instruction() {
+    // push 0x302; popf; nop; nop
+    let mut w = world(CodeMode::Bits32, &[0x68, 0x02, 0x03, 0, 0, 0x9d, 0x90, 0x90]);
+    assert_eq!(w.run(), Exit::Exception(Exception::new(Vector::Debug)));
+    assert_eq!(w.cpu.rip, CODE + 7);
+}
+
+#[test]
+fn the_time_stamp_counts_instructions() {
+    // rdtsc; mov ecx,eax; nop; rdtsc; int 0x80
+    let mut w = world(CodeMode::Bits32, &[0x0f, 0x31, 0x89, 0xc1, 0x90, 0x0f, 0x31, 0xcd, 0x80]);
+    w.cpu.tsc = 1 << 32;
+    assert_eq!(w.run(), INT80);
+    assert_eq!((w.cpu.gpr[gpr::RDX], w.cpu.gpr[gpr::RAX] - w.cpu.gpr[gpr::RCX]), (1, 3));
+    assert_eq!(w.cpu.tsc, (1 << 32) + 5);
+}
+
+#[test]
+fn far_return_comes_back_to_32_bits() {
+    // 64-bit: push 0x23; push CODE+16; retfq.  At 16, 32-bit: dec eax (would be REX.W); int 0x80
+    let mut code = vec![0x6a, 0x23, 0x68, 0x10, 0x00, 0x01, 0x00, 0x48, 0xcb];
+    code.resize(16, 0x90);
+    code.extend([0x48, 0xcd, 0x80]);
+    let mut w = world(CodeMode::Bits64, &code);
+    w.cpu.gpr[gpr::RAX] = 0;
+    assert_eq!(w.run(), INT80);
+    assert_eq!((w.cpu.mode, w.cpu.gpr[gpr::RAX]), (CodeMode::Bits32, 0xffff_ffff));
+    assert_eq!(w.cpu.gpr[gpr::RSP], STACK_TOP);
+}
+
+#[test]
+fn processes_share_blocks_of_a_page_and_see_its_changes() {
+    // The same pages at the same address in a forked space: one copies on a write, the other keeps its code.
+    let code = [0xb8, 1, 0, 0, 0, 0xcd, 0x80];
+    let mut parent = world(CodeMode::Bits32, &code);
+    assert_eq!(parent.run(), INT80);
+    let child = parent.mem.fork();
+    let mut cpu = parent.cpu.clone();
+    for (value, space) in [(1, &child), (1, &parent.mem)] {
+        cpu.rip = CODE;
+        assert_eq!(parent.interp.run(&mut cpu, space, 100).exit, INT80);
+        assert_eq!(cpu.gpr[gpr::RAX], value);
+    }
+    child.write::<u8>(CODE + 1, 2).expect("writable");
+    for (value, space) in [(2, &child), (1, &parent.mem)] {
+        cpu.rip = CODE;
+        assert_eq!(parent.interp.run(&mut cpu, space, 100).exit, INT80);
+        assert_eq!(cpu.gpr[gpr::RAX], value);
+    }
+}
+
+#[test]
+fn data_beside_code_does_not_unmake_it() {
+    // mov ecx,1000; l: inc dword [CODE+0x800]; loop l; int 0x80: every store goes to the page of the loop.
+    let code = [0xb9, 0xe8, 3, 0, 0, 0xff, 0x05, 0x00, 0x08, 0x01, 0x00, 0xe2, 0xf8, 0xcd, 0x80];
+    let mut w = world(CodeMode::Bits32, &code);
+    assert_eq!(w.run(), INT80);
+    assert_eq!(w.mem.read::<u32>(CODE + 0x800), Ok(1000));
+    let text = format!("{:?}", w.interp);
+    assert!(text.contains("instructions: ") && text.len() < 80, "{text}");
 }

@@ -698,7 +698,7 @@ fn no_call_panics() {
                 if n == 0 {
                     let call = $p.call($handler, $args);
                     let now = $p.task.kernel.clock.monotonic();
-                    let r = $p.task.until(Some(now.after(1)), call).await; if let Ok(Some(Ok(_))) = r { println!("{}", stringify!($handler)); } else if let Ok(None) = r { println!("wait {}", stringify!($handler)); }
+                    let _ = $p.task.until(Some(now.after(1)), call).await;
                 }
                 n = n.wrapping_sub(1);
             )*
@@ -717,7 +717,7 @@ fn no_call_panics() {
                 state
             };
             let memory = p.room(4096);
-            for _ in 0..20000 {
+            for _ in 0..600 {
                 // Memory holds small numbers, addresses of AF_UNIX, AF_INET and AF_NETLINK, and pointers into itself.
                 for at in (0..512).step_by(8) {
                     let word = match random() % 6 {

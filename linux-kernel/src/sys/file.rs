@@ -402,7 +402,13 @@ pub async fn fallocate(task: &Rc<Task>, a: &Args) -> Result<u64> {
         _ => return Err(Errno::ENODEV),
     }
     let now = task.kernel.clock.timestamp();
-    file.path.inode().fallocate(mode, offset as u64, len as u64, now).await?;
+    let inode = file.path.inode();
+    task.kernel.harvest_shared_pages();
+    inode.fallocate(mode, offset as u64, len as u64, now).await?;
+    const PUNCH_OR_ZERO: u32 = 0x02 | 0x10;
+    if mode & PUNCH_OR_ZERO != 0 {
+        super::path::forget_mapped_pages(task, &inode, offset as u64 / guest_mem::PAGE_BYTES);
+    }
     Ok(0)
 }
 

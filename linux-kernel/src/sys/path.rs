@@ -253,15 +253,20 @@ pub(crate) async fn set_size(task: &Task, inode: &Rc<dyn Inode>, size: u64) -> R
     let shrinks = size < inode.attributes().size;
     let change = SetAttributes { size: Some(size), modified: Some(now), now, ..SetAttributes::default() };
     inode.set_attributes(&change).await?;
-    if shrinks && let Ok(object) = inode.mappable() {
-        let (id, first) = (object.id(), size.div_ceil(guest_mem::PAGE_BYTES));
-        for process in task.kernel.processes() {
-            if let Some(thread) = process.any_thread() {
-                thread.mm().space.forget_object_pages(id, first);
-            }
-        }
+    if shrinks {
+        forget_mapped_pages(task, inode, size.div_ceil(guest_mem::PAGE_BYTES));
     }
     Ok(0)
+}
+
+/// Lets every mapping of a file look its pages up anew, from `first_page` on: what was there is gone.
+pub(crate) fn forget_mapped_pages(task: &Task, inode: &Rc<dyn Inode>, first_page: u64) {
+    let Ok(object) = inode.mappable() else { return };
+    for process in task.kernel.processes() {
+        if let Some(thread) = process.any_thread() {
+            thread.mm().space.forget_object_pages(object.id(), first_page);
+        }
+    }
 }
 
 pub async fn truncate(task: &Rc<Task>, addr: u64, size: i64) -> Result<u64> {
