@@ -184,6 +184,7 @@ export type MachineEvent = keyof MachineEvents;
 export class Linux {
   private constructor(...internal: never[]);
   static create(options?: LinuxOptions): Promise<Linux>;
+  /** A `path` without a slash is looked for in the `PATH` of `env`, as `execvp` does. */
   run(path: string, args?: string[], options?: RunOptions): Process;
   setConsole(element: HTMLElement, options?: TerminalOptions): Promise<TerminalHandle>;
   setCustomConsole(write: (bytes: Uint8Array, vt: number) => unknown, cols: number, rows: number): ConsoleInput;

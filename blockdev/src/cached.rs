@@ -13,9 +13,9 @@ use async_trait::async_trait;
 use core::cell::RefCell;
 use core::fmt;
 
-/// Steps from block to block in order before a reader counts as sequential. Programs that start touch two or three
+/// Steps from block to block in order before a reader counts as sequential. Programs that start touch a few
 /// neighbours of many files, and what is fetched ahead of those is mostly not wanted.
-const PATIENCE: u32 = 4;
+const PATIENCE: u32 = 8;
 
 type Block = Rc<RefCell<Vec<u8>>>;
 type Fetch = Rc<Flight<Result<Block, DeviceError>>>;

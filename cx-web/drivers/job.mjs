@@ -45,41 +45,13 @@ export async function runJob(cx, job, io) {
     for (const file of mount.files) await linux.writeFile(file.path, await io.file(file.source), { mode: file.mode });
   }
   const ready = performance.now();
-  const { process } = await start(linux, job);
+  const process = linux.run(job.program, job.args, { env: job.env, cwd: job.cwd, uid: job.uid, gid: job.gid, stdio: "streams" });
   const feeding = feed(process.stdin, io);
   const [{ status }] = await Promise.all([process, drain(process.stdout, io, 1), drain(process.stderr, io, 2)]);
   feeding.cancel();
   const stats = { ...(await linux.stats()), status, startMs: ready - started, runMs: performance.now() - ready };
   await linux.delete();
   return { status, stats };
-}
-
-/**
- * Starts the program; a name without a slash is looked for in the guest's PATH, as execvp(3) does.
- * @param {any} linux
- * @param {Job} job
- */
-async function start(linux, job) {
-  const options = { env: job.env, cwd: job.cwd, uid: job.uid, gid: job.gid, stdio: "streams" };
-  const search = job.env.find((entry) => entry.startsWith("PATH="))?.slice(5) ?? "";
-  const paths = job.program.includes("/") ? [job.program] : search.split(":").map((directory) => `${directory || "."}/${job.program}`);
-  let failure;
-  for (const path of paths) {
-    const process = linux.run(path, job.args, options);
-    // The promise of the end fails with that of the start.
-    process.catch(() => {});
-    try {
-      await process.pid;
-      // Wrapped: a process is itself a promise, and would be waited for.
-      return { process };
-    } catch (error) {
-      const { code } = /** @type {{code?: string}} */ (error);
-      if (code !== "ENOENT" && code !== "ENOTDIR" && code !== "EACCES") throw error;
-      if (!failure || code === "EACCES") failure = error;
-    }
-  }
-  if (!job.program.includes("/")) Object.assign(/** @type {object} */ (failure), { message: `${job.program} is not in the guest's PATH` });
-  throw failure;
 }
 
 /**

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod blank;
 mod block;
 mod clock;
 mod error;

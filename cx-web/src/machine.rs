@@ -23,6 +23,8 @@ const PAGES_PER_MIB: f64 = 256.0;
 /// What a 32-bit WebAssembly memory can hold of guest memory beside the engine's own, in MiB.
 const MOST_MEMORY: f64 = 2048.0;
 const USUAL_MEMORY: f64 = 768.0;
+/// Where programs named without a slash are looked for when the environment does not say (execvp(3)).
+const USUAL_PATH: &[u8] = b"/bin:/usr/bin";
 
 #[wasm_bindgen]
 extern "C" {
@@ -199,20 +201,31 @@ impl MachineHandle {
         }
     }
 
-    /// Starts `{path, args, env, cwd, uid, gid, streams}`.
+    /// Starts `{path, args, env, cwd, uid, gid, streams}`. A path without a slash is looked for in the PATH of `env`.
     pub async fn spawn(&self, request: JsValue) -> Result<ProcessHandle, JsValue> {
         let path = text(&request, "path").unwrap_or_default();
         let strings = |name: &str| -> Vec<Vec<u8>> {
             let list = Reflect::get(&request, &name.into()).unwrap_or(JsValue::UNDEFINED);
             Array::from(&list).iter().filter_map(|item| item.as_string()).map(String::into_bytes).collect()
         };
+        let env = strings("env");
+        let cwd = text(&request, "cwd").unwrap_or_else(|| "/".into());
+        let file = if path.contains('/') {
+            path.clone().into_bytes()
+        } else {
+            let search = env.iter().find_map(|entry| entry.strip_prefix(b"PATH=")).unwrap_or(USUAL_PATH).to_vec();
+            let found = self.driven.machine.find_program(path.as_str(), search, cwd.as_str());
+            self.driven.settled(found, &path).await?
+        };
         let streams = Streams::default();
         let piped = Reflect::get(&request, &"streams".into())?.is_truthy();
         let stdio = if piped { streams.stdio() } else { Stdio::Console };
         let started = self.driven.machine.spawn(SpawnRequest {
+            path: file,
+            arg0: Some(path.clone().into_bytes()),
             args: strings("args"),
-            env: strings("env"),
-            cwd: text(&request, "cwd").unwrap_or_else(|| "/".into()).into_bytes(),
+            env,
+            cwd: cwd.into_bytes(),
             uid: number(&request, "uid").unwrap_or(0.0) as u32,
             gid: number(&request, "gid").unwrap_or(0.0) as u32,
             ..SpawnRequest::new(&path, stdio)

@@ -1,12 +1,14 @@
 //! File trees of the page: files in memory, files of a web server, files in a store.
 
+use crate::blank::Blank;
 use crate::block::BlockHandle;
-use crate::error::{error, from_errno};
+use crate::clock;
+use crate::error::{error, from_device, from_errno, from_mount};
 use crate::fetch::{JsTree, Tree};
 use crate::file_device::FileBlocks;
 use crate::machine::{self, Driven};
-use crate::store::JsStore;
-use crate::clock;
+use crate::store::{JsStore, Store};
+use blockdev::{AsyncLock, Overlay, OverlayOptions};
 use guest_mem::FramePool;
 use js_sys::{Array, Uint8Array};
 use linux_abi::Errno;
@@ -14,6 +16,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 use vfs::datafs::DataFs;
+use vfs::ext2::{Ext2, Ext2Options, FormatOptions};
 use vfs::page_cache::PageCache;
 use vfs::webfs::WebFs;
 use vfs::{FileSystem, FileType, Inode};
@@ -21,15 +24,19 @@ use wasm_bindgen::prelude::*;
 
 /// Pages that the files of an unmounted tree may take: 256 MiB.
 const UNMOUNTED_PAGES: usize = 65_536;
-/// Pages of a web tree kept in memory: 64 MiB.
-const WEB_PAGES: usize = 16_384;
+/// Pages of files from a server or a store kept in memory: 64 MiB.
+const CACHE_PAGES: usize = 16_384;
 /// Device number of trees: an anonymous major that nothing else has, as Linux gives file systems without a device.
 const FIRST_DEVICE: u64 = 0x40;
+
+/// What a file system in a store has room for, in bytes. It takes what it holds, and no more.
+const STORE_BYTES: u64 = 2 << 30;
 
 /// What is in a tree.
 enum Origin {
     Data,
     Web(Tree),
+    Store(Rc<Overlay>),
 }
 
 /// Where its files are now. Frames of one pool cannot be mapped beside those of another, so a tree that becomes part
@@ -44,6 +51,8 @@ enum Place {
 struct Inner {
     origin: Origin,
     place: RefCell<Place>,
+    /// Held while a file system is made.
+    making: AsyncLock,
 }
 
 /// A tree of files. Clones share it.
@@ -56,6 +65,7 @@ impl fmt::Debug for TreeHandle {
         f.write_str(match self.0.origin {
             Origin::Data => "TreeHandle(data)",
             Origin::Web(_) => "TreeHandle(web)",
+            Origin::Store(_) => "TreeHandle(store)",
         })
     }
 }
@@ -67,31 +77,40 @@ enum Reached {
 
 impl TreeHandle {
     fn new(origin: Origin) -> TreeHandle {
-        TreeHandle(Rc::new(Inner { origin, place: RefCell::new(Place::Apart(None)) }))
+        let place = RefCell::new(Place::Apart(None));
+        TreeHandle(Rc::new(Inner { origin, place, making: AsyncLock::new() }))
     }
 
-    fn make(&self, pool: &FramePool, device_number: u64) -> Rc<dyn FileSystem> {
-        match &self.0.origin {
+    async fn make(&self, pool: &FramePool, device_number: u64) -> Result<Rc<dyn FileSystem>, JsValue> {
+        Ok(match &self.0.origin {
             Origin::Data => DataFs::new(pool, device_number, clock::today()),
-            Origin::Web(tree) => {
-                WebFs::new(Rc::new(tree.clone()), &PageCache::new(pool, WEB_PAGES), device_number)
+            Origin::Web(tree) => WebFs::new(Rc::new(tree.clone()), &PageCache::new(pool, CACHE_PAGES), device_number),
+            Origin::Store(overlay) => {
+                let cache = PageCache::new(pool, CACHE_PAGES);
+                let options = Ext2Options { device_number, ..Ext2Options::default() };
+                let mounted = Ext2::mount(overlay.clone(), &cache, options).await;
+                mounted.map_err(|failure| from_mount(&failure, "the store"))?
             }
-        }
+        })
     }
 
     /// The tree as a file system in a machine's memory. What was put into it before goes along.
     pub(crate) async fn attach(&self, pool: &FramePool, number: u64) -> Result<Rc<dyn FileSystem>, JsValue> {
-        let old = match &*self.0.place.borrow() {
+        let _making = self.0.making.lock().await;
+        let old = match &mut *self.0.place.borrow_mut() {
             Place::Mounted { .. } => return Err(error("EBUSY", "these files are mounted already", Some(Errno::EBUSY))),
-            Place::Apart(old) => old.clone(),
+            Place::Apart(old) => old.take(),
         };
         let number = FIRST_DEVICE + number;
-        if let (Origin::Data, Some(old)) = (&self.0.origin, old) {
+        let Some(old) = old else { return self.make(pool, number).await };
+        if let Origin::Data = self.0.origin {
             let fs = DataFs::new(pool, number, clock::today());
             copy(&old.root(), "", &fs).await.map_err(|errno| from_errno(errno, "mounting files"))?;
             return Ok(fs);
         }
-        Ok(self.make(pool, number))
+        old.sync().await.map_err(|errno| from_errno(errno, "mounting files"))?;
+        drop(old);
+        self.make(pool, number).await
     }
 
     /// The tree is part of a machine now.
@@ -101,15 +120,25 @@ impl TreeHandle {
     }
 
     /// How to get at `path` now.
-    fn reach(&self, path: &str) -> Reached {
-        let mut place = self.0.place.borrow_mut();
-        match &mut *place {
-            Place::Mounted { machine, path: at } => Reached::Through(machine.clone(), format!("{at}/{}", path.trim_start_matches('/'))),
-            Place::Apart(fs) => {
-                let fs = fs.get_or_insert_with(|| self.make(&FramePool::new(UNMOUNTED_PAGES), FIRST_DEVICE));
-                Reached::Apart(fs.clone())
+    async fn reach(&self, path: &str) -> Result<Reached, JsValue> {
+        let _making = self.0.making.lock().await;
+        let made = match &*self.0.place.borrow() {
+            Place::Mounted { machine, path: at } => {
+                return Ok(Reached::Through(machine.clone(), format!("{at}/{}", path.trim_start_matches('/'))));
             }
+            Place::Apart(made) => made.clone(),
+        };
+        if let Some(fs) = made {
+            return Ok(Reached::Apart(fs));
         }
+        let fs = self.make(&FramePool::new(UNMOUNTED_PAGES), FIRST_DEVICE).await?;
+        *self.0.place.borrow_mut() = Place::Apart(Some(fs.clone()));
+        Ok(Reached::Apart(fs))
+    }
+
+    /// Brings what was changed from outside to the store, where there is one.
+    async fn keep(&self, fs: &Rc<dyn FileSystem>) -> Result<(), Errno> {
+        if let Origin::Store(_) = self.0.origin { fs.sync().await } else { Ok(()) }
     }
 }
 
@@ -178,10 +207,26 @@ impl TreeHandle {
         TreeHandle::new(Origin::Web(Tree(tree)))
     }
 
-    /// Files in a store.
-    pub async fn persistent(_store: JsStore) -> Result<TreeHandle, JsValue> {
-        let message = "a store as a directory of its own is not built yet; use it as the write layer of an OverlayDevice";
-        Err(error("EUNSUPPORTED", message, None))
+    /// Files in a store: a file system that grows in it. A store that is new gets an empty one.
+    pub async fn persistent(store: JsStore) -> Result<TreeHandle, JsValue> {
+        let blank = Rc::new(Blank::new(STORE_BYTES));
+        let options = OverlayOptions { keep_reads: false, ..OverlayOptions::default() };
+        let overlay = Overlay::open(blank, Rc::new(Store(store)), options).await;
+        let overlay = Rc::new(overlay.map_err(|failure| from_device(&failure))?);
+        if overlay.stored_blocks() == 0 {
+            let mut uuid = [0; 16];
+            clock::entropy(&mut uuid);
+            let options = FormatOptions {
+                label: "files".into(),
+                uuid,
+                device_is_zero: true,
+                now: clock::today(),
+                ..FormatOptions::default()
+            };
+            let made = Ext2::format(&*overlay, &options).await;
+            made.map_err(|failure| from_mount(&failure, "the store"))?;
+        }
+        Ok(TreeHandle::new(Origin::Store(overlay)))
     }
 
     /// Another handle on the same files: mounting takes one.
@@ -191,7 +236,7 @@ impl TreeHandle {
 
     /// Content of a file.
     pub async fn read_file(&self, path: String) -> Result<Uint8Array, JsValue> {
-        match self.reach(&path) {
+        match self.reach(&path).await? {
             Reached::Through(machine, path) => machine.read_file(&path).await,
             Reached::Apart(fs) => {
                 let read = async { content(&find(&fs, &path).await?).await };
@@ -203,20 +248,23 @@ impl TreeHandle {
 
     /// Makes or replaces a file, and the directories on the way to it.
     pub async fn write_file(&self, path: String, bytes: Vec<u8>) -> Result<(), JsValue> {
-        match (self.reach(&path), &self.0.origin) {
+        match (self.reach(&path).await?, &self.0.origin) {
             (_, Origin::Web(_)) => Err(from_errno(Errno::EROFS, &path)),
             // Programs put there by a page should run: all its files may be executed.
             (Reached::Through(machine, path), _) => machine.write_file(&path, bytes, 0o755).await,
-            (Reached::Apart(fs), Origin::Data) => {
-                let written = write(&fs, &path, &bytes).await;
-                written.map_err(|errno| from_errno(errno, &path))
+            (Reached::Apart(fs), _) => {
+                let written = async {
+                    write(&fs, &path, &bytes).await?;
+                    self.keep(&fs).await
+                };
+                written.await.map_err(|errno| from_errno(errno, &path))
             }
         }
     }
 
     /// What a directory holds.
     pub async fn list(&self, path: String) -> Result<Array, JsValue> {
-        match self.reach(&path) {
+        match self.reach(&path).await? {
             Reached::Through(machine, path) => machine.list(&path).await,
             Reached::Apart(fs) => {
                 let listed = async {
@@ -235,16 +283,17 @@ impl TreeHandle {
 
     /// Removes a file or an empty directory.
     pub async fn remove(&self, path: String) -> Result<(), JsValue> {
-        match self.reach(&path) {
+        match self.reach(&path).await? {
             Reached::Through(machine, path) => machine.remove(&path).await,
             Reached::Apart(fs) => {
                 let removed = async {
                     let (parent, name) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", &path));
                     let parent = find(&fs, parent).await?;
                     match parent.lookup(name.as_bytes()).await?.attributes().file_type {
-                        FileType::Directory => parent.rmdir(name.as_bytes(), clock::today()).await,
-                        _ => parent.unlink(name.as_bytes(), clock::today()).await,
+                        FileType::Directory => parent.rmdir(name.as_bytes(), clock::today()).await?,
+                        _ => parent.unlink(name.as_bytes(), clock::today()).await?,
                     }
+                    self.keep(&fs).await
                 };
                 removed.await.map_err(|errno| from_errno(errno, &path))
             }
@@ -253,7 +302,7 @@ impl TreeHandle {
 
     /// A file as a block device. The tree must not be mounted.
     pub async fn block_device(&self, path: String) -> Result<BlockHandle, JsValue> {
-        match self.reach(&path) {
+        match self.reach(&path).await? {
             Reached::Through(..) => Err(error("EBUSY", "these files are mounted already", Some(Errno::EBUSY))),
             Reached::Apart(fs) => {
                 let inode = find(&fs, &path).await.map_err(|errno| from_errno(errno, &path))?;

@@ -698,7 +698,7 @@ fn no_call_panics() {
                 if n == 0 {
                     let call = $p.call($handler, $args);
                     let now = $p.task.kernel.clock.monotonic();
-                    let _ = $p.task.until(Some(now.after(1)), call).await;
+                    let r = $p.task.until(Some(now.after(1)), call).await; if let Ok(Some(Ok(_))) = r { println!("{}", stringify!($handler)); } else if let Ok(None) = r { println!("wait {}", stringify!($handler)); }
                 }
                 n = n.wrapping_sub(1);
             )*
@@ -717,7 +717,7 @@ fn no_call_panics() {
                 state
             };
             let memory = p.room(4096);
-            for _ in 0..600 {
+            for _ in 0..20000 {
                 // Memory holds small numbers, addresses of AF_UNIX, AF_INET and AF_NETLINK, and pointers into itself.
                 for at in (0..512).step_by(8) {
                     let word = match random() % 6 {
@@ -770,7 +770,7 @@ fn no_call_panics() {
                     socket, socket, socketpair, socketpair, bind, connect, listen, accept4, getsockname, getpeername,
                     sendto, send, recvfrom, recv, sendmsg, recvmsg, sendmmsg, recvmmsg, recvmmsg_time32, shutdown,
                     setsockopt, getsockopt, socketcall, file::read, file::write, file::close, file::close, file::dup, file::ioctl,
-                    file::fcntl, poll::poll, poll::ppoll, poll::ppoll_time32, poll::select, poll::old_select,
+                    poll::poll, poll::ppoll, poll::ppoll_time32, poll::select, poll::old_select,
                     poll::pselect6, event::epoll_create1, event::epoll_ctl, event::epoll_ctl, event::epoll_pwait,
                     event::eventfd2, event::timerfd_create, event::timerfd_settime, event::timerfd_settime32,
                     event::timerfd_gettime, event::signalfd4, event::inotify_init1, event::inotify_add_watch,

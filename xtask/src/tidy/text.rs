@@ -62,7 +62,9 @@ fn check_file(file: &File<'_>, rules: &Rules, found: &mut Vec<String>) {
             }
         }
         for (front, back) in MACHINE_PATHS {
-            if line.contains(&format!("{front}{back}")) {
+            // As the start of a path, not inside of one.
+            let starts = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "._-".contains(c));
+            if line.match_indices(&format!("{front}{back}")).any(|(at, _)| starts(at)) {
                 report(number, "names a path of one machine");
             }
         }
@@ -151,6 +153,7 @@ mod tests {
             ("low/src/lib.rs", "x  \n", 1),
             ("notes.md", &format!("see crates{}\n", ".io"), 1),
             ("notes.md", &format!("in {}/main\n", "/work"), 1),
+            ("notes.md", &format!("in /tmp{}/main\n", "/work"), 0),
         ];
         for (name, text, count) in cases {
             assert_eq!(findings(name, text).len(), *count, "{name}: {text}");

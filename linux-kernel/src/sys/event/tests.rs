@@ -57,12 +57,12 @@ fn a_full_pipe_takes_all_or_waits() {
     let q = p.clone();
     world.run(async move {
         let (r, w) = new_pipe(&p, NONBLOCK).await;
-        assert_eq!(p.call(crate::sys::file::fcntl, &[w, F_SETPIPE_SZ as u64, 5000]).await, Ok(8192));
-        assert_eq!(p.call(crate::sys::file::fcntl, &[r, F_GETPIPE_SZ as u64]).await, Ok(8192));
-        assert_eq!(p.call(crate::sys::file::fcntl, &[r, F_SETPIPE_SZ as u64, 1 << 21]).await, Err(Errno::EPERM));
+        assert_eq!(p.call(crate::sys::fcntl::fcntl, &[w, F_SETPIPE_SZ as u64, 5000]).await, Ok(8192));
+        assert_eq!(p.call(crate::sys::fcntl::fcntl, &[r, F_GETPIPE_SZ as u64]).await, Ok(8192));
+        assert_eq!(p.call(crate::sys::fcntl::fcntl, &[r, F_SETPIPE_SZ as u64, 1 << 21]).await, Err(Errno::EPERM));
         assert_eq!(p.write(w, &[1; 10000]).await, Ok(8192));
         assert_eq!(p.write(w, &[1; 1]).await, Err(Errno::EAGAIN));
-        assert_eq!(p.call(crate::sys::file::fcntl, &[w, F_SETPIPE_SZ as u64, 4096]).await, Err(Errno::EBUSY));
+        assert_eq!(p.call(crate::sys::fcntl::fcntl, &[w, F_SETPIPE_SZ as u64, 4096]).await, Err(Errno::EBUSY));
         assert_eq!(p.read(r, 4000).await.unwrap().len(), 4000);
         // Less than PIPE_BUF is free: no part of a small write goes in.
         assert_eq!(p.poll(w, OUT, 0).await, 0);
