@@ -115,6 +115,8 @@ export function makeProcess(engine, machine, target, started, ended, streams) {
     },
   });
   const stdin = new WritableStream({
+    // The worker knows the run once its program has started.
+    start: () => started.then(() => {}),
     write: async (/** @type {string | Uint8Array} */ chunk) => {
       await engine.call("writeStdin", machine, target, moved(toBytes(chunk)));
     },

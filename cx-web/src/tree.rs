@@ -219,11 +219,11 @@ impl TreeHandle {
             let options = FormatOptions {
                 label: "files".into(),
                 uuid,
+                bytes_per_inode: 16_384,
                 device_is_zero: true,
                 now: clock::today(),
-                ..FormatOptions::default()
             };
-            let made = Ext2::format(&*overlay, &options).await;
+            let made = Ext2::format(overlay.clone(), options).await;
             made.map_err(|failure| from_mount(&failure, "the store"))?;
         }
         Ok(TreeHandle::new(Origin::Store(overlay)))

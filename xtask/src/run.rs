@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::process::{Result, program, run, show};
 use crate::{image, project, setup, web};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const HELP: &str = "usage: cargo xtask run [--host HOST] [OPTIONS] -- PROGRAM ARGUMENTS…
@@ -17,9 +17,9 @@ it). Messages of our own go to standard error.
   --root DIR        a copy of this directory as the root instead of an image
   --mount SRC:DST   a copy of a file or directory of ours at DST; may be repeated
   --env NAME=VALUE  added to the environment; may be repeated
-  --cwd DIR         working directory (default /root, or / where there is none)
+  --cwd DIR         working directory (default /)
   --uid N --gid N   user and group (default 0)
-  --tty             standard input and output are a terminal in the guest
+  --tty             standard input and output are a terminal in the guest (native)
   --memory MIB      memory of the machine (default 1024)
   --overlay FILE    keep writes in this file (native)
   --write           write into the image itself (native)
@@ -33,15 +33,32 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     }
     let host = args.value("--host")?.unwrap_or_else(|| "native".into());
     let preset = args.value("--preset")?;
+    match args.value("--engine")?.as_deref() {
+        None | Some("interp") => {}
+        Some("jit") => {
+            eprintln!("xtask run: the jit engine is not built yet; use --engine interp");
+            return Ok(ExitCode::from(2));
+        }
+        Some(other) => return Err(format!("there is no engine `{other}`").into()),
+    }
     let mut options = Vec::new();
-    if let Some(preset) = preset {
+    // Only the native host packs directories itself.
+    if host != "native"
+        && let Some(folder) = args.value("--root")?
+    {
+        options.extend(["--image".to_string(), image::scratch(Path::new(&folder))?]);
+    } else if let Some(preset) = preset {
         options.extend(["--image".to_string(), preset_image(&preset)?]);
     } else if !args.has("--image") && !args.has("--root") {
         options.extend(["--image".to_string(), preset_image("mini")?]);
     }
     options.extend(args.into_rest());
     let mut command = match host.as_str() {
-        "native" => Command::new(native_host()?),
+        "native" => {
+            let mut command = Command::new(native_host()?);
+            command.arg("run");
+            command
+        }
         "node" => driver("node.mjs")?,
         "chromium" | "firefox" => {
             setup::programs(&[&host])?;

@@ -136,13 +136,19 @@ impl Epoll {
     fn depth_below(&self) -> usize {
         let items = self.items.borrow();
         let files = items.values().filter_map(|item| item.file.upgrade());
-        files.filter_map(|file| file.ops_as::<Epoll>().map(|below| below.depth_below() + 1)).max().unwrap_or(0)
+        files
+            .filter_map(|file| file.ops_as::<Epoll>().map(|below| below.depth_below() + 1))
+            .max()
+            .unwrap_or(0)
     }
 
     fn depth_above(&self) -> usize {
         let watchers = self.watchers.borrow();
         let files = watchers.iter().filter_map(Weak::upgrade);
-        files.filter_map(|file| file.ops_as::<Epoll>().map(|above| above.depth_above() + 1)).max().unwrap_or(0)
+        files
+            .filter_map(|file| file.ops_as::<Epoll>().map(|above| above.depth_above() + 1))
+            .max()
+            .unwrap_or(0)
     }
 
     fn watches(&self, other: &Epoll) -> bool {
@@ -193,7 +199,8 @@ impl Epoll {
                 }
             }
             (Control::Modify, true) => {
-                let exclusive = items.get(&key).is_some_and(|item| item.events.contains(EpollEvents::EXCLUSIVE));
+                let exclusive =
+                    items.get(&key).is_some_and(|item| item.events.contains(EpollEvents::EXCLUSIVE));
                 if exclusive {
                     return Err(Errno::EINVAL);
                 }

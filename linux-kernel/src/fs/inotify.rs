@@ -77,7 +77,9 @@ impl InotifyTable {
     fn forget(&self, key: InodeKey, queue: &Rc<Queue>, wd: i32) {
         let mut watchers = self.watchers.borrow_mut();
         if let Some(list) = watchers.get_mut(&key) {
-            list.retain(|(known, number)| known.strong_count() > 0 && !(known.as_ptr() == Rc::as_ptr(queue) && *number == wd));
+            list.retain(|(known, number)| {
+                known.strong_count() > 0 && !(known.as_ptr() == Rc::as_ptr(queue) && *number == wd)
+            });
             if list.is_empty() {
                 watchers.remove(&key);
             }
@@ -102,7 +104,11 @@ struct Event {
 impl Event {
     /// Length of the name with its NULs, which align the next event.
     fn name_len(&self) -> usize {
-        if self.name.is_empty() { 0 } else { (self.name.len() + 1).next_multiple_of(size_of::<InotifyEvent>()) }
+        if self.name.is_empty() {
+            0
+        } else {
+            (self.name.len() + 1).next_multiple_of(size_of::<InotifyEvent>())
+        }
     }
 
     fn size(&self) -> usize {
@@ -138,7 +144,12 @@ impl Queue {
         if events.len() < MAX_QUEUED {
             events.push_back(event);
         } else if events.len() == MAX_QUEUED {
-            events.push_back(Event { wd: -1, mask: InotifyMask::Q_OVERFLOW.bits(), cookie: 0, name: Vec::new() });
+            events.push_back(Event {
+                wd: -1,
+                mask: InotifyMask::Q_OVERFLOW.bits(),
+                cookie: 0,
+                name: Vec::new(),
+            });
         }
         drop(events);
         self.changed.wake_all();
@@ -231,7 +242,9 @@ impl FileOps for Inotify {
         let bytes = match (self.take(buf.len()), io.blocking) {
             (Some(bytes), _) => bytes?,
             (None, Blocking::Never) => return Err(Errno::EAGAIN),
-            (None, Blocking::Wait) => io.task.wait_until(&self.queue.changed, || self.take(buf.len())).await??,
+            (None, Blocking::Wait) => {
+                io.task.wait_until(&self.queue.changed, || self.take(buf.len())).await??
+            }
         };
         buf[..bytes.len()].copy_from_slice(&bytes);
         Ok(bytes.len())
@@ -283,9 +296,15 @@ mod tests {
         table.notify(1, 2, InotifyMask::CREATE.bits(), b"a");
         assert_eq!(read_all(&inotify), [(wd, InotifyMask::CREATE.bits(), b"a".to_vec())]);
         assert_eq!(inotify.add(&table, 1, 2, InotifyMask::MODIFY | InotifyMask::MASK_ADD), Ok(wd));
-        assert_eq!(inotify.add(&table, 1, 2, InotifyMask::MODIFY | InotifyMask::MASK_CREATE), Err(Errno::EEXIST));
+        assert_eq!(
+            inotify.add(&table, 1, 2, InotifyMask::MODIFY | InotifyMask::MASK_CREATE),
+            Err(Errno::EEXIST)
+        );
         table.notify(1, 2, InotifyMask::DELETE_SELF.bits(), b"");
-        let ended = [(wd, InotifyMask::DELETE_SELF.bits(), Vec::new()), (wd, InotifyMask::IGNORED.bits(), Vec::new())];
+        let ended = [
+            (wd, InotifyMask::DELETE_SELF.bits(), Vec::new()),
+            (wd, InotifyMask::IGNORED.bits(), Vec::new()),
+        ];
         assert_eq!(read_all(&inotify), ended);
         assert!(table.is_empty());
         assert_eq!(inotify.remove(&table, wd), Err(Errno::EINVAL));

@@ -262,7 +262,13 @@ impl FileOps for PipeEnd {
             }
             let rest = &data[done..];
             // Up to PIPE_BUF is written together or not at all (pipe(7)); so is a packet.
-            let together = if packet { rest.len().min(PIPE_BUF) } else if data.len() <= PIPE_BUF { rest.len() } else { 1 };
+            let together = if packet {
+                rest.len().min(PIPE_BUF)
+            } else if data.len() <= PIPE_BUF {
+                rest.len()
+            } else {
+                1
+            };
             let room = self.pipe.room();
             if room >= together {
                 let count = if packet { together } else { rest.len().min(room) };

@@ -85,7 +85,9 @@ fn encode(info: &SigInfo) -> SignalfdSiginfo {
             out.ssi_utime = utime as u64;
             out.ssi_stime = stime as u64;
         }
-        SigFields::Fault { addr } | SigFields::FaultBounds { addr, .. } | SigFields::FaultKey { addr, .. } => {
+        SigFields::Fault { addr }
+        | SigFields::FaultBounds { addr, .. }
+        | SigFields::FaultKey { addr, .. } => {
             out.ssi_addr = addr;
         }
         SigFields::FaultLsb { addr, lsb } => {

@@ -222,7 +222,11 @@ mod tests {
             core.due.set(Some(Monotonic(*due)));
             core.interval.set(*interval);
             core.expire(Monotonic(*now));
-            assert_eq!((core.ticks.get(), core.due.get().map(|d| d.0)), (*ticks, *next), "{due} {interval} {now}");
+            assert_eq!(
+                (core.ticks.get(), core.due.get().map(|d| d.0)),
+                (*ticks, *next),
+                "{due} {interval} {now}"
+            );
         }
     }
 }

@@ -73,7 +73,9 @@ impl Inbox {
         let mut parcels = self.parcels.borrow_mut();
         self.bytes.set(self.bytes.get() + data.len());
         match parcels.back_mut() {
-            Some(last) if rights.is_empty() && last.rights.is_empty() && last.cred == cred => last.data.extend(data),
+            Some(last) if rights.is_empty() && last.rights.is_empty() && last.cred == cred => {
+                last.data.extend(data)
+            }
             _ => parcels.push_back(Parcel { data: data.iter().copied().collect(), from: None, rights, cred }),
         }
     }
@@ -168,7 +170,9 @@ mod tests {
             inbox.push(Parcel { data: data.bytes().collect(), ..Parcel::default() });
         }
         let mut buf = [0; 3];
-        for (peek, len, full_len, left) in [(true, 3, 4, 6), (false, 3, 4, 2), (false, 0, 0, 2), (false, 2, 2, 0)] {
+        for (peek, len, full_len, left) in
+            [(true, 3, 4, 6), (false, 3, 4, 2), (false, 0, 0, 2), (false, 2, 2, 0)]
+        {
             let got = inbox.read_message(&mut buf, peek).unwrap();
             assert_eq!((got.len, got.full_len, inbox.bytes()), (len, full_len, left));
             assert_eq!(got.flags.contains(MsgFlags::TRUNC), full_len > 3);

@@ -3,11 +3,11 @@
 //! There is only the loopback interface: 127.0.0.0/8 and ::1 lead to this machine's own sockets, every other
 //! address is `ENETUNREACH`.
 
+use super::Socket;
 use super::options::{SocketBase, int, int_of};
 use super::ports::Local;
 use super::tcp::TcpSocket;
 use super::udp::UdpSocket;
-use super::Socket;
 use crate::file::Result;
 use crate::mm::from_prefix;
 use crate::task::{Arch, Task};
@@ -75,7 +75,12 @@ pub fn encode(domain: u16, address: SocketAddr) -> Vec<u8> {
             IpAddr::V4(ip) => ip,
             IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
         };
-        let raw = SockaddrIn { sin_family: AF_INET, sin_port: port, sin_addr: ip.octets(), ..SockaddrIn::default() };
+        let raw = SockaddrIn {
+            sin_family: AF_INET,
+            sin_port: port,
+            sin_addr: ip.octets(),
+            ..SockaddrIn::default()
+        };
         bytemuck::bytes_of(&raw).to_vec()
     } else {
         let ip = match address.ip() {
@@ -127,7 +132,8 @@ pub fn bindable(task: &Task, base: &SocketBase, bytes: &[u8]) -> Result<(Local, 
     let address = if is_unspecified_family(bytes) && base.domain == AF_INET {
         // Old programs leave the family out; only with the unspecified address (inet_bind).
         let fixed = [&AF_INET.to_le_bytes(), bytes.get(2..).unwrap_or_default()].concat();
-        parse(base.domain, &fixed).and_then(|a| if a.ip().is_unspecified() { Ok(a) } else { Err(Errno::EAFNOSUPPORT) })?
+        parse(base.domain, &fixed)
+            .and_then(|a| if a.ip().is_unspecified() { Ok(a) } else { Err(Errno::EAFNOSUPPORT) })?
     } else {
         parse(base.domain, bytes)?
     };
@@ -230,11 +236,22 @@ pub fn get_option(base: &SocketBase, arch: Arch, level: i32, name: i32, connecte
 }
 
 /// setsockopt(2) at the levels of IP and above. `bound` is whether the socket has an address.
-pub fn set_option(base: &SocketBase, task: &Task, level: i32, name: i32, value: &[u8], bound: bool) -> Result<()> {
+pub fn set_option(
+    base: &SocketBase,
+    task: &Task,
+    level: i32,
+    name: i32,
+    value: &[u8],
+    bound: bool,
+) -> Result<()> {
     let most = match (level, name) {
         // Joining a group on loopback: nobody sends to it.
-        (SOL_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP) if value.len() >= size_of::<IpMreq>() => return Ok(()),
-        (SOL_IPV6, IPV6_ADD_MEMBERSHIP | IPV6_DROP_MEMBERSHIP) if value.len() >= size_of::<Ipv6Mreq>() => return Ok(()),
+        (SOL_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP) if value.len() >= size_of::<IpMreq>() => {
+            return Ok(());
+        }
+        (SOL_IPV6, IPV6_ADD_MEMBERSHIP | IPV6_DROP_MEMBERSHIP) if value.len() >= size_of::<Ipv6Mreq>() => {
+            return Ok(());
+        }
         (SOL_IP, IP_OPTIONS) => return Ok(()),
         (SOL_IPV6, IPV6_V6ONLY) if bound => return Err(Errno::EINVAL),
         (SOL_IP, IP_TTL | IP_MULTICAST_TTL | IP_TOS | IP_MINTTL) => 255,
@@ -279,7 +296,10 @@ mod tests {
             assert_eq!(read, shown.parse().unwrap());
             assert_eq!(encode(domain, read), bytes, "{text}");
             assert_eq!(parse(domain, &bytes[..8]), Err(Errno::EINVAL));
-            assert_eq!(parse(AF_INET + AF_INET6 - domain, &bytes).unwrap_err(), if domain == AF_INET { Errno::EINVAL } else { Errno::EAFNOSUPPORT });
+            assert_eq!(
+                parse(AF_INET + AF_INET6 - domain, &bytes).unwrap_err(),
+                if domain == AF_INET { Errno::EINVAL } else { Errno::EAFNOSUPPORT }
+            );
         }
     }
 
@@ -294,7 +314,11 @@ mod tests {
             ("[::]:1", Ok("[::1]:1")),
             ("[2001:db8::1]:1", Err(Errno::ENETUNREACH)),
         ] {
-            assert_eq!(destination(&base, to.parse().unwrap()), expected.map(|to| to.parse().unwrap()), "{to}");
+            assert_eq!(
+                destination(&base, to.parse().unwrap()),
+                expected.map(|to| to.parse().unwrap()),
+                "{to}"
+            );
         }
     }
 }

@@ -54,7 +54,9 @@ pub async fn ioctl(task: &Rc<Task>, domain: u16, request: u32, arg: u64) -> Resu
     let mut number = |value: u32| answer[..4].copy_from_slice(&value.to_le_bytes());
     match request {
         // Addresses are IPv4's alone.
-        SIOCGIFADDR | SIOCGIFDSTADDR | SIOCGIFBRDADDR | SIOCGIFNETMASK if domain == AF_UNIX => return Err(Errno::ENOTTY),
+        SIOCGIFADDR | SIOCGIFDSTADDR | SIOCGIFBRDADDR | SIOCGIFNETMASK if domain == AF_UNIX => {
+            return Err(Errno::ENOTTY);
+        }
         SIOCGIFFLAGS => number(FLAGS.bits() & 0xffff),
         SIOCGIFADDR | SIOCGIFDSTADDR => answer = ipv4(Ipv4Addr::LOCALHOST),
         SIOCGIFBRDADDR => answer = ipv4(Ipv4Addr::UNSPECIFIED),

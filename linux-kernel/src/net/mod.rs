@@ -16,6 +16,8 @@ pub mod udp;
 pub mod unix;
 
 #[cfg(test)]
+mod random_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 pub(crate) mod world;

@@ -14,7 +14,9 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use linux_abi::Errno;
 use linux_abi::netdevice::{ARPHRD_LOOPBACK, IF_OPER_UNKNOWN};
 use linux_abi::netlink::*;
-use linux_abi::socket::{AF_INET, AF_INET6, AF_NETLINK, AF_UNSPEC, MsgFlags, SOCK_DGRAM, SOCK_RAW, SOL_NETLINK};
+use linux_abi::socket::{
+    AF_INET, AF_INET6, AF_NETLINK, AF_UNSPEC, MsgFlags, SOCK_DGRAM, SOCK_RAW, SOL_NETLINK,
+};
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
@@ -52,8 +54,13 @@ pub fn create(kind: u32, protocol: i32) -> Result<Rc<dyn Socket>> {
 }
 
 fn encode(port: u32, groups: u32) -> Vec<u8> {
-    bytemuck::bytes_of(&SockaddrNl { nl_family: AF_NETLINK, nl_pid: port, nl_groups: groups, ..SockaddrNl::default() })
-        .to_vec()
+    bytemuck::bytes_of(&SockaddrNl {
+        nl_family: AF_NETLINK,
+        nl_pid: port,
+        nl_groups: groups,
+        ..SockaddrNl::default()
+    })
+    .to_vec()
 }
 
 fn parse(bytes: &[u8]) -> Result<SockaddrNl> {
@@ -144,12 +151,16 @@ fn address(request: &Nlmsghdr, port: u32, family: u16, prefix: u8, bytes: &[u8])
         ifa_index: interface::INDEX as u32,
     };
     let for_ever = IfaCacheinfo { ifa_prefered: u32::MAX, ifa_valid: u32::MAX, ..IfaCacheinfo::default() };
-    let mut message = Message::new(RTM_NEWADDR, NlmFlags::MULTI, request, port, &body).attribute(IFA_ADDRESS, bytes);
+    let mut message =
+        Message::new(RTM_NEWADDR, NlmFlags::MULTI, request, port, &body).attribute(IFA_ADDRESS, bytes);
     if family == AF_INET {
         let label = [interface::NAME, b"\0"].concat();
         message = message.attribute(IFA_LOCAL, bytes).attribute(IFA_LABEL, &label);
     }
-    message.number(IFA_FLAGS, IFA_F_PERMANENT).attribute(IFA_CACHEINFO, bytemuck::bytes_of(&for_ever)).finish()
+    message
+        .number(IFA_FLAGS, IFA_F_PERMANENT)
+        .attribute(IFA_CACHEINFO, bytemuck::bytes_of(&for_ever))
+        .finish()
 }
 
 fn done(request: &Nlmsghdr, port: u32) -> Vec<u8> {
@@ -180,9 +191,10 @@ fn attributes(mut bytes: &[u8]) -> Vec<(u16, &[u8])> {
 /// Whether a request for one link names the one there is.
 fn asks_for_loopback(body: &[u8]) -> bool {
     let info: Ifinfomsg = from_prefix(body);
-    let named = attributes(body.get(size_of::<Ifinfomsg>()..).unwrap_or_default())
-        .iter()
-        .any(|(kind, value)| *kind == IFLA_IFNAME && value.split(|byte| *byte == 0).next() == Some(interface::NAME));
+    let named =
+        attributes(body.get(size_of::<Ifinfomsg>()..).unwrap_or_default()).iter().any(|(kind, value)| {
+            *kind == IFLA_IFNAME && value.split(|byte| *byte == 0).next() == Some(interface::NAME)
+        });
     info.ifi_index == interface::INDEX || info.ifi_index == 0 && named
 }
 
@@ -238,7 +250,11 @@ impl NetlinkSocket {
             let len = request.nlmsg_len as usize;
             let Some(whole) = data.get(..len).filter(|_| len >= size_of::<Nlmsghdr>()) else { break };
             for answer in answer(&request, whole, self.port.get(), task.cred().privileged()) {
-                self.inbox.push(Parcel { data: answer.into(), from: Some(encode(0, 0)), ..Parcel::default() });
+                self.inbox.push(Parcel {
+                    data: answer.into(),
+                    from: Some(encode(0, 0)),
+                    ..Parcel::default()
+                });
             }
             data = data.get(len.next_multiple_of(ALIGN)..).unwrap_or_default();
         }
@@ -332,7 +348,11 @@ impl Socket for NetlinkSocket {
         match (level, name) {
             (
                 SOL_NETLINK,
-                NETLINK_PKTINFO | NETLINK_BROADCAST_ERROR | NETLINK_NO_ENOBUFS | NETLINK_CAP_ACK | NETLINK_EXT_ACK
+                NETLINK_PKTINFO
+                | NETLINK_BROADCAST_ERROR
+                | NETLINK_NO_ENOBUFS
+                | NETLINK_CAP_ACK
+                | NETLINK_EXT_ACK
                 | NETLINK_GET_STRICT_CHK,
             ) => int(self.base.number(level, name, 0)),
             (SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS) => int(self.groups.get() as i32),
@@ -345,14 +365,19 @@ impl Socket for NetlinkSocket {
         match (level, name) {
             (
                 SOL_NETLINK,
-                NETLINK_PKTINFO | NETLINK_BROADCAST_ERROR | NETLINK_NO_ENOBUFS | NETLINK_CAP_ACK | NETLINK_EXT_ACK
+                NETLINK_PKTINFO
+                | NETLINK_BROADCAST_ERROR
+                | NETLINK_NO_ENOBUFS
+                | NETLINK_CAP_ACK
+                | NETLINK_EXT_ACK
                 | NETLINK_GET_STRICT_CHK,
             ) => {
                 self.base.set_number(level, name, i32::from(int_of(value)? != 0));
                 Ok(())
             }
             (SOL_NETLINK, NETLINK_ADD_MEMBERSHIP | NETLINK_DROP_MEMBERSHIP) => {
-                let group = u32::try_from(int_of(value)?).ok().filter(|group| *group > 0).ok_or(Errno::EINVAL)?;
+                let group =
+                    u32::try_from(int_of(value)?).ok().filter(|group| *group > 0).ok_or(Errno::EINVAL)?;
                 // Groups above 32 have no bit in an address; nothing is announced to them either.
                 let bit = 1u32.checked_shl(group - 1).unwrap_or(0);
                 let groups = self.groups.get();
@@ -372,7 +397,8 @@ mod tests {
     fn request(kind: u16, flags: NlmFlags, body: &[u8]) -> (Nlmsghdr, Vec<u8>) {
         let len = (size_of::<Nlmsghdr>() + body.len()) as u32;
         let flags = (flags | NlmFlags::REQUEST).bits();
-        let head = Nlmsghdr { nlmsg_len: len, nlmsg_type: kind, nlmsg_flags: flags, nlmsg_seq: 7, nlmsg_pid: 0 };
+        let head =
+            Nlmsghdr { nlmsg_len: len, nlmsg_type: kind, nlmsg_flags: flags, nlmsg_seq: 7, nlmsg_pid: 0 };
         (head, [bytemuck::bytes_of(&head), body].concat())
     }
 
@@ -391,12 +417,15 @@ mod tests {
         answers.iter().map(|answer| split(answer)).collect()
     }
 
+    /// Type, flags, body, privileged, types answered.
+    type Case<'a> = (u16, NlmFlags, &'a [u8], bool, &'a [&'a [u16]]);
+
     #[test]
     fn requests_and_answers() {
         let lo = bytemuck::bytes_of(&Ifinfomsg { ifi_index: 1, ..Ifinfomsg::default() }).to_vec();
         let eth0 = bytemuck::bytes_of(&Ifinfomsg { ifi_index: 2, ..Ifinfomsg::default() }).to_vec();
-        #[rustfmt::skip] // type, flags, body, privileged, types answered
-        let cases: &[(u16, NlmFlags, &[u8], bool, &[&[u16]])] = &[
+        #[rustfmt::skip] // One request a line.
+        let cases: &[Case<'_>] = &[
             (RTM_GETLINK, NlmFlags::DUMP, &[0], false, &[&[RTM_NEWLINK], &[NLMSG_DONE]]),
             (RTM_GETADDR, NlmFlags::DUMP, &[0], false, &[&[RTM_NEWADDR, RTM_NEWADDR], &[NLMSG_DONE]]),
             (RTM_GETADDR, NlmFlags::DUMP, &[2], false, &[&[RTM_NEWADDR], &[NLMSG_DONE]]),

@@ -236,7 +236,8 @@ impl SocketBase {
         }
         let number = int_of(value)?;
         let on = number != 0;
-        let doubled = |least: usize, most: usize| (usize::try_from(number).unwrap_or(most).min(most) * 2).max(least);
+        let doubled =
+            |least: usize, most: usize| (usize::try_from(number).unwrap_or(most).min(most) * 2).max(least);
         match name {
             SO_TYPE | SO_DOMAIN | SO_PROTOCOL | SO_ERROR | SO_ACCEPTCONN | SO_SNDLOWAT | SO_PEERCRED => {
                 return Err(Errno::ENOPROTOOPT);
@@ -253,7 +254,9 @@ impl SocketBase {
             SO_MARK | SO_DEBUG if on && !task.cred().privileged() => {
                 return Err(if name == SO_DEBUG { Errno::EACCES } else { Errno::EPERM });
             }
-            SO_PRIORITY if !(0..=6).contains(&number) && !task.cred().privileged() => return Err(Errno::EPERM),
+            SO_PRIORITY if !(0..=6).contains(&number) && !task.cred().privileged() => {
+                return Err(Errno::EPERM);
+            }
             SO_LINGER => {
                 if value.len() < size_of::<Linger>() {
                     return Err(Errno::EINVAL);
@@ -267,8 +270,8 @@ impl SocketBase {
                 self.send_timeout.set(timeout_of(value, is_wide(task.arch(), name))?);
             }
             SO_RCVLOWAT => self.set_number(level, name, if number < 0 { i32::MAX } else { number.max(1) }),
-            SO_PRIORITY | SO_MARK | SO_PEEK_OFF | SO_INCOMING_CPU | SO_BINDTOIFINDEX | SO_TIMESTAMPING_OLD
-            | SO_TIMESTAMPING_NEW => self.set_number(level, name, number),
+            SO_PRIORITY | SO_MARK | SO_PEEK_OFF | SO_INCOMING_CPU | SO_BINDTOIFINDEX
+            | SO_TIMESTAMPING_OLD | SO_TIMESTAMPING_NEW => self.set_number(level, name, number),
             _ if KEPT.iter().any(|(kept, _)| *kept == name) => self.set_number(level, name, i32::from(on)),
             _ => return Err(Errno::ENOPROTOOPT),
         }

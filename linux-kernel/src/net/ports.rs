@@ -109,7 +109,8 @@ impl<S: Socket> PortTable<S> {
     fn may_share(a: &S, b: &S) -> bool {
         let (a, b) = (a.base(), b.base());
         let listening = a.listening.get() || b.listening.get();
-        a.reuse_port.get() && b.reuse_port.get() || a.reuse_address.get() && b.reuse_address.get() && !listening
+        a.reuse_port.get() && b.reuse_port.get()
+            || a.reuse_address.get() && b.reuse_address.get() && !listening
     }
 
     fn is_free(&self, socket: &S, local: Local, port: u16) -> bool {
@@ -118,7 +119,9 @@ impl<S: Socket> PortTable<S> {
         entries.iter().all(|entry| {
             let owner = entry.owner.upgrade();
             owner.is_none_or(|owner| {
-                std::ptr::eq(&*owner, socket) || !entry.local.overlaps(local) || Self::may_share(socket, &owner)
+                std::ptr::eq(&*owner, socket)
+                    || !entry.local.overlaps(local)
+                    || Self::may_share(socket, &owner)
             })
         })
     }
@@ -148,7 +151,10 @@ impl<S: Socket> PortTable<S> {
         let Some(entries) = ports.get(&binding.port) else { return true };
         entries.iter().filter_map(|entry| Some((entry, entry.owner.upgrade()?))).all(|(entry, owner)| {
             let both_share = socket.base().reuse_port.get() && owner.base().reuse_port.get();
-            entry.id == binding.id || !owner.base().listening.get() || both_share || !entry.local.overlaps(binding.local)
+            entry.id == binding.id
+                || !owner.base().listening.get()
+                || both_share
+                || !entry.local.overlaps(binding.local)
         })
     }
 

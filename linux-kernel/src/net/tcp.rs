@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use core::net::SocketAddr;
 use linux_abi::Errno;
 use linux_abi::inet::{
-    IPPROTO_TCP, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CONGESTION, TCP_ESTABLISHED, TCP_FIN_WAIT2, TCP_INFO, TCP_LISTEN,
-    TCP_SYN_SENT, TcpInfo,
+    IPPROTO_TCP, TCP_CLOSE, TCP_CLOSE_WAIT, TCP_CONGESTION, TCP_ESTABLISHED, TCP_FIN_WAIT2, TCP_INFO,
+    TCP_LISTEN, TCP_SYN_SENT, TcpInfo,
 };
 use linux_abi::socket::{MsgFlags, SOCK_STREAM, SOL_TCP};
 use std::cell::{Cell, RefCell};
@@ -223,7 +223,10 @@ impl TcpSocket {
 /// Finishes a non-blocking connect once the backlog has room.
 async fn connect_later(socket: Weak<TcpSocket>, from: SocketAddr, to: SocketAddr) {
     loop {
-        let Some(me) = socket.upgrade().filter(|me| me.state.get() == State::Connecting && !me.dead.get()) else { return };
+        let Some(me) = socket.upgrade().filter(|me| me.state.get() == State::Connecting && !me.dead.get())
+        else {
+            return;
+        };
         let Some(listener) = me.listener(to) else { return me.fail(Errno::ECONNREFUSED) };
         if !listener.backlog_full() {
             me.state.set(State::Fresh);
@@ -327,7 +330,8 @@ impl Socket for TcpSocket {
                     return Ok(());
                 }
                 let free = || (!there.backlog_full() || there.dead.get()).then_some(Ok(()));
-                let waited = self.base.wait(io, &there.base.changed, self.base.send_timeout.get(), free).await;
+                let waited =
+                    self.base.wait(io, &there.base.changed, self.base.send_timeout.get(), free).await;
                 waited.map_err(|error| if error == Errno::EAGAIN { Errno::EINPROGRESS } else { error })?;
                 listener = self.listener(to);
             },
@@ -342,7 +346,8 @@ impl Socket for TcpSocket {
             let local = Local { address: inet::any(self.base.domain), v6_only: inet::is_v6_only(&self.base) };
             self.bind_to(local, 0)?;
         }
-        let allowed = self.binding.borrow().as_ref().is_none_or(|binding| self.ports.may_listen(self, binding));
+        let allowed =
+            self.binding.borrow().as_ref().is_none_or(|binding| self.ports.may_listen(self, binding));
         if !allowed {
             return Err(Errno::EADDRINUSE);
         }
@@ -390,7 +395,8 @@ impl Socket for TcpSocket {
                 if self.state.get() == State::Connecting {
                     return None;
                 }
-                let peer = self.peer().filter(|_| self.is_connected() && !self.shut.get().has(Shutdown::WRITE));
+                let peer =
+                    self.peer().filter(|_| self.is_connected() && !self.shut.get().has(Shutdown::WRITE));
                 let Some(peer) = peer else { return Some(Err(Errno::EPIPE)) };
                 let room = if peer.takes_no_more() { usize::MAX } else { self.room(&peer) };
                 (room > 0).then_some(Ok((peer, room)))
@@ -519,7 +525,10 @@ impl Socket for TcpSocket {
     fn set_option(&self, task: &Task, level: i32, name: i32, value: &[u8]) -> Result<()> {
         match (level, name) {
             (SOL_TCP, TCP_CONGESTION) => {
-                let known = value.split(|byte| *byte == 0).next().is_some_and(|name| matches!(name, b"cubic" | b"reno"));
+                let known = value
+                    .split(|byte| *byte == 0)
+                    .next()
+                    .is_some_and(|name| matches!(name, b"cubic" | b"reno"));
                 if known { Ok(()) } else { Err(Errno::ENOENT) }
             }
             _ => {

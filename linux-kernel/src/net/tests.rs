@@ -38,12 +38,12 @@ impl Program {
         self.get::<[i32; 2]>(at).await.map(|fd| fd as u64)
     }
 
-    async fn bind(&self, fd: u64, address: &[u8]) -> Result<u64> {
+    pub(super) async fn bind(&self, fd: u64, address: &[u8]) -> Result<u64> {
         let at = self.bytes(address).await;
         self.call(bind, &[fd, at, address.len() as u64]).await
     }
 
-    async fn connect(&self, fd: u64, address: &[u8]) -> Result<u64> {
+    pub(super) async fn connect(&self, fd: u64, address: &[u8]) -> Result<u64> {
         let at = self.bytes(address).await;
         self.call(connect, &[fd, at, address.len() as u64]).await
     }
@@ -97,13 +97,28 @@ impl Program {
         match self.task.arch() {
             Arch::I386 => {
                 let iov = self.value([data as u32, len as u32]).await;
-                let [msg_iov, msg_control, msg_controllen] = [iov, control, control_len].map(|value| value as u32);
-                self.value(MsghdrI386 { msg_iov, msg_iovlen: 1, msg_control, msg_controllen, ..Default::default() }).await
+                let [msg_iov, msg_control, msg_controllen] =
+                    [iov, control, control_len].map(|value| value as u32);
+                self.value(MsghdrI386 {
+                    msg_iov,
+                    msg_iovlen: 1,
+                    msg_control,
+                    msg_controllen,
+                    ..Default::default()
+                })
+                .await
             }
             Arch::X86_64 => {
                 let msg_iov = self.value([data, len]).await;
                 let (msg_control, msg_controllen) = (control, control_len);
-                self.value(MsghdrX86_64 { msg_iov, msg_iovlen: 1, msg_control, msg_controllen, ..Default::default() }).await
+                self.value(MsghdrX86_64 {
+                    msg_iov,
+                    msg_iovlen: 1,
+                    msg_control,
+                    msg_controllen,
+                    ..Default::default()
+                })
+                .await
             }
         }
     }
@@ -136,7 +151,13 @@ impl Program {
     }
 
     /// recvmsg(2): data, control data, flags.
-    async fn recv_with(&self, fd: u64, len: usize, room: usize, flags: MsgFlags) -> Result<(Vec<u8>, Vec<u8>, MsgFlags)> {
+    async fn recv_with(
+        &self,
+        fd: u64,
+        len: usize,
+        room: usize,
+        flags: MsgFlags,
+    ) -> Result<(Vec<u8>, Vec<u8>, MsgFlags)> {
         let (at, control) = (self.room(len), self.room(room));
         let header = self.header(at, len as u64, control, room as u64).await;
         let got = self.call(recvmsg, &[fd, header, flags.bits().into()]).await?;
@@ -156,11 +177,11 @@ impl Program {
     }
 }
 
-fn unix(name: &[u8]) -> Vec<u8> {
+pub(super) fn unix(name: &[u8]) -> Vec<u8> {
     [&AF_UNIX.to_le_bytes(), name].concat()
 }
 
-fn ip(domain: u16, text: &str) -> Vec<u8> {
+pub(super) fn ip(domain: u16, text: &str) -> Vec<u8> {
     inet::encode(domain, text.parse::<SocketAddr>().unwrap())
 }
 
@@ -267,7 +288,10 @@ fn files_and_credentials_go_along() {
                 let before = p.task.files().numbers().len();
                 let (_, control, flags) = p.recv_with(b, 1, room, NONE).await.unwrap();
                 assert!(flags.contains(MsgFlags::CTRUNC));
-                assert_eq!((p.task.files().numbers().len() - before, control.len()), (kept, kept * (head + 4)));
+                assert_eq!(
+                    (p.task.files().numbers().len() - before, control.len()),
+                    (kept, kept * (head + 4))
+                );
             }
             assert_eq!(p.send_with(a, b"x", &p.control(SCM_RIGHTS, &[99, 0, 0, 0])).await, Err(Errno::EBADF));
             assert_eq!(p.send_with(a, b"x", &p.control(9, &[])).await, Err(Errno::EINVAL));
@@ -400,7 +424,9 @@ fn unix_datagrams() {
 
 #[test]
 fn tcp_over_loopback() {
-    for (domain, at, any) in [(AF_INET, "127.0.0.1:8000", "0.0.0.0:8000"), (AF_INET6, "[::1]:8000", "[::]:8000")] {
+    for (domain, at, any) in
+        [(AF_INET, "127.0.0.1:8000", "0.0.0.0:8000"), (AF_INET6, "[::1]:8000", "[::]:8000")]
+    {
         let world = World::new();
         let (p, q) = (world.program(Arch::X86_64, 1000), world.program(Arch::I386, 1000));
         world.run(async move {
@@ -417,10 +443,11 @@ fn tcp_over_loopback() {
             assert_eq!(p.bind(second, &at).await, Err(Errno::EADDRINUSE));
             let low = ip(domain, if domain == AF_INET { "127.0.0.1:80" } else { "[::1]:80" });
             assert_eq!(p.bind(second, &low).await, Err(Errno::EACCES));
-            let (accepted, connected) = futures::join!(async { p.call(accept, &[server, 0, 0]).await }, async {
-                sleep(&q, 1).await;
-                q.connect(client, &at).await
-            });
+            let (accepted, connected) =
+                futures::join!(async { p.call(accept, &[server, 0, 0]).await }, async {
+                    sleep(&q, 1).await;
+                    q.connect(client, &at).await
+                });
             let accepted = accepted.unwrap();
             assert_eq!(connected, Ok(0));
             assert_eq!(q.address(getpeername, client).await.unwrap(), at);
@@ -578,7 +605,13 @@ fn netlink_lists_the_addresses() {
         let own = p.address(getsockname, fd).await.unwrap();
         assert_eq!(own[4..8], (p.task.process.pid as u32).to_le_bytes());
         let flags = (NlmFlags::REQUEST | NlmFlags::DUMP).bits();
-        let head = Nlmsghdr { nlmsg_len: 17, nlmsg_type: RTM_GETADDR, nlmsg_flags: flags, nlmsg_seq: 5, nlmsg_pid: 0 };
+        let head = Nlmsghdr {
+            nlmsg_len: 17,
+            nlmsg_type: RTM_GETADDR,
+            nlmsg_flags: flags,
+            nlmsg_seq: 5,
+            nlmsg_pid: 0,
+        };
         let request = [bytemuck::bytes_of(&head), &[0, 0, 0, 0]].concat();
         p.send(fd, &request, NONE).await.unwrap();
         let (data, from) = p.recv_from(fd, 8192).await.unwrap();
@@ -679,107 +712,6 @@ fn many_messages_at_once() {
             assert_eq!(p.get::<[u8; 9]>(at).await, *b"sixtwo   ");
             let len = if arch == Arch::I386 { 28 } else { 56 };
             assert_eq!(p.get::<u32>(vector + len).await, 3);
-        });
-    }
-}
-
-/// Calls with arguments that make some sense or none: nothing panics, and every wait can be dropped.
-#[test]
-fn no_call_panics() {
-    use crate::sys::{event, file, poll};
-    macro_rules! table {
-        ($($handler:path),* $(,)?) => { [$(stringify!($handler)),*].len() };
-    }
-    macro_rules! pick {
-        ($p:ident, $i:expr, $args:expr, [$($handler:path),* $(,)?]) => {{
-            let count = table!($($handler),*);
-            let mut n = $i % count;
-            $(
-                if n == 0 {
-                    let call = $p.call($handler, $args);
-                    let now = $p.task.kernel.clock.monotonic();
-                    let r = $p.task.until(Some(now.after(1)), call).await; if let Ok(Some(Ok(_))) = r { println!("{}", stringify!($handler)); } else if let Ok(None) = r { println!("wait {}", stringify!($handler)); }
-                }
-                n = n.wrapping_sub(1);
-            )*
-            let _ = n;
-        }};
-    }
-    for seed in 1..40u64 {
-        let world = World::new();
-        let p = world.program(if seed % 2 == 0 { Arch::I386 } else { Arch::X86_64 }, (seed % 3) as u32);
-        world.run(async move {
-            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let mut random = move || {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state
-            };
-            let memory = p.room(4096);
-            for _ in 0..20000 {
-                // Memory holds small numbers, addresses of AF_UNIX, AF_INET and AF_NETLINK, and pointers into itself.
-                for at in (0..512).step_by(8) {
-                    let word = match random() % 6 {
-                        0 => random(),
-                        1 => memory + random() % 512,
-                        2 => 0x0000_0061_0000_0001,
-                        3 => 0x0100_007f_5000_0002,
-                        4 => 16,
-                        _ => random() % 20,
-                    };
-                    p.task.put(memory + at, &word).await.unwrap();
-                }
-                let mut args = [0; 6];
-                for arg in &mut args {
-                    *arg = match random() % 8 {
-                        0 => random(),
-                        1 | 2 => memory + random() % 512 / 8 * 8,
-                        3 => u64::MAX,
-                        4 => random() % 4096,
-                        _ => random() % 16,
-                    };
-                }
-                // The first is mostly a descriptor, and there are always some that can do something.
-                if random() % 4 > 0 {
-                    args[0] = random() % 12;
-                }
-                if random() % 4 == 0 {
-                    let domain = [AF_UNIX, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK][random() as usize % 5];
-                    let kind = [STREAM, DGRAM, SEQPACKET][random() as usize % 3] | random() % 2 * NONBLOCK;
-                    let handler = [false, domain == AF_UNIX][random() as usize % 2];
-                    let _ = if handler {
-                        p.call(socketpair, &[domain.into(), kind, 0, memory + 1024]).await
-                    } else {
-                        p.call(socket, &[domain.into(), kind, 0]).await
-                    };
-                }
-                if random() % 8 == 0 {
-                    let fd = random() % 12;
-                    let name = [unix(b"\0a"), ip(AF_INET, "127.0.0.1:5"), ip(AF_INET6, "[::]:5"), unix(b"/s")];
-                    let name = &name[random() as usize % 4];
-                    let deadline = Some(p.task.kernel.clock.monotonic().after(1));
-                    let _ = match random() % 3 {
-                        0 => p.bind(fd, name).await,
-                        1 => p.call(listen, &[fd, random() % 3]).await,
-                        _ => p.task.until(deadline, p.connect(fd, name)).await.map_or(Ok(0), |r| r.unwrap_or(Ok(0))),
-                    };
-                }
-                let which = random() as usize;
-                pick!(p, which, &args, [
-                    socket, socket, socketpair, socketpair, bind, connect, listen, accept4, getsockname, getpeername,
-                    sendto, send, recvfrom, recv, sendmsg, recvmsg, sendmmsg, recvmmsg, recvmmsg_time32, shutdown,
-                    setsockopt, getsockopt, socketcall, file::read, file::write, file::close, file::close, file::dup, file::ioctl,
-                    poll::poll, poll::ppoll, poll::ppoll_time32, poll::select, poll::old_select,
-                    poll::pselect6, event::epoll_create1, event::epoll_ctl, event::epoll_ctl, event::epoll_pwait,
-                    event::eventfd2, event::timerfd_create, event::timerfd_settime, event::timerfd_settime32,
-                    event::timerfd_gettime, event::signalfd4, event::inotify_init1, event::inotify_add_watch,
-                    event::inotify_rm_watch, event::pipe2, event::pipe2,
-                ]);
-                p.task.pending.discard(crate::signal::SigSet(!0));
-                p.task.process.pending.discard(crate::signal::SigSet(!0));
-                p.task.blocked.set(crate::signal::SigSet(0));
-            }
         });
     }
 }

@@ -257,7 +257,11 @@ impl UnixSocket {
 
     async fn send_stream(&self, io: Io<'_>, message: Outgoing<'_>) -> Result<usize> {
         if message.to.is_some() {
-            return Err(if self.state.get() == State::Connected { Errno::EISCONN } else { Errno::EOPNOTSUPP });
+            return Err(if self.state.get() == State::Connected {
+                Errno::EISCONN
+            } else {
+                Errno::EOPNOTSUPP
+            });
         }
         let peer = self.peer().ok_or(Errno::ENOTCONN)?;
         let cred = message.cred.or_else(|| Some(real(io.task)));
@@ -266,7 +270,10 @@ impl UnixSocket {
         while done < message.data.len() {
             let rest = &message.data[done..];
             let room = || {
-                if self.shut.get().has(Shutdown::WRITE) || peer.dead.get() || peer.shut.get().has(Shutdown::READ) {
+                if self.shut.get().has(Shutdown::WRITE)
+                    || peer.dead.get()
+                    || peer.shut.get().has(Shutdown::READ)
+                {
                     return Some(Err(Errno::EPIPE));
                 }
                 let room = self.base.send_buffer.get().saturating_sub(peer.load());
@@ -487,7 +494,8 @@ impl Socket for UnixSocket {
             }
             self.shut.get().has(Shutdown::READ).then(|| Ok(Received::default()))
         };
-        let mut received = self.base.wait(io, &self.base.changed, self.base.receive_timeout.get(), read).await?;
+        let mut received =
+            self.base.wait(io, &self.base.changed, self.base.receive_timeout.get(), read).await?;
         self.made_room(load, count);
         if !messages {
             received.from = self.peer().map(|peer| peer.sender_address());
@@ -498,7 +506,9 @@ impl Socket for UnixSocket {
 
     fn shutdown(&self, how: Shutdown) -> Result<()> {
         self.shut_more(how);
-        if self.connection_based() && let Some(peer) = self.peer() {
+        if self.connection_based()
+            && let Some(peer) = self.peer()
+        {
             peer.shut_more(how.mirrored());
         }
         Ok(())

@@ -139,11 +139,6 @@ impl World {
         Program { task, next: Rc::new(Cell::new(MEMORY.start)) }
     }
 
-    /// Nanoseconds since the machine was made.
-    pub(crate) fn now(&self) -> u64 {
-        self.now.get()
-    }
-
     /// Runs until a program ends. Time passes only when nothing else happens.
     pub(crate) fn run<T: 'static>(&self, program: impl Future<Output = T> + 'static) -> T {
         let result = Rc::new(RefCell::new(None));
@@ -237,7 +232,9 @@ impl Program {
     pub(crate) async fn poll(&self, fd: u64, events: u16, milliseconds: i32) -> u16 {
         let entry = linux_abi::poll::Pollfd { fd: fd as i32, events: events as i16, revents: 0 };
         let at = self.value(entry).await;
-        self.call(crate::sys::poll::poll, &[at, 1, milliseconds as u32 as u64]).await.expect("one descriptor");
+        self.call(crate::sys::poll::poll, &[at, 1, milliseconds as u32 as u64])
+            .await
+            .expect("one descriptor");
         self.get::<linux_abi::poll::Pollfd>(at).await.revents as u16
     }
 
@@ -253,4 +250,3 @@ pub(crate) async fn sleep(program: &Program, milliseconds: u64) {
     let clock = &program.task.kernel.clock;
     clock.sleep_until(clock.monotonic().after(milliseconds * 1_000_000)).await;
 }
-

@@ -7,9 +7,9 @@ use crate::file::{OpenFile, Result, open_flags};
 use crate::fs::epoll::{Control, Epoll, register};
 use crate::fs::eventfd::EventFd;
 use crate::fs::inotify::Inotify;
+use crate::fs::pipe;
 use crate::fs::signalfd::SignalFd;
 use crate::fs::timerfd::{Start, TimerClock, TimerFd};
-use crate::fs::pipe;
 use crate::signal::SigSet;
 use crate::task::Task;
 use crate::time::Monotonic;
@@ -126,7 +126,8 @@ pub async fn eventfd(task: &Rc<Task>, a: &Args) -> Result<u64> {
 
 /// eventfd2(2).
 pub async fn eventfd2(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    const KNOWN: u32 = EventfdFlags::SEMAPHORE.bits() | EventfdFlags::CLOEXEC.bits() | EventfdFlags::NONBLOCK.bits();
+    const KNOWN: u32 =
+        EventfdFlags::SEMAPHORE.bits() | EventfdFlags::CLOEXEC.bits() | EventfdFlags::NONBLOCK.bits();
     let flags = check_flags(a.uint(1), KNOWN)?;
     install(task, EventFd::open(&task.kernel, a.uint(0), EventfdFlags::from_bits_retain(flags)), flags)
 }

@@ -141,7 +141,8 @@ async fn finish(
     until: Option<Monotonic>,
     form: TimeOut,
 ) -> Result<u64> {
-    let result = result.map_err(|error| if error == Errno::ERESTARTSYS { Errno::ERESTARTNOHAND } else { error });
+    let result =
+        result.map_err(|error| if error == Errno::ERESTARTSYS { Errno::ERESTARTNOHAND } else { error });
     let Some(until) = until.filter(|_| addr != 0) else { return result };
     let sticky = task.process.personality.get() & PersonalityFlags::STICKY_TIMEOUTS.bits() != 0;
     let written = if sticky {
@@ -177,7 +178,9 @@ async fn get_timeval(task: &Task, addr: u64) -> Result<Option<Monotonic>> {
     if seconds < 0 || microseconds < 0 {
         return Err(Errno::EINVAL);
     }
-    let nanoseconds = (seconds as u64).saturating_mul(NSEC as u64).saturating_add((microseconds as u64).saturating_mul(1000));
+    let nanoseconds = (seconds as u64)
+        .saturating_mul(NSEC as u64)
+        .saturating_add((microseconds as u64).saturating_mul(1000));
     Ok(Some(task.kernel.clock.monotonic().after(nanoseconds)))
 }
 

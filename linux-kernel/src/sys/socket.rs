@@ -245,10 +245,12 @@ async fn send_ranges(
     let io = io(task, file, flags);
     let mut done = 0;
     loop {
-        let chunk = gather(task, &mut ranges, left.min(if stream { STREAM_CHUNK } else { MAX_MESSAGE })).await;
+        let chunk =
+            gather(task, &mut ranges, left.min(if stream { STREAM_CHUNK } else { MAX_MESSAGE })).await;
         let result = match &chunk {
             Ok(data) => {
-                let message = Outgoing { data, to: to.as_deref(), flags, rights: std::mem::take(&mut rights), cred };
+                let message =
+                    Outgoing { data, to: to.as_deref(), flags, rights: std::mem::take(&mut rights), cred };
                 socket.send(io, message).await
             }
             Err(error) => Err(*error),
@@ -346,7 +348,8 @@ pub async fn recv(task: &Rc<Task>, a: &Args) -> Result<u64> {
 
 /// socketcall(2) of i386: the number of a call and its arguments in memory.
 pub async fn socketcall(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    let count = usize::try_from(a.uint(0)).ok().filter(|call| *call > 0).and_then(|call| SOCKETCALL_ARGS.get(call));
+    let count =
+        usize::try_from(a.uint(0)).ok().filter(|call| *call > 0).and_then(|call| SOCKETCALL_ARGS.get(call));
     let count = usize::from(*count.ok_or(Errno::EINVAL)?);
     let bytes = task.read_bytes(a.word(1), count * 4).await?;
     let mut raw = [0u64; 6];

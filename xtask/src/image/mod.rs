@@ -208,6 +208,14 @@ fn default_out(given: Option<PathBuf>, source: &Path) -> Result<PathBuf> {
     Ok(folder.join(format!("{name}.ext2")))
 }
 
+/// An image of a directory for one run; the next one takes its place.
+pub(crate) fn scratch(dir: &Path) -> Result<String> {
+    let folder = project::images();
+    fs::create_dir_all(&folder)?;
+    let image = from_directory(dir, Some(folder.join("scratch-root.ext2")), None)?;
+    Ok(image.to_string_lossy().into_owned())
+}
+
 fn from_directory(dir: &Path, out: Option<PathBuf>, size_mib: Option<u64>) -> Result<PathBuf> {
     if !dir.is_dir() {
         return Err(format!("{} is not a directory", dir.display()).into());

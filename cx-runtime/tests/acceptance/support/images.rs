@@ -21,27 +21,27 @@ pub(crate) fn named(name: &str) -> Image {
         return image.clone();
     }
     let full = if name.contains('-') { name.to_string() } else { format!("bookworm-i386-{name}") };
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in the repository");
-    let folder = std::env::var_os("CX_IMAGES").map_or_else(|| repository.join("target/images"), PathBuf::from);
-    let image = Image { file: folder.join(format!("{full}.ext2")), tree: folder.join(format!("{full}.root")) };
-    if !image.file.exists() || !image.tree.exists() {
-        build(repository, &full);
-    }
+    let file = match std::env::var_os("CX_IMAGES") {
+        Some(folder) => PathBuf::from(folder).join(format!("{full}.ext2")),
+        None => build(&full),
+    };
+    let image = Image { tree: file.with_extension("root"), file };
     assert!(image.file.exists() && image.tree.exists(), "{} and its tree are missing", image.file.display());
     found.insert(name.to_string(), image.clone());
     image
 }
 
-fn build(repository: &Path, name: &str) {
+/// `xtask image`: says where the image is, and builds it where it is missing or its recipe has changed.
+fn build(name: &str) -> PathBuf {
     let parts: Vec<&str> = name.splitn(3, '-').collect();
     let [suite, arch, preset] = parts[..] else { panic!("`{name}` is not SUITE-ARCH-PRESET") };
-    eprintln!("{name} is missing: building it");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in the repository");
     let mut command = Command::new(cargo);
-    command.current_dir(repository).stdin(Stdio::null()).stdout(Stdio::null());
-    // `xtask image` keeps an image with its recipe, so a second caller waits and then finds it.
+    command.current_dir(repository).stdin(Stdio::null()).stderr(Stdio::inherit());
     command.args(["run", "--quiet", "--package", "xtask", "--", "image", "--suite", suite, "--arch", arch]);
     command.args(["--preset", preset]);
-    let status = command.status().expect("cargo runs");
-    assert!(status.success(), "xtask image failed for {name}");
+    let output = command.output().expect("cargo runs");
+    assert!(output.status.success(), "xtask image failed for {name}");
+    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end())
 }

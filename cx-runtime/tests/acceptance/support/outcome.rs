@@ -21,8 +21,39 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Outcome {
     let stdout = reader(child.stdout.take());
     let stderr = reader(child.stderr.take());
     let status = wait(&mut child, limit);
-    let join = |handle: thread::JoinHandle<Vec<u8>>| handle.join().unwrap_or_default();
-    Outcome { stdout: join(stdout), stderr: join(stderr), status }
+    // The machine's own log goes to standard error too.
+    let stderr = lines_without(join(stderr), |line| line.starts_with(b"cx: "));
+    Outcome { stdout: join(stdout), stderr: without_job_pids(&stderr), status }
+}
+
+fn lines_without(text: Vec<u8>, unwanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    text.split_inclusive(|byte| *byte == b'\n').filter(|line| !unwanted(line)).collect::<Vec<_>>().concat()
+}
+
+/// bash tells of a killed job as `case: line 3:    17 Killed   command`: the number is nobody's doing.
+fn without_job_pids(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let told = line.windows(6).position(|word| word == b": line").and_then(|at| {
+            let start = at + 7 + line[at + 7..].iter().position(|byte| *byte == b':')? + 1;
+            let blank = line[start..].iter().take_while(|byte| **byte == b' ').count();
+            let digits = line[start + blank..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            (digits > 0).then_some((start, start + blank + digits))
+        });
+        match told {
+            Some((start, end)) => {
+                out.extend_from_slice(&line[..start]);
+                out.extend_from_slice(b" PID");
+                out.extend_from_slice(&line[end..]);
+            }
+            None => out.extend_from_slice(line),
+        }
+    }
+    out
+}
+
+fn join(handle: thread::JoinHandle<Vec<u8>>) -> Vec<u8> {
+    handle.join().unwrap_or_default()
 }
 
 fn reader(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {

@@ -59,10 +59,16 @@ fn a_full_pipe_takes_all_or_waits() {
         let (r, w) = new_pipe(&p, NONBLOCK).await;
         assert_eq!(p.call(crate::sys::fcntl::fcntl, &[w, F_SETPIPE_SZ as u64, 5000]).await, Ok(8192));
         assert_eq!(p.call(crate::sys::fcntl::fcntl, &[r, F_GETPIPE_SZ as u64]).await, Ok(8192));
-        assert_eq!(p.call(crate::sys::fcntl::fcntl, &[r, F_SETPIPE_SZ as u64, 1 << 21]).await, Err(Errno::EPERM));
+        assert_eq!(
+            p.call(crate::sys::fcntl::fcntl, &[r, F_SETPIPE_SZ as u64, 1 << 21]).await,
+            Err(Errno::EPERM)
+        );
         assert_eq!(p.write(w, &[1; 10000]).await, Ok(8192));
         assert_eq!(p.write(w, &[1; 1]).await, Err(Errno::EAGAIN));
-        assert_eq!(p.call(crate::sys::fcntl::fcntl, &[w, F_SETPIPE_SZ as u64, 4096]).await, Err(Errno::EBUSY));
+        assert_eq!(
+            p.call(crate::sys::fcntl::fcntl, &[w, F_SETPIPE_SZ as u64, 4096]).await,
+            Err(Errno::EBUSY)
+        );
         assert_eq!(p.read(r, 4000).await.unwrap().len(), 4000);
         // Less than PIPE_BUF is free: no part of a small write goes in.
         assert_eq!(p.poll(w, OUT, 0).await, 0);
@@ -119,10 +125,12 @@ fn signals_end_waits() {
         // epoll_wait is never restarted, poll parks itself.
         let epoll = p.call(epoll_create1, &[0]).await.unwrap();
         let events = p.room(120);
-        let (result, ()) = futures::join!(async { p.call(epoll_wait, &[epoll, events, 10, u64::MAX]).await }, alarm());
+        let (result, ()) =
+            futures::join!(async { p.call(epoll_wait, &[epoll, events, 10, u64::MAX]).await }, alarm());
         assert_eq!(result, Err(Errno::EINTR));
         assert!(p.take_signal(Signal::ALRM));
-        let (result, ()) = futures::join!(async { p.call(crate::sys::poll::poll, &[0, 0, 100]).await }, alarm());
+        let (result, ()) =
+            futures::join!(async { p.call(crate::sys::poll::poll, &[0, 0, 100]).await }, alarm());
         assert_eq!(result, Err(Errno::ERESTART_RESTARTBLOCK));
         assert!(p.take_signal(Signal::ALRM));
         assert!(p.task.restart.take().is_some());
@@ -215,7 +223,9 @@ fn epoll_levels_edges_and_shots() {
         let (level, level_w) = new_pipe(&p, 0).await;
         let (edge, edge_w) = new_pipe(&p, 0).await;
         let (once, once_w) = new_pipe(&p, 0).await;
-        for (fd, mode) in [(level, EpollEvents::empty()), (edge, EpollEvents::ET), (once, EpollEvents::ONESHOT)] {
+        for (fd, mode) in
+            [(level, EpollEvents::empty()), (edge, EpollEvents::ET), (once, EpollEvents::ONESHOT)]
+        {
             control(&p, epoll, EPOLL_CTL_ADD, fd, EpollEvents::IN | mode).await.unwrap();
         }
         assert_eq!(control(&p, epoll, EPOLL_CTL_ADD, level, EpollEvents::IN).await, Err(Errno::EEXIST));
@@ -281,9 +291,18 @@ fn epoll_is_fair_and_nests() {
         for i in 1..5 {
             control(&p, epolls[i], EPOLL_CTL_ADD, epolls[i - 1], EpollEvents::IN).await.unwrap();
         }
-        assert_eq!(control(&p, epolls[5], EPOLL_CTL_ADD, epolls[4], EpollEvents::IN).await, Err(Errno::ELOOP));
-        assert_eq!(control(&p, epolls[0], EPOLL_CTL_ADD, epolls[1], EpollEvents::IN).await, Err(Errno::ELOOP));
-        assert_eq!(control(&p, epolls[0], EPOLL_CTL_ADD, epolls[0], EpollEvents::IN).await, Err(Errno::EINVAL));
+        assert_eq!(
+            control(&p, epolls[5], EPOLL_CTL_ADD, epolls[4], EpollEvents::IN).await,
+            Err(Errno::ELOOP)
+        );
+        assert_eq!(
+            control(&p, epolls[0], EPOLL_CTL_ADD, epolls[1], EpollEvents::IN).await,
+            Err(Errno::ELOOP)
+        );
+        assert_eq!(
+            control(&p, epolls[0], EPOLL_CTL_ADD, epolls[0], EpollEvents::IN).await,
+            Err(Errno::EINVAL)
+        );
         assert_eq!(found(&p, epolls[4], 9).await, [(epolls[3], E_IN)]);
         assert_eq!(p.poll(epolls[4], IN, 0).await, IN);
         for r in pipes {

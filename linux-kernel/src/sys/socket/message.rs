@@ -386,7 +386,11 @@ mod tests {
         for (arch, room, data, written, truncated) in cases {
             let mut writer = ControlWriter::new(arch, room);
             writer.push(SOL_SOCKET, SCM_RIGHTS, &[1; 8][..data]);
-            assert_eq!((writer.bytes.len(), writer.truncated), (written, truncated), "{arch:?} {room} {data}");
+            assert_eq!(
+                (writer.bytes.len(), writer.truncated),
+                (written, truncated),
+                "{arch:?} {room} {data}"
+            );
         }
     }
 
