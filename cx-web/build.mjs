@@ -5,7 +5,7 @@
 // CARGO names another cargo, CARGO_TARGET_DIR another target directory, as usual.
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -14,8 +14,10 @@ import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const workspace = dirname(here);
-const dist = join(here, "dist");
-const glue = join(here, "build");
+const finished = join(here, "dist");
+// Built aside, and put in place when it is whole: who runs the bundle meanwhile is not disturbed.
+const dist = join(here, "build", `dist-${process.pid}`);
+const glue = join(here, "build", `glue-${process.pid}`);
 
 const { values: options } = parseArgs({
   options: {
@@ -102,7 +104,9 @@ function compress() {
   }
 }
 
-rmSync(dist, { recursive: true, force: true });
 buildEngine();
 await bundle();
 compress();
+rmSync(finished, { recursive: true, force: true });
+renameSync(dist, finished);
+rmSync(glue, { recursive: true, force: true });

@@ -278,12 +278,7 @@ impl Machine {
         let kernel = &self.0.kernel;
         let pool = kernel.pool.stats();
         let cached = self.0.cache.stats();
-        let mut faults = (0, 0);
-        for process in kernel.processes() {
-            let (own, children) = (process.usage(), process.usage_children.get());
-            faults.0 += own.minor_faults + children.minor_faults;
-            faults.1 += own.major_faults + children.major_faults;
-        }
+        let faults = kernel.faults.get();
         Stats {
             instructions: kernel.retired.get(),
             syscalls: kernel.syscalls.get(),

@@ -10,7 +10,7 @@ pub struct Stats {
     pub instructions: u64,
     /// System calls.
     pub syscalls: u64,
-    /// Page faults served from memory, of the processes that are there.
+    /// Page faults served from memory.
     pub minor_faults: u64,
     /// Page faults that waited for a device.
     pub major_faults: u64,

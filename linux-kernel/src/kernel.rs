@@ -104,6 +104,8 @@ pub struct Kernel {
     pub retired: Cell<u64>,
     /// System calls made so far.
     pub syscalls: Cell<u64>,
+    /// Page faults so far: served from memory, and after waiting for a device.
+    pub faults: Cell<(u64, u64)>,
     host: Box<dyn Host>,
     executor: Executor,
     engine: RefCell<Box<dyn ExecEngine>>,
@@ -166,6 +168,7 @@ impl Kernel {
             unix_names: UnixNames::default(),
             retired: Cell::new(0),
             syscalls: Cell::new(0),
+            faults: Cell::default(),
             host,
             executor: Executor::default(),
             engine: RefCell::new(engine),

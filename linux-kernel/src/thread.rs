@@ -89,8 +89,10 @@ async fn page_fault(task: &Rc<Task>, fault: MemFault) {
     let mut usage = task.usage.get();
     if major {
         usage.major_faults += 1;
+        task.kernel.faults.update(|(minor, major)| (minor, major + 1));
     } else {
         usage.minor_faults += 1;
+        task.kernel.faults.update(|(minor, major)| (minor + 1, major));
     }
     task.usage.set(usage);
     // Not interruptible: the instruction starts again whatever comes, as on real hardware.

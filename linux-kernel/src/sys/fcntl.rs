@@ -67,7 +67,7 @@ async fn record_lock(task: &Rc<Task>, file: &Rc<OpenFile>, command: u32, addr: u
     let (start, end) = match lock.len {
         0 => (start, None),
         len if len > 0 => (start, Some(start.checked_add(len).ok_or(Errno::EOVERFLOW)?)),
-        len => (start + len, Some(start)),
+        len => (start.checked_add(len).ok_or(Errno::EINVAL)?, Some(start)),
     };
     let start = u64::try_from(start).map_err(|_| Errno::EINVAL)?;
     let end = end.map_or(u64::MAX, |end| end as u64);

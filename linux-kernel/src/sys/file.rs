@@ -46,6 +46,9 @@ async fn read_vectors(
     if !file.readable() {
         return Err(Errno::EBADF);
     }
+    if position.is_none() && vectors.len() > 1 {
+        return scatter_stream(task, file, vectors).await;
+    }
     let mm = task.mm();
     let mut done = 0;
     let mut buf = Vec::new();
@@ -75,6 +78,21 @@ async fn read_vectors(
         read_one(task, file, position, &mut []).await?;
     }
     Ok(done)
+}
+
+/// A stream is read once, so that a message is not cut at the end of the first buffer.
+async fn scatter_stream(task: &Rc<Task>, file: &Rc<OpenFile>, vectors: &[(u64, u64)]) -> Result<u64> {
+    let total: u64 = vectors.iter().fold(0, |sum, (_, len)| sum.saturating_add(*len));
+    let mut buf = vec![0; total.min(CHUNK as u64) as usize];
+    let got = read_one(task, file, None, &mut buf).await?;
+    let mm = task.mm();
+    let mut rest = &buf[..got];
+    for (base, len) in vectors {
+        let (part, after) = rest.split_at(rest.len().min(*len as usize));
+        mm.write(*base, part).await?;
+        rest = after;
+    }
+    Ok(got as u64)
 }
 
 async fn write_vectors(

@@ -117,6 +117,23 @@ fn notify(task: &Task, parent: &Path, name: &[u8], mask: u32, file_type: FileTyp
     task.kernel.inotify.notify(inode.device(), inode.attributes().ino, mask | is_dir, name);
 }
 
+/// Both halves of a rename carry one cookie (inotify(7)).
+fn notify_renamed(task: &Task, from: (&Path, &[u8]), to: (&Path, &[u8]), moved: &Path, kind: FileType) {
+    use linux_abi::inotify::InotifyMask;
+    let table = &task.kernel.inotify;
+    if table.is_empty() {
+        return;
+    }
+    let is_dir = if kind == FileType::Directory { InotifyMask::ISDIR.bits() } else { 0 };
+    let cookie = table.next_cookie();
+    for ((parent, name), mask) in [(from, InotifyMask::MOVED_FROM), (to, InotifyMask::MOVED_TO)] {
+        let inode = parent.inode();
+        table.notify_with_cookie(inode.device(), inode.attributes().ino, mask.bits() | is_dir, name, cookie);
+    }
+    let inode = moved.inode();
+    table.notify(inode.device(), inode.attributes().ino, InotifyMask::MOVE_SELF.bits(), b"");
+}
+
 /// Behaviour of an opened inode.
 async fn ops_of(task: &Rc<Task>, path: &Path, flags: u32) -> Result<Rc<dyn FileOps>> {
     let inode = path.inode();
@@ -453,8 +470,7 @@ async fn rename_at(task: &Rc<Task>, from: (Fd, u64), to: (Fd, u64), flags: u32) 
     let (a, b) = ((&source.parent, &source.name[..]), (&target.parent, &target.name[..]));
     task.kernel.namespace.rename(a, b, mode, now).await?;
     let kind = moved.inode().attributes().file_type;
-    notify(task, a.0, a.1, linux_abi::inotify::InotifyMask::MOVED_FROM.bits(), kind);
-    notify(task, b.0, b.1, linux_abi::inotify::InotifyMask::MOVED_TO.bits(), kind);
+    notify_renamed(task, a, b, &moved, kind);
     Ok(0)
 }
 
