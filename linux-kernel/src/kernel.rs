@@ -132,6 +132,22 @@ impl fmt::Debug for Kernel {
     }
 }
 
+/// `RLIMIT_CPU` (setrlimit(2)): SIGXCPU at the soft limit and each second after it, SIGKILL at the hard one.
+fn enforce_cpu_limit(process: &Rc<Process>, just_used: u64) {
+    use crate::signal::{Signal, send};
+    const SECOND: u64 = 1_000_000_000;
+    let (soft, hard) = process.limits.borrow()[linux_abi::resource::RLIMIT_CPU as usize];
+    if soft == u64::MAX && hard == u64::MAX {
+        return;
+    }
+    let used = process.usage().user;
+    if used / SECOND >= hard {
+        send::to_process(process, Signal::KILL, send::Origin::Kernel);
+    } else if used / SECOND >= soft && used / SECOND > used.saturating_sub(just_used) / SECOND {
+        send::to_process(process, Signal::XCPU, send::Origin::Kernel);
+    }
+}
+
 impl Kernel {
     /// A kernel whose root directory is `root_fs`. Mount the rest with [`Kernel::mount`].
     pub fn new(
@@ -198,6 +214,7 @@ impl Kernel {
             usage.user += passed;
             task.usage.set(usage);
             task.process.timers.charge(&task.process, passed);
+            enforce_cpu_limit(&task.process, passed);
         }
         self.clock.advance(now);
         self.executor.run_one();
@@ -279,7 +296,7 @@ impl Kernel {
 
     /// A fresh thread or process id.
     pub(crate) fn allocate_pid(&self) -> Result<Pid> {
-        const PID_MAX: Pid = 32768;
+        const PID_MAX: Pid = crate::fs::proc::PID_MAX;
         for _ in 0..PID_MAX {
             let pid = self.next_pid.get();
             self.next_pid.set(if pid + 1 >= PID_MAX { 300 } else { pid + 1 });

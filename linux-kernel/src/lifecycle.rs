@@ -78,6 +78,7 @@ fn new_process(kernel: &Rc<Kernel>, pid: Pid, parent: Weak<Process>, session: Rc
         limits: RefCell::new(default_limits()),
         started: kernel.clock.monotonic(),
         subreaper: Cell::new(false),
+        adopted: Cell::new(false),
         dumpable: Cell::new(1),
         execed: Cell::new(false),
         timers: crate::timers::ProcessTimers::default(),
@@ -396,6 +397,8 @@ fn exit_process(task: &Rc<Task>, process: &Rc<Process>) {
         for child in children {
             let orphaned_before = group_is_orphaned(&child);
             *child.parent.borrow_mut() = heir.as_ref().map_or_else(Weak::new, Rc::downgrade);
+            child.adopted.set(true);
+            child.exit_signal.set(Signal::CHLD.number());
             for thread in child.threads.borrow().iter() {
                 if let Some(signal) = Signal::new(thread.parent_death_signal.get()) {
                     send::to_task(thread, signal, Origin::Kernel);

@@ -153,6 +153,8 @@ pub struct Process {
     pub started: Monotonic,
     /// `PR_SET_CHILD_SUBREAPER`.
     pub subreaper: Cell<bool>,
+    /// Its parent is not the one that made it.
+    pub adopted: Cell<bool>,
     /// `PR_SET_DUMPABLE`.
     pub dumpable: Cell<u32>,
     /// Has called execve since its fork (setpgid(2) `EACCES`).

@@ -60,6 +60,9 @@ export class MachineHost {
   #runs = new Map();
   #console;
   #pump;
+  /** Rejects when the machine is closed: what waits for it waits no longer. @type {Promise<never>} */
+  #closed;
+  #close = (/** @type {Error} */ _error) => {};
   #tell;
   #target;
 
@@ -71,6 +74,8 @@ export class MachineHost {
   constructor(target, tell, failed) {
     this.#target = target;
     this.#tell = tell;
+    this.#closed = new Promise((_, reject) => (this.#close = reject));
+    this.#closed.catch(() => {});
     this.#pump = new Pump({
       run: (until) => this.#machine.run(until),
       flush: () => this.#flush(),
@@ -161,7 +166,7 @@ export class MachineHost {
     entry.process.write_stdin(bytes);
     this.#pump.schedule();
     while (entry.process.stdin_backlog() > STDIN_WINDOW && this.#runs.has(run)) {
-      await new Promise((resolve) => entry.writers.push(() => resolve(undefined)));
+      await Promise.race([new Promise((resolve) => entry.writers.push(() => resolve(undefined))), this.#closed]);
     }
   }
 
@@ -260,6 +265,8 @@ export class MachineHost {
     if (!this.#machine) return;
     const machine = this.#machine;
     this.#machine = null;
+    this.#close(new CxError("EDELETED", "the machine was deleted"));
+    for (const run of this.#runs.keys()) this.#tell(run, "ended");
     await machine.stop();
   }
 
@@ -271,7 +278,7 @@ export class MachineHost {
   async #during(operation) {
     this.#pump.schedule();
     try {
-      return await operation;
+      return await Promise.race([operation, this.#closed]);
     } finally {
       this.#pump.schedule();
     }

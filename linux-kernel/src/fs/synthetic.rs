@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use vfs::namespace::Path;
-use vfs::{Attributes, DirEntry, FileSystem, FileType, FsStat, Inode, SetAttributes, Timestamp};
+use vfs::{Attributes, DirEntry, FileSystem, FileType, FsStat, Inode, NewNode, SetAttributes, Timestamp};
 
 /// Where a synthetic inode lives.
 #[derive(Clone, Copy, Debug)]
@@ -291,6 +291,15 @@ impl Inode for ListDirectory {
 
     async fn lookup(&self, name: &[u8]) -> Result<Rc<dyn Inode>> {
         self.entries.get(name)
+    }
+
+    /// Nothing can be made here. procfs does not even have the name; sysfs has it, and refuses (open(2), mkdir(2)).
+    async fn create(&self, _name: &[u8], node: &NewNode<'_>) -> Result<Rc<dyn Inode>> {
+        Err(match node.file_type {
+            _ if self.place.device == super::proc::DEVICE => Errno::ENOENT,
+            FileType::Regular => Errno::EACCES,
+            _ => Errno::EPERM,
+        })
     }
 
     async fn readdir(&self, from: u64, sink: &mut dyn FnMut(DirEntry) -> bool) -> Result<()> {

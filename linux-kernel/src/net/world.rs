@@ -86,6 +86,7 @@ impl World {
             limits: RefCell::new(limits),
             started: kernel.clock.monotonic(),
             subreaper: Cell::new(false),
+            adopted: Cell::new(false),
             dumpable: Cell::new(1),
             execed: Cell::new(false),
             timers: crate::timers::ProcessTimers::default(),

@@ -70,7 +70,10 @@ pub fn group_is_orphaned(process: &Process) -> bool {
     let session = process.session.borrow().id;
     !process.kernel.group(process.group.get()).iter().any(|member| {
         member.parent.borrow().upgrade().is_some_and(|parent| {
-            parent.group.get() != process.group.get() && parent.session.borrow().id == session && !member.zombie.get()
+            // Process 1 adopts orphans but knows nothing of their jobs, even where it is a shell with jobs of its own.
+            let adopted = member.adopted.get() && parent.pid == 1;
+            let elsewhere = parent.group.get() != process.group.get() && parent.session.borrow().id == session;
+            elsewhere && !adopted && !member.zombie.get()
         })
     })
 }
@@ -198,17 +201,20 @@ fn take_default_action(task: &Rc<Task>, signal: Signal, info: &SigInfo) {
         }
         DefaultAction::Terminate => kill_process(process, WaitStatus::Killed { signal: number, core: false }),
         DefaultAction::Core => {
-            let cpu = task.cpu.borrow();
-            let about = match info.fields {
-                SigFields::Fault { addr } if info.code > 0 => format!(", address {addr:#x}"),
-                _ => String::new(),
-            };
-            process.kernel.log(&format!(
-                "{}[{}]: {signal:?} at {:#x}{about}",
-                String::from_utf8_lossy(&task.comm.borrow()),
-                task.tid,
-                cpu.rip
-            ));
+            // A signal that a program sent tells nothing about the place it arrived at.
+            if info.code > 0 {
+                let cpu = task.cpu.borrow();
+                let about = match info.fields {
+                    SigFields::Fault { addr } => format!(", address {addr:#x}"),
+                    _ => String::new(),
+                };
+                process.kernel.log(&format!(
+                    "{}[{}]: {signal:?} at {:#x}{about}",
+                    String::from_utf8_lossy(&task.comm.borrow()),
+                    task.tid,
+                    cpu.rip
+                ));
+            }
             // A core is reported as dumped only where RLIMIT_CORE would let one be written.
             let core = process.limit(linux_abi::resource::RLIMIT_CORE as usize) > 0;
             kill_process(process, WaitStatus::Killed { signal: number, core });

@@ -23,11 +23,13 @@ use vfs::{FileType, Inode};
 
 /// `uname -r`.
 pub const RELEASE: &str = "6.1.0-cx";
+/// `kernel.pid_max`, as a 64-bit kernel has it.
+pub const PID_MAX: crate::task::Pid = 4_194_304;
 /// `uname -v`.
 pub const VERSION: &str = "#1 SMP PREEMPT_DYNAMIC cx 0.1";
 
 /// `st_dev` of `/proc`.
-const DEVICE: u64 = 0x15;
+pub(super) const DEVICE: u64 = 0x15;
 /// Inode numbers below this are those of the fixed tree; a process's begin at its id shifted by [`PID_SHIFT`].
 const PID_SHIFT: u32 = 24;
 /// Processes are listed after the fixed names.

@@ -8,7 +8,7 @@ use crate::tty::pty::PTY_MAX;
 use async_trait::async_trait;
 use linux_abi::Errno;
 use linux_abi::capability::CAP_LAST_CAP;
-use linux_abi::limits::{MAX_MAP_COUNT, NGROUPS_MAX, PID_MAX_DEFAULT, PIPE_MAX_SIZE};
+use linux_abi::limits::{MAX_MAP_COUNT, NGROUPS_MAX, PIPE_MAX_SIZE};
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
@@ -136,7 +136,7 @@ pub(super) fn add(tree: &Tree, kernel: &Rc<Kernel>) {
         ("fs/pipe-max-size", PIPE_MAX_SIZE.to_string()),
         ("kernel/cap_last_cap", CAP_LAST_CAP.to_string()),
         ("kernel/ngroups_max", NGROUPS_MAX.to_string()),
-        ("kernel/pid_max", PID_MAX_DEFAULT.to_string()),
+        ("kernel/pid_max", super::PID_MAX.to_string()),
         ("kernel/pty/max", PTY_MAX.to_string()),
         ("kernel/random/boot_id", uuid(kernel)),
         ("vm/max_map_count", MAX_MAP_COUNT.to_string()),
