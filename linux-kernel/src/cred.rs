@@ -17,6 +17,20 @@ pub struct Cred {
     pub fsgid: u32,
     /// Supplementary groups.
     pub groups: Rc<[u32]>,
+    /// Capabilities (capabilities(7)): bit n is capability n.
+    pub permitted: u64,
+    pub effective: u64,
+    pub inheritable: u64,
+}
+
+/// Every capability there is, up to CAP_CHECKPOINT_RESTORE.
+pub const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
+
+/// `PR_SET_KEEPCAPS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepCaps {
+    Yes,
+    No,
 }
 
 /// What a check asks for; the bits of access(2).
@@ -43,12 +57,35 @@ impl Cred {
             sgid: gid,
             fsgid: gid,
             groups: Rc::from([]),
+            permitted: if uid == 0 { ALL_CAPABILITIES } else { 0 },
+            effective: if uid == 0 { ALL_CAPABILITIES } else { 0 },
+            inheritable: 0,
         }
     }
 
-    /// Holds every capability in effect. We have no finer grain: root has all, others none.
+    /// May do what needs a capability. Which one is not told apart: any in effect will do.
     pub fn privileged(&self) -> bool {
-        self.euid == 0
+        self.effective != 0
+    }
+
+    /// What a change of user ids does to the capabilities (capabilities(7), "Effect of user ID changes").
+    pub(crate) fn adjust_capabilities(&mut self, old: &Cred, keep: KeepCaps) {
+        let any_root = |c: &Cred| [c.uid, c.euid, c.suid].contains(&0);
+        if any_root(old) && !any_root(self) && keep == KeepCaps::No {
+            (self.permitted, self.effective) = (0, 0);
+        }
+        if old.euid == 0 && self.euid != 0 {
+            self.effective = 0;
+        } else if old.euid != 0 && self.euid == 0 {
+            self.effective = self.permitted;
+        }
+    }
+
+    /// What execve leaves: root has all of them, everybody else none, since we know no capabilities of files.
+    pub(crate) fn reset_capabilities_for_exec(&mut self) {
+        let root = self.uid == 0 || self.euid == 0;
+        self.permitted = if root { ALL_CAPABILITIES } else { 0 };
+        self.effective = if self.euid == 0 { ALL_CAPABILITIES } else { 0 };
     }
 
     /// Whether a group id is one of ours, for file access.

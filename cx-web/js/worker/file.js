@@ -16,8 +16,10 @@ export class FileFetcher {
   }
 
   async head() {
-    const { size, mtimeMs } = await (await this.#open()).stat();
-    return { size, validator: `${size}-${mtimeMs}` };
+    return this.activity.during(async () => {
+      const { size, mtimeMs } = await (await this.#open()).stat();
+      return { size, validator: `${size}-${mtimeMs}` };
+    });
   }
 
   /**

@@ -115,10 +115,10 @@ const endpoint = new Endpoint(thread ?? windowPort(), {
   openSplit: async (/** @type {string} */ url) => add({ block: await engine.BlockHandle.split(new SplitFetcher(url, activity)) }),
   openStore: async (/** @type {string} */ name) => {
     const inBrowser = typeof indexedDB !== "undefined";
-    return add({ store: inBrowser ? await IdbStore.open(name, activity) : new MemoryStore() });
+    return add({ store: inBrowser ? await IdbStore.open(name, activity) : new MemoryStore(activity) });
   },
   openOverlay: async (/** @type {number} */ base, /** @type {number | null} */ store) => {
-    const entry = store === null ? /** @type {Entry} */ ({ store: new MemoryStore(), users: 0 }) : device(store);
+    const entry = store === null ? /** @type {Entry} */ ({ store: new MemoryStore(activity), users: 0 }) : device(store);
     if (entry.tree || entry.overlay) throw new CxError("EMOUNT", "that store is in use already; an overlay needs one of its own");
     // What was read is worth keeping only where it outlives the page.
     const keepReads = !(entry.store instanceof MemoryStore);

@@ -6,41 +6,50 @@ export class MemoryStore {
   /** @type {Map<string, Uint8Array>} */
   #meta = new Map();
 
-  /** @param {number} index */
-  async get(index) {
-    return this.#blocks.get(index);
+  /** @param {import("./activity.js").Activity} activity */
+  constructor(activity) {
+    this.activity = activity;
   }
 
-  async indices() {
-    return Float64Array.from(this.#blocks.keys());
+  /** @param {number} index */
+  get(index) {
+    return this.activity.during(async () => this.#blocks.get(index));
+  }
+
+  indices() {
+    return this.activity.during(async () => Float64Array.from(this.#blocks.keys()));
   }
 
   /**
    * @param {number[]} indices
    * @param {Uint8Array[]} blocks
    */
-  async putMany(indices, blocks) {
-    indices.forEach((index, at) => this.#blocks.set(index, blocks[at]));
+  putMany(indices, blocks) {
+    return this.activity.during(async () => indices.forEach((index, at) => this.#blocks.set(index, blocks[at])));
   }
 
   /** @param {string} key */
-  async getMeta(key) {
-    return this.#meta.get(key);
+  getMeta(key) {
+    return this.activity.during(async () => this.#meta.get(key));
   }
 
   /**
    * @param {string} key
    * @param {Uint8Array} value
    */
-  async putMeta(key, value) {
-    this.#meta.set(key, value);
+  putMeta(key, value) {
+    return this.activity.during(async () => void this.#meta.set(key, value));
   }
 
-  async flush() {}
+  flush() {
+    return this.activity.during(async () => {});
+  }
 
-  async clear() {
-    this.#blocks.clear();
-    this.#meta.clear();
+  clear() {
+    return this.activity.during(async () => {
+      this.#blocks.clear();
+      this.#meta.clear();
+    });
   }
 
   close() {}

@@ -122,6 +122,7 @@ fn credentials_after(task: &Task, cred: &Rc<Cred>, file: &Path) -> Cred {
     }
     (new.suid, new.fsuid) = (new.euid, new.euid);
     (new.sgid, new.fsgid) = (new.egid, new.egid);
+    new.reset_capabilities_for_exec();
     new
 }
 
@@ -152,6 +153,7 @@ async fn install(task: &Rc<Task>, program: elf::Program, sp: u64, cred: Cred, co
     let actions = Rc::new(task.actions().after_exec());
     *task.actions.borrow_mut() = actions;
     task.alt_stack.set(AltStack::DISABLED);
+    task.keep_caps.set(false);
     task.robust_list.set(0);
     task.restart.set(None);
     // A table shared with CLONE_FILES becomes our own.

@@ -1,5 +1,6 @@
 //! Calls on the machine: names, memory figures, random bytes, prctl, capabilities.
 
+use crate::cred::ALL_CAPABILITIES;
 use crate::file::Result;
 use crate::fs::proc::{RELEASE, VERSION};
 use crate::sys::Args;
@@ -228,23 +229,36 @@ pub async fn capget(task: &Rc<Task>, a: &Args) -> Result<u64> {
     if a.word(1) == 0 {
         return Ok(0);
     }
-    let full = if target.cred().privileged() { (1u64 << (LAST_CAP + 1)) - 1 } else { 0 };
+    let cred = target.cred();
     for i in 0..words {
-        let word = (full >> (32 * i)) as u32;
-        task.put(a.word(1) + 12 * i as u64, &[word, word, 0u32]).await?;
+        let word = |set: u64| (set >> (32 * i)) as u32;
+        let sets = [word(cred.effective), word(cred.permitted), word(cred.inheritable)];
+        task.put(a.word(1) + 12 * i as u64, &sets).await?;
     }
     Ok(0)
 }
 
 pub async fn capset(task: &Rc<Task>, a: &Args) -> Result<u64> {
     let words = cap_words(task, a.word(0)).await?;
-    let mut any = 0u32;
-    for i in 0..words {
-        let [effective, permitted, _] = task.get::<[u32; 3]>(a.word(1) + 12 * i as u64).await?;
-        any |= effective | permitted;
+    let pid: i32 = task.get(a.word(0) + 4).await?;
+    if pid != 0 && pid != task.tid {
+        return Err(Errno::EPERM);
     }
-    // Root may drop what we do not track one by one; others hold nothing and can ask for nothing.
-    if any != 0 && !task.cred().privileged() { Err(Errno::EPERM) } else { Ok(0) }
+    let mut sets = [0u64; 3];
+    for i in 0..words {
+        let part = task.get::<[u32; 3]>(a.word(1) + 12 * i as u64).await?;
+        sets.iter_mut().zip(part).for_each(|(set, word)| *set |= u64::from(word) << (32 * i));
+    }
+    let [effective, permitted, inheritable] = sets.map(|set| set & ALL_CAPABILITIES);
+    let mut cred = (*task.cred()).clone();
+    // Nobody gains a permitted capability, nor uses one that is not permitted (capset(2)).
+    let gains = permitted & !cred.permitted != 0 || effective & !permitted != 0;
+    if gains || inheritable & !(cred.inheritable | cred.permitted) != 0 {
+        return Err(Errno::EPERM);
+    }
+    (cred.effective, cred.permitted, cred.inheritable) = (effective, permitted, inheritable);
+    *task.cred.borrow_mut() = Rc::new(cred);
+    Ok(0)
 }
 
 pub async fn personality(task: &Rc<Task>, a: &Args) -> Result<u64> {

@@ -398,8 +398,8 @@ calls! {
         Mount, "tmpfs, proc, sysfs, devpts, devtmpfs; no bind mounts" => path::mount(t, a).await;
         Umount | Umount2, "no lazy or forced unmount" => path::umount(t, a).await;
         Prctl, "no seccomp, no speculation control, no memory map edits" => misc::prctl(t, a).await;
-        Capget, "root has all capabilities, others none" => misc::capget(t, a).await;
-        Capset, "checked, without effect" => misc::capset(t, a).await;
+        Capget, "no capabilities of files" => misc::capget(t, a).await;
+        Capset, "any capability in effect allows what any of them would" => misc::capset(t, a).await;
         Syslog, "an empty log" => misc::syslog(t, a).await;
         MemfdCreate, "no sealing, no huge pages" => misc::memfd_create(t, a).await;
         Rseq, "refused: programs do without" => Err(Errno::ENOSYS);

@@ -1,6 +1,6 @@
 //! Calls on processes and threads: clone, exec, exit, wait, ids, groups, limits, scheduling.
 
-use crate::cred::Cred;
+use crate::cred::{Cred, KeepCaps};
 use crate::file::Result;
 use crate::lifecycle::{self, CloneRequest};
 use crate::sys::{Args, NSEC, TimeWidth};
@@ -400,8 +400,10 @@ pub async fn get_robust_list(task: &Rc<Task>, a: &Args) -> Result<u64> {
 // Credentials. An all-ones id leaves a value alone; unprivileged processes may only shuffle what they have.
 
 fn update(task: &Task, change: impl FnOnce(&mut Cred) -> Result<()>) -> Result<u64> {
-    let mut cred = (*task.cred()).clone();
+    let old = task.cred();
+    let mut cred = (*old).clone();
     change(&mut cred)?;
+    cred.adjust_capabilities(&old, if task.keep_caps.get() { KeepCaps::Yes } else { KeepCaps::No });
     *task.cred.borrow_mut() = Rc::new(cred);
     Ok(0)
 }
