@@ -1,9 +1,10 @@
 //! The command `cx` as scripts use it: streams, exit statuses, images, overlays.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 mod program;
 
@@ -86,9 +87,12 @@ fn a_reader_that_goes_away_ends_the_guest() {
     let mut byte = [0];
     stdout.read_exact(&mut byte).expect("echoed while the stream is open");
     drop(stdout);
-    // The program may be gone after the first of these.
-    let _ = stdin.write_all(b"y");
+    // The first write finds out; the one after it meets a broken pipe. Closing the stream bounds the wait.
+    stdin.write_all(b"y").expect("written");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    // It may be gone already.
     let _ = stdin.write_all(b"z");
+    drop(stdin);
     assert_eq!(child.wait().expect("it ends").code(), Some(128 + 13));
 }
 
@@ -166,6 +170,63 @@ fn writes_go_where_they_are_told() {
     // Another base under the same overlay is refused.
     let output = cx(&["run", "--image", &name, "--overlay", &overlay_name, "--", "hello"], b"");
     assert_eq!(output.status.code(), Some(125), "{}", text(&output.stderr));
+}
+
+/// Serves one file: HEAD, and GET of one range, on connections that stay open. Gives the address.
+fn serve(content: Vec<u8>, validator: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}/image", listener.local_addr().expect("bound"));
+    let content = Arc::new(content);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let content = content.clone();
+            std::thread::spawn(move || {
+                // A client that goes away ends its connection only.
+                let _ = answer(&stream.expect("accepted"), &content, validator);
+            });
+        }
+    });
+    address
+}
+
+fn answer(mut stream: &TcpStream, content: &[u8], validator: &str) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut request = String::new();
+        while !request.ends_with("\r\n\r\n") {
+            if reader.read_line(&mut request)? == 0 {
+                return Ok(());
+            }
+        }
+        let range = request.lines().find_map(|line| line.strip_prefix("range: bytes=")?.split_once('-'));
+        let range = range.map(|(first, last)| first.parse().unwrap_or(0)..=last.parse().unwrap_or(0));
+        let (status, body) = match range {
+            Some(range) => ("206 Partial Content", &content[range]),
+            None => ("200 OK", content),
+        };
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-length: {length}\r\naccept-ranges: bytes\r\n{validator}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes())?;
+        if !request.starts_with("HEAD") {
+            stream.write_all(body)?;
+        }
+    }
+}
+
+#[test]
+fn an_image_comes_over_http() {
+    let content = std::fs::read(image("http")).expect("the image");
+    let address = serve(content.clone(), "etag: \"1\"");
+    let output = cx(&["run", "--image", &address, "--", "hello"], b"");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(7), "error\n".into()));
+    let output = cx(&["run", "--image", &address, "--write", "--", "hello"], b"");
+    assert_eq!(output.status.code(), Some(125));
+    let nameless = serve(content, "x-nothing: 1");
+    let output = cx(&["run", "--image", &nameless, "--", "hello"], b"");
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("ETag"), "{}", text(&output.stderr));
 }
 
 #[test]

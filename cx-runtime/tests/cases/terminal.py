@@ -53,20 +53,15 @@ else:
     pid, master = start(command)
     show(collect(master, prompt))
     for line in sys.argv[3:]:
-        # ^X is the control character X; a line that ends in a backslash is not ended by return.
+        # ^X is the control character X. A line that ends in a backslash is not ended by return; one that ends in @
+        # is, but no prompt is waited for.
         data = line.encode()
-        for letter in b"CDZUWHAEKL\\":
+        for letter in b"CDZUWHAEKL":
             data = data.replace(b"^" + bytes([letter]), bytes([letter & 31]))
-        pause = data.startswith(b"@")
-        if pause:
-            time.sleep(0.5)
-            data = data[1:]
-        if data.endswith(b"\\"):
-            data = data[:-1]
-        else:
-            data += b"\r"
-        os.write(master, data)
-        show(collect(master, prompt))
+        waits = not data.endswith(b"@")
+        data = data[:-1] if data[-1:] in (b"@", b"\\") else data + b"\r"
+        os.write(master, data if waits else data + b"\r")
+        show(collect(master, prompt if waits else None, 20.0 if waits else 0.7))
     os.write(master, b"\x04")
     show(collect(master))
     print("status", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
