@@ -15,7 +15,7 @@ use core::fmt;
 
 /// Steps from block to block in order before a reader counts as sequential. Programs that start touch a few
 /// neighbours of many files, and what is fetched ahead of those is mostly not wanted.
-const PATIENCE: u32 = 8;
+const PATIENCE: u32 = 3;
 
 type Block = Rc<RefCell<Vec<u8>>>;
 type Fetch = Rc<Flight<Result<Block, DeviceError>>>;
@@ -148,8 +148,9 @@ impl Cached {
             let mut state = self.0.state.borrow_mut();
             let sequential = first == state.last_block || first == state.last_block + 1;
             if last != state.last_block {
-                state.ahead =
-                    if sequential { (state.ahead * 2).max(1).min(self.0.options.read_ahead) } else { 0 };
+                state.in_order = if sequential { state.in_order.saturating_add(1) } else { 0 };
+                let patient = state.in_order < PATIENCE;
+                state.ahead = if patient { 0 } else { (state.ahead * 2).clamp(1, self.0.options.read_ahead.max(1)) };
             }
             state.last_block = last;
             state.ahead.min(self.0.options.read_ahead).min(self.0.options.capacity / 2)

@@ -34,7 +34,7 @@ done &&
 ln -s /proc/self/fd "$1/dev/fd" && ln -s /proc/self/fd/0 "$1/dev/stdin" &&
 ln -s /proc/self/fd/1 "$1/dev/stdout" && ln -s /proc/self/fd/2 "$1/dev/stderr" &&
 mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts "$1/dev/pts" &&
-ln -s pts/ptmx "$1/dev/ptmx" && mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm" && mount -t tmpfs tmpfs "$1/root" || exit 125
+ln -s pts/ptmx "$1/dev/ptmx" && mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm" && mount -t tmpfs -o mode=700 tmpfs "$1/root" || exit 125
 exec chroot "$1" /bin/bash -c "cd /tmp; $2"
 "#;
 
@@ -153,9 +153,13 @@ fn check(file: &str) {
     let mut count = 0;
     for case in cases.iter().filter(|case| case.name.contains(&only)) {
         count += 1;
+        let started = Instant::now();
         let expected = native(&tree, &case.script);
+        let native_time = started.elapsed();
         assert_ne!(expected.status, Some(125), "{}: the native side failed: {}", case.name, expected.stderr);
         let got = guest(&image, &case.script);
+        let guest_time = started.elapsed() - native_time;
+        eprintln!("{file}: {}: {:.1} s, native {:.1} s", case.name, guest_time.as_secs_f32(), native_time.as_secs_f32());
         if (got.status, &got.stdout) != (expected.status, &expected.stdout) {
             eprintln!(
                 "=== {}\n{}--- native, status {:?}\n{}{}--- guest, status {:?}\n{}{}",

@@ -3,7 +3,9 @@
 use crate::error::from_device;
 use crate::fetch::{JsParts, JsRanges, Parts, Ranges};
 use crate::store::{JsStore, Store};
-use blockdev::{BlockDevice, CacheOptions, Cached, HttpBlocks, HttpOptions, Overlay, OverlayOptions, SplitDevice};
+use blockdev::{
+    BlockDevice, CacheOptions, Cached, HttpBlocks, HttpOptions, Overlay, OverlayOptions, SplitDevice,
+};
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
@@ -56,7 +58,11 @@ impl BlockHandle {
     }
 
     /// Copy-on-write over a device.
-    pub async fn overlay(base: &BlockHandle, store: JsStore, keep_reads: bool) -> Result<BlockHandle, JsValue> {
+    pub async fn overlay(
+        base: &BlockHandle,
+        store: JsStore,
+        keep_reads: bool,
+    ) -> Result<BlockHandle, JsValue> {
         let base = base.device.block.clone();
         let options = OverlayOptions { keep_reads, ..OverlayOptions::default() };
         let overlay = Overlay::open(base, Rc::new(Store(store)), options).await;

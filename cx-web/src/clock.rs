@@ -36,10 +36,28 @@ pub(crate) fn today() -> Timestamp {
 /// Milliseconds since the epoch.
 pub(crate) fn timestamp(milliseconds: f64) -> Timestamp {
     let seconds = (milliseconds / 1e3).floor();
-    Timestamp { seconds: seconds as i64, nanoseconds: ((milliseconds - seconds * 1e3) * 1e6) as u32 % 1_000_000_000 }
+    Timestamp {
+        seconds: seconds as i64,
+        nanoseconds: ((milliseconds - seconds * 1e3) * 1e6) as u32 % 1_000_000_000,
+    }
 }
 
 /// Random bytes fit for keys.
 pub(crate) fn entropy(out: &mut [u8]) {
     out.chunks_mut(RANDOM_AT_ONCE).for_each(get_random_values);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::timestamp;
+
+    #[test]
+    fn milliseconds_become_timestamps() {
+        for (milliseconds, seconds, nanoseconds) in
+            [(0.0, 0, 0), (1500.5, 1, 500_500_000), (-250.0, -1, 750_000_000), (1.7e12, 1_700_000_000, 0)]
+        {
+            let time = timestamp(milliseconds);
+            assert_eq!((time.seconds, time.nanoseconds), (seconds, nanoseconds), "{milliseconds}");
+        }
+    }
 }

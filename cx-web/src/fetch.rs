@@ -45,7 +45,8 @@ impl RangeFetcher for Ranges {
     async fn head(&self) -> Result<RemoteInfo, DeviceError> {
         let info = self.0.head().await.map_err(|thrown| device_error(&thrown))?;
         let size = number(&info, "size").filter(|size| *size >= 0.0);
-        let size = size.ok_or_else(|| DeviceError::Unsupported("the server does not tell the file's size".into()))?;
+        let size =
+            size.ok_or_else(|| DeviceError::Unsupported("the server does not tell the file's size".into()))?;
         Ok(RemoteInfo { size: size as u64, validator: text(&info, "validator") })
     }
 
@@ -111,6 +112,7 @@ fn there(answer: Result<JsValue, JsValue>) -> Result<Option<JsValue>, DeviceErro
 }
 
 fn bytes_of(value: JsValue) -> Result<Vec<u8>, DeviceError> {
-    let bytes: Uint8Array = value.dyn_into().map_err(|_| DeviceError::Io("an answer holds no bytes".into()))?;
+    let bytes: Uint8Array =
+        value.dyn_into().map_err(|_| DeviceError::Io("an answer holds no bytes".into()))?;
     Ok(bytes.to_vec())
 }

@@ -7,8 +7,8 @@ use crate::process::{Printed, ProcessHandle, Streams};
 use crate::tree::TreeHandle;
 use cx_runtime::machine::split_mounts;
 use cx_runtime::{
-    Errno, FileInfo, Host, Machine, MachineConfig, MachineError, MountSource, MountSpec, NewFile, Reply, SpawnRequest,
-    Stdio, Turn,
+    Errno, FileInfo, Host, Machine, MachineConfig, MachineError, MountSource, MountSpec, NewFile, Reply,
+    SpawnRequest, Stdio, Turn,
 };
 use guest_mem::FramePool;
 use js_sys::{Array, Object, Reflect, Uint8Array};
@@ -121,7 +121,10 @@ fn from_machine(failure: &MachineError) -> JsValue {
 }
 
 /// The mounts that a page listed, and the file trees among them with their paths.
-async fn mounts(list: &JsValue, pool: &FramePool) -> Result<(Vec<MountSpec>, Vec<(TreeHandle, String)>), JsValue> {
+async fn mounts(
+    list: &JsValue,
+    pool: &FramePool,
+) -> Result<(Vec<MountSpec>, Vec<(TreeHandle, String)>), JsValue> {
     let mut specs = Vec::new();
     let mut trees = Vec::new();
     for entry in Array::from(list).iter() {
@@ -213,7 +216,8 @@ impl MachineHandle {
         let file = if path.contains('/') {
             path.clone().into_bytes()
         } else {
-            let search = env.iter().find_map(|entry| entry.strip_prefix(b"PATH=")).unwrap_or(USUAL_PATH).to_vec();
+            let search =
+                env.iter().find_map(|entry| entry.strip_prefix(b"PATH=")).unwrap_or(USUAL_PATH).to_vec();
             let found = self.driven.machine.find_program(path.as_str(), search, cwd.as_str());
             self.driven.settled(found, &path).await?
         };

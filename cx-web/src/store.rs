@@ -41,8 +41,9 @@ fn bytes(value: JsValue) -> Result<Option<Vec<u8>>, DeviceError> {
     if value.is_undefined() {
         return Ok(None);
     }
-    let bytes: Uint8Array =
-        value.dyn_into().map_err(|_| DeviceError::Corrupt("the store holds something that is not bytes".into()))?;
+    let bytes: Uint8Array = value
+        .dyn_into()
+        .map_err(|_| DeviceError::Corrupt("the store holds something that is not bytes".into()))?;
     Ok(Some(bytes.to_vec()))
 }
 
@@ -54,15 +55,17 @@ impl BlockStore for Store {
 
     async fn indices(&self) -> Result<Vec<u64>, DeviceError> {
         let indices = self.0.indices().await.map_err(failed)?;
-        let indices: Float64Array =
-            indices.dyn_into().map_err(|_| DeviceError::Corrupt("the store's keys are not numbers".into()))?;
+        let indices: Float64Array = indices
+            .dyn_into()
+            .map_err(|_| DeviceError::Corrupt("the store's keys are not numbers".into()))?;
         Ok(indices.to_vec().into_iter().map(|index| index as u64).collect())
     }
 
     async fn put_many(&self, blocks: &[(u64, Rc<Vec<u8>>)]) -> Result<(), DeviceError> {
         // Copies: a view of the engine's memory would make the store clone all of it.
         let indices = blocks.iter().map(|(index, _)| JsValue::from_f64(*index as f64)).collect();
-        let bytes = blocks.iter().map(|(_, block)| JsValue::from(Uint8Array::from(block.as_slice()))).collect();
+        let bytes =
+            blocks.iter().map(|(_, block)| JsValue::from(Uint8Array::from(block.as_slice()))).collect();
         self.0.put_many(indices, bytes).await.map_err(failed)?;
         Ok(())
     }

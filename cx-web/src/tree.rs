@@ -84,7 +84,9 @@ impl TreeHandle {
     async fn make(&self, pool: &FramePool, device_number: u64) -> Result<Rc<dyn FileSystem>, JsValue> {
         Ok(match &self.0.origin {
             Origin::Data => DataFs::new(pool, device_number, clock::today()),
-            Origin::Web(tree) => WebFs::new(Rc::new(tree.clone()), &PageCache::new(pool, CACHE_PAGES), device_number),
+            Origin::Web(tree) => {
+                WebFs::new(Rc::new(tree.clone()), &PageCache::new(pool, CACHE_PAGES), device_number)
+            }
             Origin::Store(overlay) => {
                 let cache = PageCache::new(pool, CACHE_PAGES);
                 let options = Ext2Options { device_number, ..Ext2Options::default() };
@@ -98,7 +100,9 @@ impl TreeHandle {
     pub(crate) async fn attach(&self, pool: &FramePool, number: u64) -> Result<Rc<dyn FileSystem>, JsValue> {
         let _making = self.0.making.lock().await;
         let old = match &mut *self.0.place.borrow_mut() {
-            Place::Mounted { .. } => return Err(error("EBUSY", "these files are mounted already", Some(Errno::EBUSY))),
+            Place::Mounted { .. } => {
+                return Err(error("EBUSY", "these files are mounted already", Some(Errno::EBUSY)));
+            }
             Place::Apart(old) => old.take(),
         };
         let number = FIRST_DEVICE + number;
@@ -124,7 +128,10 @@ impl TreeHandle {
         let _making = self.0.making.lock().await;
         let made = match &*self.0.place.borrow() {
             Place::Mounted { machine, path: at } => {
-                return Ok(Reached::Through(machine.clone(), format!("{at}/{}", path.trim_start_matches('/'))));
+                return Ok(Reached::Through(
+                    machine.clone(),
+                    format!("{at}/{}", path.trim_start_matches('/')),
+                ));
             }
             Place::Apart(made) => made.clone(),
         };
@@ -303,7 +310,9 @@ impl TreeHandle {
     /// A file as a block device. The tree must not be mounted.
     pub async fn block_device(&self, path: String) -> Result<BlockHandle, JsValue> {
         match self.reach(&path).await? {
-            Reached::Through(..) => Err(error("EBUSY", "these files are mounted already", Some(Errno::EBUSY))),
+            Reached::Through(..) => {
+                Err(error("EBUSY", "these files are mounted already", Some(Errno::EBUSY)))
+            }
             Reached::Apart(fs) => {
                 let inode = find(&fs, &path).await.map_err(|errno| from_errno(errno, &path))?;
                 if inode.attributes().file_type != FileType::Regular {
@@ -317,7 +326,8 @@ impl TreeHandle {
 
 async fn write(fs: &Rc<dyn FileSystem>, path: &str, bytes: &[u8]) -> Result<(), Errno> {
     let now = clock::today();
-    let node = |file_type| vfs::NewNode { file_type, permissions: 0o755, uid: 0, gid: 0, rdev: 0, target: b"", now };
+    let node =
+        |file_type| vfs::NewNode { file_type, permissions: 0o755, uid: 0, gid: 0, rdev: 0, target: b"", now };
     let mut names: Vec<&str> = names(path).collect();
     let name = names.pop().ok_or(Errno::EISDIR)?;
     let mut directory = fs.root();

@@ -128,7 +128,7 @@ int main(void) {
     CASE("into", 0, __asm__ volatile("movb $0x7f, %%al; addb $1, %%al; into" ::: "eax", "cc"));
 #endif
     CASE("single step", 0,
-         __asm__ volatile("pushf; orl $0x100, (%%" 
+         __asm__ volatile("pushf; orl $0x100, (%%"
 #ifdef __i386__
                           "esp"
 #else
