@@ -150,7 +150,8 @@ impl Cached {
             if last != state.last_block {
                 state.in_order = if sequential { state.in_order.saturating_add(1) } else { 0 };
                 let patient = state.in_order < PATIENCE;
-                state.ahead = if patient { 0 } else { (state.ahead * 2).clamp(1, self.0.options.read_ahead.max(1)) };
+                state.ahead =
+                    if patient { 0 } else { (state.ahead * 2).clamp(1, self.0.options.read_ahead.max(1)) };
             }
             state.last_block = last;
             state.ahead.min(self.0.options.read_ahead).min(self.0.options.capacity / 2)

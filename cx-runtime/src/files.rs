@@ -231,7 +231,10 @@ async fn program(kernel: &Kernel, name: &[u8], search: &[u8], cwd: &[u8]) -> Res
 }
 
 impl Machine {
-    fn file_job<T: 'static, F: Future<Output = T> + 'static>(&self, work: impl FnOnce(Rc<Kernel>) -> F) -> Reply<T> {
+    fn file_job<T: 'static, F: Future<Output = T> + 'static>(
+        &self,
+        work: impl FnOnce(Rc<Kernel>) -> F,
+    ) -> Reply<T> {
         self.job(work(self.kernel().clone()))
     }
 

@@ -69,7 +69,10 @@ fn text(bytes: &[u8]) -> String {
 fn streams_and_status_are_the_guests() {
     let root = tree().to_string_lossy();
     let output = cx(&["run", "--root", &root, "--", "hello"], b"");
-    assert_eq!((output.status.code(), text(&output.stdout), text(&output.stderr)), (Some(7), "hello\n".into(), "error\n".into()));
+    assert_eq!(
+        (output.status.code(), text(&output.stdout), text(&output.stderr)),
+        (Some(7), "hello\n".into(), "error\n".into())
+    );
     let bytes: Vec<u8> = (0..500_000u32).map(|i| (i % 251) as u8).collect();
     let output = cx(&["run", "--root", &root, "/bin/cat"], &bytes);
     assert_eq!(output.status.code(), Some(0));
@@ -165,7 +168,12 @@ fn writes_go_where_they_are_told() {
     run(&["--overlay", &overlay_name]);
     run(&["--write"]);
     assert!(std::fs::read(&image).expect("the image") != before);
-    let fsck = Command::new("/sbin/e2fsck").arg("-fn").arg(&image).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let fsck = Command::new("/sbin/e2fsck")
+        .arg("-fn")
+        .arg(&image)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     assert!(fsck.is_ok_and(|status| status.success()), "e2fsck finds faults after --write");
     // Another base under the same overlay is refused.
     let output = cx(&["run", "--image", &name, "--overlay", &overlay_name, "--", "hello"], b"");
@@ -242,7 +250,8 @@ fn a_terminal_works_over_pipes() {
 fn counters_and_traces_are_told() {
     let root = tree().to_string_lossy();
     let stats = folder("stats").join("stats.json");
-    let output = cx(&["run", "--root", &root, "--strace", "--stats", &stats.to_string_lossy(), "--", "hello"], b"");
+    let output =
+        cx(&["run", "--root", &root, "--strace", "--stats", &stats.to_string_lossy(), "--", "hello"], b"");
     assert!(text(&output.stderr).contains("write("), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "hello\n");
     let json = std::fs::read_to_string(&stats).expect("written");

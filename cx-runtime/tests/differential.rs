@@ -90,7 +90,10 @@ fn may_chroot() -> bool {
 
 fn native(tree: &Path, script: &str) -> Outcome {
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", ENTER, "sh"]).arg(tree).arg(script);
+    command
+        .args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", ENTER, "sh"])
+        .arg(tree)
+        .arg(script);
     command.env_clear().envs(ENVIRONMENT);
     outcome(command)
 }
@@ -103,7 +106,8 @@ fn guest(image: &Path, script: &str) -> Outcome {
 }
 
 fn outcome(mut command: Command) -> Outcome {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
     let stdout = reader(child.stdout.take());
     let stderr = reader(child.stderr.take());
     let status = wait(&mut child);
@@ -159,11 +163,23 @@ fn check(file: &str) {
         assert_ne!(expected.status, Some(125), "{}: the native side failed: {}", case.name, expected.stderr);
         let got = guest(&image, &case.script);
         let guest_time = started.elapsed() - native_time;
-        eprintln!("{file}: {}: {:.1} s, native {:.1} s", case.name, guest_time.as_secs_f32(), native_time.as_secs_f32());
+        eprintln!(
+            "{file}: {}: {:.1} s, native {:.1} s",
+            case.name,
+            guest_time.as_secs_f32(),
+            native_time.as_secs_f32()
+        );
         if (got.status, &got.stdout) != (expected.status, &expected.stdout) {
             eprintln!(
                 "=== {}\n{}--- native, status {:?}\n{}{}--- guest, status {:?}\n{}{}",
-                case.name, case.script, expected.status, expected.stdout, expected.stderr, got.status, got.stdout, got.stderr
+                case.name,
+                case.script,
+                expected.status,
+                expected.stdout,
+                expected.stderr,
+                got.status,
+                got.stdout,
+                got.stderr
             );
             failed.push(case.name.as_str());
         }

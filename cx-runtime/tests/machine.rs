@@ -3,8 +3,8 @@
 mod program;
 
 use cx_runtime::{
-    Errno, ExitStatus, Host, Machine, MachineConfig, MachineError, Monotonic, MountSource, MountSpec, NewFile, Now, Output,
-    OutputSink, ProcessHandle, Reply, Root, SpawnRequest, Stdio, Turn, Wants,
+    Errno, ExitStatus, Host, Machine, MachineConfig, MachineError, Monotonic, MountSource, MountSpec,
+    NewFile, Now, Output, OutputSink, ProcessHandle, Reply, Root, SpawnRequest, Stdio, Turn, Wants,
 };
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -217,7 +217,12 @@ fn programs_that_cannot_start_say_why() {
     let world = World::empty();
     world.put("/text", b"no program".to_vec());
     world.finish(world.machine.write_file("/plain", program::hello(), NewFile::default())).unwrap();
-    for (path, errno) in [("/none", Errno::ENOENT), ("/text", Errno::ENOEXEC), ("/plain", Errno::EACCES), ("/dev", Errno::EACCES)] {
+    for (path, errno) in [
+        ("/none", Errno::ENOENT),
+        ("/text", Errno::ENOEXEC),
+        ("/plain", Errno::EACCES),
+        ("/dev", Errno::EACCES),
+    ] {
         let (request, _, _) = streams(path);
         assert_eq!(world.finish(world.machine.spawn(request)).err(), Some(errno), "{path}");
     }
@@ -257,7 +262,9 @@ fn files_go_in_and_out() {
     let machine = &world.machine;
     world.finish(machine.make_directories("/a/b", 0o750)).unwrap();
     let content: Vec<u8> = (0..100_000u32).map(|i| i as u8).collect();
-    world.finish(machine.write_file("/a/b/f", content.clone(), NewFile { uid: 5, ..NewFile::default() })).unwrap();
+    world
+        .finish(machine.write_file("/a/b/f", content.clone(), NewFile { uid: 5, ..NewFile::default() }))
+        .unwrap();
     assert_eq!(world.finish(machine.read_file("/a/b/f")).unwrap(), content);
     world.finish(machine.write_file("/a/b/f", b"short".to_vec(), NewFile::default())).unwrap();
     assert_eq!(world.finish(machine.read_file("/a/b/f")).unwrap(), b"short");
@@ -290,7 +297,8 @@ fn mounts_are_made_and_refused() {
     world.put("/mnt/deep/f", vec![1]);
     let kernel = world.machine.kernel();
     let points = kernel.namespace.mounts().into_iter().map(|mount| mount.root_path());
-    let names: Vec<_> = points.map(|path| String::from_utf8(kernel.namespace.text_of(&path, &kernel.root))).collect();
+    let names: Vec<_> =
+        points.map(|path| String::from_utf8(kernel.namespace.text_of(&path, &kernel.root))).collect();
     let names: Vec<_> = names.iter().flatten().map(String::as_str).collect();
     assert_eq!(names, ["/", "/proc", "/sys", "/dev", "/dev/pts", "/dev/shm", "/mnt/deep"]);
     let on_a_file = world.finish(world.machine.mount(tmpfs("/mnt/deep/f")));
@@ -298,7 +306,8 @@ fn mounts_are_made_and_refused() {
     let config = MachineConfig { mounts: vec![tmpfs("relative")], ..MachineConfig::default() };
     assert!(matches!(ready(Machine::new(config, Box::new(Quiet), now(0))), Err(MachineError::BadPath(_))));
     let junk: Rc<dyn blockdev::BlockDevice> = Rc::new(blockdev::MemoryDevice::zeroed(1 << 20));
-    let config = MachineConfig { root: Root::Ext2 { device: junk, read_only: false }, ..MachineConfig::default() };
+    let config =
+        MachineConfig { root: Root::Ext2 { device: junk, read_only: false }, ..MachineConfig::default() };
     let refused = ready(Machine::new(config, Box::new(Quiet), now(0)));
     assert!(matches!(refused, Err(MachineError::Image { .. })), "{refused:?}");
 }

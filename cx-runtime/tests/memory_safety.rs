@@ -29,7 +29,8 @@ fn check(bits: &str) {
         .args(["--", "/faults"])
         .output()
         .expect("cx runs");
-    let (native_text, guest_text) = (String::from_utf8_lossy(&native.stdout), String::from_utf8_lossy(&guest.stdout));
+    let (native_text, guest_text) =
+        (String::from_utf8_lossy(&native.stdout), String::from_utf8_lossy(&guest.stdout));
     let differ: Vec<_> = native_text.lines().zip(guest_text.lines()).filter(|(a, b)| a != b).collect();
     let log = String::from_utf8_lossy(&guest.stderr);
     assert!(differ.is_empty(), "native and guest differ: {differ:#?}\n{log}");

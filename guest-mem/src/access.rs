@@ -197,7 +197,10 @@ impl AddressSpace {
     /// # Panics
     /// If either range leaves its page.
     pub fn copy_in_pages(&self, from: u64, to: u64, len: usize) -> Result<(), MemFault> {
-        assert!((from & OFFSET_MASK) as usize + len <= PAGE_SIZE && (to & OFFSET_MASK) as usize + len <= PAGE_SIZE);
+        assert!(
+            (from & OFFSET_MASK) as usize + len <= PAGE_SIZE
+                && (to & OFFSET_MASK) as usize + len <= PAGE_SIZE
+        );
         let source = self.host_page(from, Access::Read)?;
         let target = self.host_page(to, Access::Write)?;
         // Resolving the target may have broken a copy-on-write page that `source` pointed into.

@@ -313,7 +313,13 @@ impl AddressSpace {
 
     /// Moves `old_len` bytes of mapping to `new_start`, giving it `new_len` bytes there (`mremap`).
     /// What was mapped at the destination is replaced. The source must lie in one area.
-    pub fn relocate(&self, old_start: u64, old_len: u64, new_start: u64, new_len: u64) -> Result<(), MapError> {
+    pub fn relocate(
+        &self,
+        old_start: u64,
+        old_len: u64,
+        new_start: u64,
+        new_len: u64,
+    ) -> Result<(), MapError> {
         Self::check_range(old_start, old_start.wrapping_add(old_len))?;
         Self::check_range(new_start, new_start.wrapping_add(new_len))?;
         let area = self.area(old_start).filter(|a| a.end >= old_start + old_len).ok_or(MapError::Hole)?;
@@ -425,7 +431,9 @@ impl AddressSpace {
         {
             first -= 1;
         }
-        while last - page < reach && matches(last + 1, host.wrapping_add(((last - page + 1) << PAGE_SHIFT) as usize)) {
+        while last - page < reach
+            && matches(last + 1, host.wrapping_add(((last - page + 1) << PAGE_SHIFT) as usize))
+        {
             last += 1;
         }
         let first_frame = table.get(first).frame()?;

@@ -332,7 +332,8 @@ fn random_operations_match_a_model() {
             }
             2 => {
                 s.discard(range.0, range.1).unwrap();
-                (page..end).for_each(|p| _ = model.entry(p).and_modify(|bytes| *bytes = Some([0; PAGE_SIZE])));
+                (page..end)
+                    .for_each(|p| _ = model.entry(p).and_modify(|bytes| *bytes = Some([0; PAGE_SIZE])));
             }
             3..=5 => {
                 let addr = range.0 + random(PAGE_BYTES);

@@ -266,7 +266,13 @@ impl FdTable {
     }
 
     /// Installs at a number, giving back what was there (to be closed).
-    pub fn replace(&self, fd: Fd, file: Rc<OpenFile>, close_on_exec: bool, limit: u64) -> Result<Option<Rc<OpenFile>>> {
+    pub fn replace(
+        &self,
+        fd: Fd,
+        file: Rc<OpenFile>,
+        close_on_exec: bool,
+        limit: u64,
+    ) -> Result<Option<Rc<OpenFile>>> {
         let index = usize::try_from(fd).map_err(|_| Errno::EBADF)?;
         if index as u64 >= limit {
             return Err(Errno::EBADF);
@@ -313,7 +319,11 @@ impl FdTable {
 
     /// Takes out everything.
     pub fn take_all(&self) -> Vec<Rc<OpenFile>> {
-        std::mem::take(&mut *self.entries.borrow_mut()).into_iter().flatten().map(|entry| entry.file).collect()
+        std::mem::take(&mut *self.entries.borrow_mut())
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.file)
+            .collect()
     }
 
     /// Numbers in use, ascending.

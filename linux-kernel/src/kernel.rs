@@ -161,7 +161,10 @@ impl Kernel {
     ) -> Rc<Kernel> {
         let (namespace, root) = Namespace::new(root_fs, root_source);
         let anon = AnonFs::new(&namespace);
-        let memory_files = vfs::tmpfs::Tmpfs::new(&pool, vfs::tmpfs::TmpfsOptions { device_number: 1, ..Default::default() });
+        let memory_files = vfs::tmpfs::Tmpfs::new(
+            &pool,
+            vfs::tmpfs::TmpfsOptions { device_number: 1, ..Default::default() },
+        );
         let clock = Clock::default();
         clock.advance(now);
         Rc::new(Kernel {
@@ -300,8 +303,13 @@ impl Kernel {
         for _ in 0..PID_MAX {
             let pid = self.next_pid.get();
             self.next_pid.set(if pid + 1 >= PID_MAX { 300 } else { pid + 1 });
-            let group_in_use = || self.processes.borrow().values().any(|p| p.group.get() == pid || p.session.borrow().id == pid);
-            if !self.tasks.borrow().contains_key(&pid) && !self.processes.borrow().contains_key(&pid) && !group_in_use() {
+            let group_in_use = || {
+                self.processes.borrow().values().any(|p| p.group.get() == pid || p.session.borrow().id == pid)
+            };
+            if !self.tasks.borrow().contains_key(&pid)
+                && !self.processes.borrow().contains_key(&pid)
+                && !group_in_use()
+            {
                 return Ok(pid);
             }
         }

@@ -54,7 +54,13 @@ fn default_limits() -> [(u64, u64); 16] {
     limits
 }
 
-fn new_process(kernel: &Rc<Kernel>, pid: Pid, parent: Weak<Process>, session: Rc<Session>, group: Pid) -> Rc<Process> {
+fn new_process(
+    kernel: &Rc<Kernel>,
+    pid: Pid,
+    parent: Weak<Process>,
+    session: Rc<Session>,
+    group: Pid,
+) -> Rc<Process> {
     Rc::new(Process {
         kernel: kernel.clone(),
         pid,
@@ -198,7 +204,9 @@ pub async fn clone(task: &Rc<Task>, request: CloneRequest) -> Result<Pid> {
         return Err(Errno::EINVAL);
     }
     let user_processes = kernel.processes().len() as u64;
-    if user_processes >= task.process.limit(linux_abi::resource::RLIMIT_NPROC as usize) && !task.cred().privileged() {
+    if user_processes >= task.process.limit(linux_abi::resource::RLIMIT_NPROC as usize)
+        && !task.cred().privileged()
+    {
         return Err(Errno::EAGAIN);
     }
     let tid = kernel.allocate_pid()?;
@@ -284,7 +292,9 @@ pub async fn clone(task: &Rc<Task>, request: CloneRequest) -> Result<Pid> {
 async fn wait_for_vfork(task: &Rc<Task>, child: &Rc<Task>, mm: &Rc<Mm>) {
     task.sleeping.set(true);
     loop {
-        let done = child.process.zombie.get() || !Rc::ptr_eq(&child.mm(), mm) || child.kernel.task(child.tid).is_none();
+        let done = child.process.zombie.get()
+            || !Rc::ptr_eq(&child.mm(), mm)
+            || child.kernel.task(child.tid).is_none();
         if done || task.must_end() {
             break;
         }
@@ -295,7 +305,8 @@ async fn wait_for_vfork(task: &Rc<Task>, child: &Rc<Task>, mm: &Rc<Mm>) {
 
 fn child_process(task: &Rc<Task>, pid: Pid, request: &CloneRequest) -> Rc<Process> {
     let own = &task.process;
-    let parent = if request.flags & bits::PARENT != 0 { own.parent.borrow().clone() } else { Rc::downgrade(own) };
+    let parent =
+        if request.flags & bits::PARENT != 0 { own.parent.borrow().clone() } else { Rc::downgrade(own) };
     let process = new_process(&task.kernel, pid, parent, own.session.borrow().clone(), own.group.get());
     process.exit_signal.set(request.exit_signal);
     *process.limits.borrow_mut() = *own.limits.borrow();
@@ -480,4 +491,3 @@ pub(crate) async fn end_other_threads(task: &Rc<Task>) -> Result<()> {
         task.process.lifecycle.wait().await;
     }
 }
-

@@ -64,14 +64,17 @@ fn shapes(sysno: Sysno) -> &'static [Shape] {
         Sysno::RtSigprocmask => &[Int, Hex, Hex, Int],
         Sysno::Futex | Sysno::Futex32 => &[Hex, Hex, Int, Hex, Hex, Hex],
         Sysno::Poll => &[Hex, Int, Int],
-        Sysno::Getpid | Sysno::Gettid | Sysno::Getuid | Sysno::Geteuid | Sysno::Getgid | Sysno::Getegid => &[],
+        Sysno::Getpid | Sysno::Gettid | Sysno::Getuid | Sysno::Geteuid | Sysno::Getgid | Sysno::Getegid => {
+            &[]
+        }
         Sysno::Getppid | Sysno::Fork | Sysno::Vfork | Sysno::Getpgrp | Sysno::Setsid | Sysno::Sync => &[],
         _ => &[Hex; 6],
     }
 }
 
 fn quote(bytes: &[u8], cut: bool) -> String {
-    let text: String = bytes.iter().flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from).collect();
+    let text: String =
+        bytes.iter().flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from).collect();
     format!("\"{text}\"{}", if cut { "..." } else { "" })
 }
 

@@ -10,8 +10,8 @@ use crate::task::{Arch, Task};
 use guest_mem::{FaultKind, MemFault};
 use linux_abi::siginfo::SigInfo;
 use linux_abi::signal::{
-    BUS_ADRERR, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND, FPE_INTDIV, FPE_INTOVF, ILL_ILLOPN,
-    SEGV_ACCERR, SEGV_MAPERR, TRAP_TRACE,
+    BUS_ADRERR, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND, FPE_INTDIV, FPE_INTOVF,
+    ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, TRAP_TRACE,
 };
 use std::rc::Rc;
 use x86_cpu::{Exception, Exit, SyscallGate, Vector, gpr};

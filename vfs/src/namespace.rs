@@ -4,9 +4,7 @@
 //! over known names never touches a file system. Every change of a name goes through [`Namespace`], which keeps
 //! the dentries true.
 
-use crate::inode::{
-    Attributes, FileSystem, FileType, Inode, NewNode, RenameMode, Result, Timestamp,
-};
+use crate::inode::{Attributes, FileSystem, FileType, Inode, NewNode, RenameMode, Result, Timestamp};
 use hashbrown::HashMap;
 use linux_abi::errno::Errno;
 use std::cell::{Cell, RefCell};
@@ -221,11 +219,8 @@ impl fmt::Debug for Namespace {
 impl Namespace {
     /// A name space whose root is `fs`.
     pub fn new(fs: Rc<dyn FileSystem>, source: &str) -> (Namespace, Path) {
-        let namespace = Namespace {
-            mounts: RefCell::default(),
-            next_mount_id: Cell::new(1),
-            lookups: Cell::new(0),
-        };
+        let namespace =
+            Namespace { mounts: RefCell::default(), next_mount_id: Cell::new(1), lookups: Cell::new(0) };
         let mount = namespace.make_mount(fs, source, None);
         namespace.mounts.borrow_mut().push(mount.clone());
         (namespace, mount.root_path())
@@ -274,7 +269,9 @@ impl Namespace {
     fn topmost(&self, mut path: Path) -> Path {
         while path.dentry.mounted_on.get() > 0 {
             let mounts = self.mounts.borrow();
-            let Some(over) = mounts.iter().rev().find(|m| m.on.borrow().as_ref() == Some(&path)) else { break };
+            let Some(over) = mounts.iter().rev().find(|m| m.on.borrow().as_ref() == Some(&path)) else {
+                break;
+            };
             path = over.root_path();
         }
         path
@@ -395,7 +392,12 @@ impl Namespace {
             let inode = at.inode();
             let attributes = inode.attributes();
             if name.is_empty() {
-                return Ok(Walked { parent: at.clone(), name: Vec::new(), target: Some(at), trailing_slash: false });
+                return Ok(Walked {
+                    parent: at.clone(),
+                    name: Vec::new(),
+                    target: Some(at),
+                    trailing_slash: false,
+                });
             }
             if attributes.file_type != FileType::Directory {
                 return Err(Errno::ENOTDIR);

@@ -55,7 +55,9 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
             let expected = time(&mut case.native, &mut native)?;
             let got = time(&mut case.guest, &mut guest)?;
             if got != expected {
-                return Err(format!("{}: the guest printed something else than the native run", case.name).into());
+                return Err(
+                    format!("{}: the guest printed something else than the native run", case.name).into()
+                );
             }
         }
         let (native, guest) = (median(native), median(guest));
@@ -90,7 +92,9 @@ fn cases(engine: &str) -> Result<Vec<Case>> {
             all.push(Case { name: (*name).into(), native, guest: guest(&arguments) });
         }
     } else {
-        eprintln!("without root there is no chroot to run the image's own programs natively: C programs only");
+        eprintln!(
+            "without root there is no chroot to run the image's own programs natively: C programs only"
+        );
     }
     let folder = project::root().join("target/bench");
     std::fs::create_dir_all(&folder)?;
@@ -98,7 +102,11 @@ fn cases(engine: &str) -> Result<Vec<Case>> {
         let binary = compile(kernel, &folder)?;
         let mount = format!("{}:/{kernel}", binary.display());
         let arguments = ["--image", &*image_name, "--mount", &mount, "--", &format!("/{kernel}")];
-        all.push(Case { name: format!("C {kernel}"), native: Command::new(&binary), guest: guest(&arguments) });
+        all.push(Case {
+            name: format!("C {kernel}"),
+            native: Command::new(&binary),
+            guest: guest(&arguments),
+        });
     }
     Ok(all)
 }

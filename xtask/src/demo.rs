@@ -31,7 +31,8 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let address = server.address();
     println!("\n  Open {address} in a browser. Ctrl-C ends.\n");
     if open && std::env::var_os("DISPLAY").is_some() && find_program("xdg-open").is_some() {
-        let opened = Command::new("xdg-open").arg(&address).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let opened =
+            Command::new("xdg-open").arg(&address).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         if let Err(error) = opened {
             eprintln!("xtask demo: no browser opened: {error}");
         }

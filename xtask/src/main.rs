@@ -26,9 +26,21 @@ use std::process::ExitCode;
 type Task = (&'static str, &'static str, fn(Args) -> Result<ExitCode>);
 
 const TASKS: &[Task] = &[
-    ("demo", "build a small Debian image and the page, and serve them  [--port N] [--preset P] [--image FILE]", demo::main),
-    ("run", "run a guest program  [--host native|node|chromium|firefox] [--image F] … -- PROG ARGS", run::main),
-    ("image", "build an ext2 image from Debian packages, a directory or a tar  [--preset P] [--suite S] …", image::main),
+    (
+        "demo",
+        "build a small Debian image and the page, and serve them  [--port N] [--preset P] [--image FILE]",
+        demo::main,
+    ),
+    (
+        "run",
+        "run a guest program  [--host native|node|chromium|firefox] [--image F] … -- PROG ARGS",
+        run::main,
+    ),
+    (
+        "image",
+        "build an ext2 image from Debian packages, a directory or a tar  [--preset P] [--suite S] …",
+        image::main,
+    ),
     ("serve", "serve a directory over HTTP with ranges  [--port N] DIR [NAME=FILE]…", serve::main),
     ("test", "every test: cargo, node, end to end in a browser", test::main),
     ("bench", "time guest programs against native runs  [--only NAME] [--rounds N]", bench::main),

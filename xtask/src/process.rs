@@ -72,7 +72,10 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 
 /// Runs, showing each line of its standard error as progress with the time passed. Gives all of those lines; as an
 /// error where the program failed.
-pub(crate) fn run_with_progress(command: &mut Command, clock: &Progress) -> std::result::Result<String, Failure> {
+pub(crate) fn run_with_progress(
+    command: &mut Command,
+    clock: &Progress,
+) -> std::result::Result<String, Failure> {
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = child.context(|| show(command))?;
     let mut all = String::new();

@@ -66,7 +66,11 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
             command.args(["--browser", &host]);
             command
         }
-        other => return Err(format!("there is no host `{other}`; there are native, node, chromium, firefox").into()),
+        other => {
+            return Err(
+                format!("there is no host `{other}`; there are native, node, chromium, firefox").into()
+            );
+        }
     };
     command.args(options);
     let shown = show(&command);

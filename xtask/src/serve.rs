@@ -24,7 +24,9 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let mut folders = Vec::new();
     for argument in args.positional()? {
         match argument.split_once('=') {
-            Some((name, file)) if name.starts_with('/') => routes.push(Route::file(name, PathBuf::from(file))),
+            Some((name, file)) if name.starts_with('/') => {
+                routes.push(Route::file(name, PathBuf::from(file)))
+            }
             _ => folders.push(Route::folder("/", PathBuf::from(argument))),
         }
     }
@@ -60,7 +62,8 @@ impl Route {
         }
         let relative = path.strip_prefix(&self.prefix)?;
         // Nothing outside the directory: no component may climb or be absolute.
-        let inside = Path::new(relative).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        let inside =
+            Path::new(relative).components().all(|part| matches!(part, std::path::Component::Normal(_)));
         let mut file = if inside { self.target.join(relative) } else { return None };
         if file.is_dir() {
             file.push("index.html");
@@ -177,7 +180,8 @@ enum Part {
 
 /// One range is honoured; several, or what we do not understand, give the whole file (RFC 9110 section 14.2).
 fn part_of(range: Option<&str>, size: u64) -> Part {
-    let Some((first, last)) = range.and_then(|r| r.strip_prefix("bytes=")).and_then(|r| r.split_once('-')) else {
+    let Some((first, last)) = range.and_then(|r| r.strip_prefix("bytes=")).and_then(|r| r.split_once('-'))
+    else {
         return Part::Whole;
     };
     let (first, last) = (first.trim(), last.trim());
@@ -186,7 +190,9 @@ fn part_of(range: Option<&str>, size: u64) -> Part {
         (Ok(first), Ok(last)) if last >= first => Part::Range(first, last.min(size - 1) - first + 1),
         (Ok(first), Err(_)) if last.is_empty() => Part::Range(first, size - first),
         (Err(_), Ok(0)) if first.is_empty() => Part::Unsatisfiable,
-        (Err(_), Ok(suffix)) if first.is_empty() && size > 0 => Part::Range(size - suffix.min(size), suffix.min(size)),
+        (Err(_), Ok(suffix)) if first.is_empty() && size > 0 => {
+            Part::Range(size - suffix.min(size), suffix.min(size))
+        }
         _ => Part::Whole,
     }
 }
@@ -229,7 +235,8 @@ fn answer(mut stream: &TcpStream, routes: &[Route], request: &Request) -> std::i
     let Ok(mut file) = File::open(&path) else { return status_only(stream, "404 Not Found", "") };
     let meta = file.metadata()?;
     let size = meta.len();
-    let modified = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let modified =
+        meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     let etag = format!("\"{size:x}-{:x}\"", modified.as_nanos());
     if request.if_none_match.as_deref().is_some_and(|known| known.contains(&etag)) {
         return status_only(stream, "304 Not Modified", &format!("etag: {etag}\r\n"));
@@ -316,7 +323,10 @@ mod tests {
         assert!(whole.contains("application/wasm"));
         let etag = whole.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().to_string();
         let part = ask(&at, "GET /a.wasm?x HTTP/1.1\r\nRange: bytes=2-4");
-        assert!(part.contains("206") && part.contains("bytes 2-4/10") && part.ends_with("\r\n\r\n234"), "{part}");
+        assert!(
+            part.contains("206") && part.contains("bytes 2-4/10") && part.ends_with("\r\n\r\n234"),
+            "{part}"
+        );
         assert!(ask(&at, "GET /a.wasm HTTP/1.1\r\nRange: bytes=10-").contains("416"));
         assert!(ask(&at, &format!("GET /a.wasm HTTP/1.1\r\nIf-None-Match: {etag}")).contains("304"));
         assert!(ask(&at, "GET /a.wasm HTTP/1.1\r\nRange: bytes=2-4\r\nIf-Range: \"old\"").contains(" 200 "));

@@ -68,7 +68,12 @@ pub(crate) fn image_tools() -> Result {
     if !is_root() {
         programs(&["fakeroot"])?;
     }
-    let missing: Vec<&str> = FILES.iter().skip(1).filter(|(file, _)| !std::path::Path::new(file).exists()).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> = FILES
+        .iter()
+        .skip(1)
+        .filter(|(file, _)| !std::path::Path::new(file).exists())
+        .map(|(_, package)| *package)
+        .collect();
     if missing.is_empty() { Ok(()) } else { install(&missing) }
 }
 
@@ -125,7 +130,8 @@ pub(crate) fn rust_targets() -> Result {
     for target in wanted {
         let mut rustc = Command::new("rustc");
         rustc.current_dir(project::root()).args(["--print", "target-libdir", "--target", target]);
-        let folder = crate::process::output(&mut rustc).context(|| "looking for Rust's targets".to_string())?;
+        let folder =
+            crate::process::output(&mut rustc).context(|| "looking for Rust's targets".to_string())?;
         let present = std::fs::read_dir(folder.trim()).is_ok_and(|mut entries| entries.next().is_some());
         if !present {
             missing.push(target);
@@ -135,7 +141,9 @@ pub(crate) fn rust_targets() -> Result {
         return Ok(());
     }
     if find_program("rustup").is_none() {
-        return Err(format!("the Rust toolchain lacks the targets {}; install them", missing.join(" ")).into());
+        return Err(
+            format!("the Rust toolchain lacks the targets {}; install them", missing.join(" ")).into()
+        );
     }
     run(Command::new("rustup").current_dir(project::root()).args(["target", "add"]).args(missing))
 }

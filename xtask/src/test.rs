@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn results_are_read() {
-        let line = "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s";
+        let line =
+            "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s";
         assert_eq!(cargo_line(line), Count { passed: 12, failed: 3 });
         assert_eq!(cargo_line("test a ... ok"), Count::default());
         assert_eq!(tap_line("# pass 7"), Count { passed: 7, failed: 0 });

@@ -38,7 +38,9 @@ pub(crate) fn build_if_stale() -> Result {
     let mut newest = None;
     for file in project::files()? {
         let source = file.extension().is_some_and(|extension| {
-            ["rs", "toml", "lock", "js", "mjs", "ts", "css", "html", "json", "svg"].iter().any(|kind| extension == *kind)
+            ["rs", "toml", "lock", "js", "mjs", "ts", "css", "html", "json", "svg"]
+                .iter()
+                .any(|kind| extension == *kind)
         });
         if source && !file.starts_with("xtask") && !file.starts_with("docs") {
             newest = newest.max(modified(&project::root().join(file)));

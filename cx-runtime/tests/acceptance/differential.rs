@@ -46,8 +46,10 @@ fn every_program_of_coreutils_has_a_case() {
     let list = images::named("tiny").tree.join("var/lib/dpkg/info/coreutils.list");
     let list = fs::read_to_string(&list).unwrap_or_else(|error| panic!("{}: {error}", list.display()));
     let folders = ["/bin/", "/usr/bin/", "/usr/sbin/"];
-    let programs = list.lines().filter_map(|line| folders.iter().find_map(|folder| line.strip_prefix(folder)));
-    let skipped = fs::read_to_string(data("cases").join("coreutils.skipped")).expect("the list of what is left out");
+    let programs =
+        list.lines().filter_map(|line| folders.iter().find_map(|folder| line.strip_prefix(folder)));
+    let skipped =
+        fs::read_to_string(data("cases").join("coreutils.skipped")).expect("the list of what is left out");
     let skipped = skipped.lines().filter_map(|line| line.split_once(": ")).map(|(name, _)| name.to_string());
     let named = cases::read("coreutils.txt").into_iter().map(|case| case.name);
     let named = named.map(|name| name.split(':').next().unwrap_or_default().to_string());

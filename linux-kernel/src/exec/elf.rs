@@ -173,9 +173,9 @@ impl Image {
         if let Some(own) = self.segments.iter().find(|s| s.kind == PT_PHDR) {
             return own.vaddr.wrapping_add(bias);
         }
-        let holder = self.loads().find(|s| {
-            (s.offset..s.offset.saturating_add(s.file_size)).contains(&self.header_offset)
-        });
+        let holder = self
+            .loads()
+            .find(|s| (s.offset..s.offset.saturating_add(s.file_size)).contains(&self.header_offset));
         holder.map_or(0, |s| (s.vaddr + (self.header_offset - s.offset)).wrapping_add(bias))
     }
 }
@@ -209,8 +209,10 @@ async fn map_image(mm: &Mm, image: &Image, bias: u64) -> Result<u64> {
         };
         let file_top = if segment.file_size > 0 { page_ceil(file_end) } else { first };
         if file_top > first {
-            let backing =
-                Backing::Object { object: mappable.clone(), first_page: page_floor(segment.offset) / PAGE_BYTES };
+            let backing = Backing::Object {
+                object: mappable.clone(),
+                first_page: page_floor(segment.offset) / PAGE_BYTES,
+            };
             let file = area(first, file_top, backing, Some(image.name.clone()));
             mm.space.map(file).map_err(|_| Errno::EINVAL)?;
         }

@@ -20,8 +20,24 @@ struct Function {
 macro_rules! call32 {
     ($n:literal) => {
         &[
-            0x53, 0x8b, 0x5c, 0x24, 0x08, 0x8b, 0x4c, 0x24, 0x0c, 0xb8, ($n & 0xff) as u8, ($n >> 8) as u8, 0, 0, 0xcd,
-            0x80, 0x5b, 0xc3,
+            0x53,
+            0x8b,
+            0x5c,
+            0x24,
+            0x08,
+            0x8b,
+            0x4c,
+            0x24,
+            0x0c,
+            0xb8,
+            ($n & 0xff) as u8,
+            ($n >> 8) as u8,
+            0,
+            0,
+            0xcd,
+            0x80,
+            0x5b,
+            0xc3,
         ]
     };
 }
@@ -151,7 +167,8 @@ fn image(arch: Arch) -> Vec<u8> {
         (4, HASH_AT as u64), (6, DYNSYM_AT as u64), (5, DYNSTR_AT as u64), (10, strings_len),
         (11, symbol_size as u64), (14, soname as u64), (0, 0),
     ];
-    let entries: Vec<(usize, u64)> = dynamic.iter().flat_map(|(tag, value)| [(word, *tag), (word, *value)]).collect();
+    let entries: Vec<(usize, u64)> =
+        dynamic.iter().flat_map(|(tag, value)| [(word, *tag), (word, *value)]).collect();
     page.put_all(DYNAMIC_AT, &entries);
     page.0
 }

@@ -123,7 +123,13 @@ impl LockTable {
     }
 
     /// Takes a lock, waiting for it.
-    pub async fn acquire(&self, task: &Rc<Task>, file: &OpenFile, family: Family, wanted: Held) -> Result<()> {
+    pub async fn acquire(
+        &self,
+        task: &Rc<Task>,
+        file: &OpenFile,
+        family: Family,
+        wanted: Held,
+    ) -> Result<()> {
         task.wait_until(&self.changed, || self.try_acquire(file, family, wanted).ok()).await
     }
 

@@ -33,7 +33,8 @@ pub(crate) fn create(task: &Rc<Task>, name: &[u8], flags: u32) -> Result<u64> {
     let inode = kernel.memory_files.anonymous_file(0o777, cred.fsuid, cred.fsgid, kernel.clock.timestamp());
     let label = [b"/memfd:", name, b" (deleted)"].concat();
     let path = Path::detached(kernel.anon.mount(), &label, inode.clone());
-    let file = OpenFile::new(Rc::new(InodeFile::new(inode, kernel)), open_flags::RDWR | open_flags::LARGEFILE, path);
+    let file =
+        OpenFile::new(Rc::new(InodeFile::new(inode, kernel)), open_flags::RDWR | open_flags::LARGEFILE, path);
     task.install(file, flags & CLOEXEC != 0).map(|fd| fd as u64)
 }
 

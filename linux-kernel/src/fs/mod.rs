@@ -27,7 +27,7 @@ pub(crate) fn make_by_type(kernel: &Rc<Kernel>, name: &[u8]) -> Option<Rc<dyn Fi
         b"tmpfs" | b"ramfs" => {
             let (device_number, now) = (kernel.next_device_number(), kernel.clock.timestamp());
             Some(Tmpfs::new(&kernel.pool, TmpfsOptions { device_number, now, ..TmpfsOptions::default() }))
-        },
+        }
         b"proc" => Some(proc::new(kernel)),
         b"sysfs" => Some(sys::new(kernel)),
         b"devpts" => Some(devpts::DevPts::new(kernel)),

@@ -57,11 +57,8 @@ impl FileOps for InodeFile {
         if data.is_empty() {
             return Ok(0);
         }
-        let offset = if io.file.flags.get() & open_flags::APPEND != 0 {
-            self.inode.attributes().size
-        } else {
-            offset
-        };
+        let offset =
+            if io.file.flags.get() & open_flags::APPEND != 0 { self.inode.attributes().size } else { offset };
         let limit = io.task.process.limit(linux_abi::resource::RLIMIT_FSIZE as usize);
         if offset >= limit {
             use crate::signal::{Signal, send};

@@ -6,7 +6,9 @@ use crate::file::Result;
 use crate::task::{Arch, Process, Task, WaitStatus};
 use linux_abi::Errno;
 use linux_abi::siginfo::{SigFields, SigInfo};
-use linux_abi::signal::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SI_TIMER, SI_TKILL, SaFlags};
+use linux_abi::signal::{
+    CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SI_TIMER, SI_TKILL, SaFlags,
+};
 use std::rc::Rc;
 use x86_cpu::gpr;
 
@@ -72,7 +74,8 @@ pub fn group_is_orphaned(process: &Process) -> bool {
         member.parent.borrow().upgrade().is_some_and(|parent| {
             // Process 1 adopts orphans but knows nothing of their jobs, even where it is a shell with jobs of its own.
             let adopted = member.adopted.get() && parent.pid == 1;
-            let elsewhere = parent.group.get() != process.group.get() && parent.session.borrow().id == session;
+            let elsewhere =
+                parent.group.get() != process.group.get() && parent.session.borrow().id == session;
             elsewhere && !adopted && !member.zombie.get()
         })
     })

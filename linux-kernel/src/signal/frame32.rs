@@ -75,14 +75,13 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
     }
     let mask = mask_to_save(task);
     let sc = context(&cpu, fp_addr as u32, mask, info);
-    let retcode_at = if wants_info { offset_of!(RtSigframeI386, retcode) } else { offset_of!(SigframeI386, retcode) };
+    let retcode_at =
+        if wants_info { offset_of!(RtSigframeI386, retcode) } else { offset_of!(SigframeI386, retcode) };
     let has_restorer = action.flags & SaFlags::RESTORER.bits() != 0;
     let vdso_return = crate::exec::vdso::sigreturn_address(&task.mm(), wants_info);
-    let pretcode = if has_restorer {
-        action.restorer
-    } else {
-        vdso_return.unwrap_or(frame_addr + retcode_at as u64)
-    } as u32;
+    let pretcode =
+        if has_restorer { action.restorer } else { vdso_return.unwrap_or(frame_addr + retcode_at as u64) }
+            as u32;
     let mm = task.mm();
     mm.write(fp_addr, bytemuck::bytes_of(&save32(&cpu))).await?;
     let (info_addr, uc_addr) = if wants_info {

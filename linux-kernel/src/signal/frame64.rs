@@ -6,7 +6,9 @@ use super::{Action, AltStack, SigSet, Signal};
 use crate::file::Result;
 use crate::task::Task;
 use linux_abi::Errno;
-use linux_abi::sigframe::{FpstateX86_64, RED_ZONE_X86_64, RtSigframeX86_64, SigcontextX86_64, UcontextX86_64};
+use linux_abi::sigframe::{
+    FpstateX86_64, RED_ZONE_X86_64, RtSigframeX86_64, SigcontextX86_64, UcontextX86_64,
+};
 use linux_abi::siginfo::{SigFields, SigInfo};
 use linux_abi::signal::{SaFlags, SigaltstackX86_64};
 use std::mem::offset_of;
@@ -110,8 +112,8 @@ pub async fn rt_sigreturn(task: &Task) -> Result<u64> {
     super::restore_alt_stack(task, stack.ss_sp, stack.ss_size, stack.ss_flags as u32);
     let mut cpu = task.cpu.borrow_mut();
     let values = [
-        sc.r8, sc.r9, sc.r10, sc.r11, sc.r12, sc.r13, sc.r14, sc.r15, sc.rdi, sc.rsi, sc.rbp, sc.rbx, sc.rdx, sc.rax,
-        sc.rcx, sc.rsp,
+        sc.r8, sc.r9, sc.r10, sc.r11, sc.r12, sc.r13, sc.r14, sc.r15, sc.rdi, sc.rsi, sc.rbp, sc.rbx, sc.rdx,
+        sc.rax, sc.rcx, sc.rsp,
     ];
     ORDER.iter().zip(values).for_each(|(i, value)| cpu.gpr[*i] = value);
     cpu.rip = sc.rip;

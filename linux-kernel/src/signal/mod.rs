@@ -90,9 +90,9 @@ impl Signal {
 impl fmt::Debug for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMES: [&str; 31] = [
-            "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
-            "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
-            "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+            "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+            "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU",
+            "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
         ];
         match NAMES.get(self.index()) {
             Some(name) => write!(f, "SIG{name}"),
@@ -200,7 +200,9 @@ impl Actions {
 
     /// What `execve` leaves: handlers become default, ignored stay ignored.
     pub fn after_exec(&self) -> Actions {
-        let keep = |action: Action| if action.is_ignore() { Action { handler: 1, ..Action::default() } } else { Action::default() };
+        let keep = |action: Action| {
+            if action.is_ignore() { Action { handler: 1, ..Action::default() } } else { Action::default() }
+        };
         Actions(RefCell::new(self.0.borrow().map(keep)))
     }
 

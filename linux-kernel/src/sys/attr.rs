@@ -342,7 +342,8 @@ async fn micro_times(task: &Rc<Task>, dirfd: Fd, path: u64, times: u64) -> Resul
         };
         [decode(raw[0], raw[1])?, decode(raw[2], raw[3])?]
     };
-    let path = if path == 0 { base(task, dirfd)? } else { find_at(task, dirfd, path, AtFlags::empty()).await? };
+    let path =
+        if path == 0 { base(task, dirfd)? } else { find_at(task, dirfd, path, AtFlags::empty()).await? };
     set_times(task, &path, new).await
 }
 

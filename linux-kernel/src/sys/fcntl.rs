@@ -55,7 +55,13 @@ async fn put_lock(task: &Task, addr: u64, wide: bool, found: Option<Held>) -> Re
     }
 }
 
-async fn record_lock(task: &Rc<Task>, file: &Rc<OpenFile>, command: u32, addr: u64, wide: bool) -> Result<u64> {
+async fn record_lock(
+    task: &Rc<Task>,
+    file: &Rc<OpenFile>,
+    command: u32,
+    addr: u64,
+    wide: bool,
+) -> Result<u64> {
     let lock = get_lock(task, addr, wide).await?;
     let base = match lock.whence {
         0 => 0,
@@ -106,8 +112,8 @@ pub async fn fcntl(task: &Rc<Task>, a: &Args) -> Result<u64> {
     let files = task.files();
     let file = files.get(fd)?;
     let path_only = file.flags.get() & open_flags::PATH != 0;
-    let for_path =
-        [fcntl::F_DUPFD, fcntl::F_DUPFD_CLOEXEC, fcntl::F_GETFD, fcntl::F_SETFD, fcntl::F_GETFL].contains(&command);
+    let for_path = [fcntl::F_DUPFD, fcntl::F_DUPFD_CLOEXEC, fcntl::F_GETFD, fcntl::F_SETFD, fcntl::F_GETFL]
+        .contains(&command);
     if path_only && !for_path {
         return Err(Errno::EBADF);
     }

@@ -249,7 +249,8 @@ async fn seek(file: &OpenFile, offset: i64, whence: u32) -> Result<u64> {
         2 => file.path.inode().attributes().size as i64,
         3 | 4 => {
             let start = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
-            let target = if whence == 3 { vfs::inode::SeekTarget::Data } else { vfs::inode::SeekTarget::Hole };
+            let target =
+                if whence == 3 { vfs::inode::SeekTarget::Data } else { vfs::inode::SeekTarget::Hole };
             let found = file.path.inode().seek_hole(start, target).await?;
             file.position.set(found);
             return Ok(found);
@@ -508,10 +509,14 @@ async fn transfer(
         done += written;
         from = from.map(|at| at + written);
         to = to.map(|at| at + written);
-        if in_offset.is_none() && let Some(at) = from {
+        if in_offset.is_none()
+            && let Some(at) = from
+        {
             input.position.set(at);
         }
-        if out_offset.is_none() && let Some(at) = to {
+        if out_offset.is_none()
+            && let Some(at) = to
+        {
             output.position.set(at);
         }
         if written < got as u64 {
@@ -684,4 +689,3 @@ pub async fn getdents(task: &Rc<Task>, a: &Args) -> Result<u64> {
     file.directory_position.set(next);
     Ok(bytes.len() as u64)
 }
-

@@ -173,7 +173,11 @@ pub async fn prctl(task: &Rc<Task>, a: &Args) -> Result<u64> {
         p::PR_CAPBSET_READ if arg > u64::from(LAST_CAP) => Err(Errno::EINVAL),
         p::PR_CAPBSET_READ => Ok(1),
         p::PR_CAPBSET_DROP | p::PR_SET_SECUREBITS => {
-            if task.cred().privileged() { Ok(0) } else { Err(Errno::EPERM) }
+            if task.cred().privileged() {
+                Ok(0)
+            } else {
+                Err(Errno::EPERM)
+            }
         }
         p::PR_CAP_AMBIENT if arg == u64::from(p::PR_CAP_AMBIENT_IS_SET) => {
             if a.word(2) > u64::from(LAST_CAP) { Err(Errno::EINVAL) } else { Ok(0) }
@@ -183,9 +187,7 @@ pub async fn prctl(task: &Rc<Task>, a: &Args) -> Result<u64> {
             process.subreaper.set(arg != 0);
             Ok(0)
         }
-        p::PR_GET_CHILD_SUBREAPER => {
-            task.put(arg, &u32::from(process.subreaper.get())).await.map(|()| 0)
-        }
+        p::PR_GET_CHILD_SUBREAPER => task.put(arg, &u32::from(process.subreaper.get())).await.map(|()| 0),
         p::PR_SET_NO_NEW_PRIVS if arg != 1 || a.word(2) != 0 => Err(Errno::EINVAL),
         p::PR_SET_NO_NEW_PRIVS => {
             task.no_new_privs.set(true);

@@ -24,7 +24,9 @@ fn map_error(error: MapError) -> Errno {
 fn prot_of(bits: u32) -> Prot {
     let prot = mman::Prot::from_bits_retain(bits);
     let pick = |flag, value| if prot.contains(flag) { value } else { Prot::NONE };
-    pick(mman::Prot::READ, Prot::READ) | pick(mman::Prot::WRITE, Prot::WRITE) | pick(mman::Prot::EXEC, Prot::EXEC)
+    pick(mman::Prot::READ, Prot::READ)
+        | pick(mman::Prot::WRITE, Prot::WRITE)
+        | pick(mman::Prot::EXEC, Prot::EXEC)
 }
 
 fn check_address_limit(task: &Task, mm: &Mm, more: u64) -> Result<()> {
@@ -49,15 +51,26 @@ fn place(mm: &Mm, hint: u64, len: u64, flags: MapFlags) -> Result<u64> {
         return Ok(hint);
     }
     let hint = page_floor(hint);
-    if hint >= MIN_ADDR && hint.checked_add(len).is_some_and(|end| end <= mm.user_end && !mm.space.any_mapped(hint, end)) {
+    if hint >= MIN_ADDR
+        && hint.checked_add(len).is_some_and(|end| end <= mm.user_end && !mm.space.any_mapped(hint, end))
+    {
         return Ok(hint);
     }
-    let top = if flags.contains(MapFlags::LOW_2G) && mm.arch == Arch::X86_64 { 0x8000_0000 } else { mm.mmap_top };
+    let top =
+        if flags.contains(MapFlags::LOW_2G) && mm.arch == Arch::X86_64 { 0x8000_0000 } else { mm.mmap_top };
     let below = mm.space.find_free_below(len, MIN_ADDR, top);
     below.or_else(|| mm.space.find_free_below(len, MIN_ADDR, mm.user_end)).ok_or(Errno::ENOMEM)
 }
 
-async fn map(task: &Rc<Task>, hint: u64, len: u64, prot: u32, flags: u32, fd: i32, first_page: u64) -> Result<u64> {
+async fn map(
+    task: &Rc<Task>,
+    hint: u64,
+    len: u64,
+    prot: u32,
+    flags: u32,
+    fd: i32,
+    first_page: u64,
+) -> Result<u64> {
     let flags = MapFlags::from_bits_retain(flags);
     let mm = task.mm();
     if len == 0 {
@@ -144,7 +157,8 @@ pub async fn munmap(task: &Rc<Task>, a: &Args) -> Result<u64> {
 }
 
 pub async fn mprotect(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    let (start, end) = range(a.word(0), a.word(1)).map_err(|e| if !a.word(0).is_multiple_of(PAGE_BYTES) { e } else { Errno::ENOMEM })?;
+    let (start, end) = range(a.word(0), a.word(1))
+        .map_err(|e| if !a.word(0).is_multiple_of(PAGE_BYTES) { e } else { Errno::ENOMEM })?;
     if start == end {
         return Ok(0);
     }
@@ -154,7 +168,10 @@ pub async fn mprotect(task: &Rc<Task>, a: &Args) -> Result<u64> {
         // A shared mapping of a file that was opened read-only does not become writable.
         let areas = mm.space.areas();
         let touched = areas.iter().filter(|area| area.start < end && start < area.end);
-        if touched.clone().any(|area| area.sharing == Sharing::Shared && area.name.as_deref() == Some(b"[vvar]")) {
+        if touched
+            .clone()
+            .any(|area| area.sharing == Sharing::Shared && area.name.as_deref() == Some(b"[vvar]"))
+        {
             return Err(Errno::EACCES);
         }
     }

@@ -423,7 +423,8 @@ pub(crate) async fn dispatch(task: &Rc<Task>, arch: Arch, number: u32, args: &Ar
         if task.kernel.tracer.first_unknown(arch, number) {
             let name = arch.sysno_name(u64::from(number)).unwrap_or("unknown");
             let comm = String::from_utf8_lossy(&task.comm.borrow()).into_owned();
-            task.kernel.log(&format!("{comm}[{}]: system call {number} ({name}) is not implemented", task.tid));
+            task.kernel
+                .log(&format!("{comm}[{}]: system call {number} ({name}) is not implemented", task.tid));
         }
         Err(Errno::ENOSYS)
     })

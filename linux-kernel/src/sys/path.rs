@@ -24,7 +24,8 @@ pub(crate) async fn walk(task: &Task, dirfd: Fd, path: &[u8], last: LastSymlink)
     let fs = task.fs();
     let start = if path.first() == Some(&b'/') { fs.root.clone() } else { base(task, dirfd)? };
     let cred = task.cred();
-    let walker = Walker { root: &fs.root, start: &start, may_search: &|attributes| cred.may(attributes, Want::EXEC) };
+    let walker =
+        Walker { root: &fs.root, start: &start, may_search: &|attributes| cred.may(attributes, Want::EXEC) };
     task.kernel.namespace.walk(&walker, path, last).await
 }
 
@@ -66,7 +67,14 @@ fn may_remove(task: &Task, walked: &Walked, victim: &Path) -> Result<()> {
 }
 
 /// A node made by this thread: ids, umask, and the group of a set-group-id directory (mkdir(2)).
-fn node<'a>(task: &Task, parent: &Path, file_type: FileType, mode: u32, rdev: u32, target: &'a [u8]) -> NewNode<'a> {
+fn node<'a>(
+    task: &Task,
+    parent: &Path,
+    file_type: FileType,
+    mode: u32,
+    rdev: u32,
+    target: &'a [u8],
+) -> NewNode<'a> {
     let cred = task.cred();
     let directory = parent.inode().attributes();
     let inherits = directory.permissions & 0o2000 != 0;
@@ -112,7 +120,8 @@ pub(crate) async fn make(
 }
 
 fn notify(task: &Task, parent: &Path, name: &[u8], mask: u32, file_type: FileType) {
-    let is_dir = if file_type == FileType::Directory { linux_abi::inotify::InotifyMask::ISDIR.bits() } else { 0 };
+    let is_dir =
+        if file_type == FileType::Directory { linux_abi::inotify::InotifyMask::ISDIR.bits() } else { 0 };
     let inode = parent.inode();
     task.kernel.inotify.notify(inode.device(), inode.attributes().ino, mask | is_dir, name);
 }
@@ -140,7 +149,9 @@ async fn ops_of(task: &Rc<Task>, path: &Path, flags: u32) -> Result<Rc<dyn FileO
     let attributes = inode.attributes();
     if flags & open_flags::PATH == 0 {
         match attributes.file_type {
-            FileType::CharDevice => return crate::fs::dev::open_device(task, path, attributes.rdev, flags).await,
+            FileType::CharDevice => {
+                return crate::fs::dev::open_device(task, path, attributes.rdev, flags).await;
+            }
             FileType::BlockDevice => return Err(Errno::ENXIO),
             FileType::Fifo => return crate::fs::pipe::open_fifo(task, path, flags).await,
             FileType::Socket => return Err(Errno::ENXIO),
@@ -154,7 +165,13 @@ async fn ops_of(task: &Rc<Task>, path: &Path, flags: u32) -> Result<Rc<dyn FileO
 }
 
 /// `open` in all its forms: gives the description, not yet installed.
-pub(crate) async fn open_file(task: &Rc<Task>, dirfd: Fd, path: &[u8], flags: OFlags, mode: u32) -> Result<Rc<OpenFile>> {
+pub(crate) async fn open_file(
+    task: &Rc<Task>,
+    dirfd: Fd,
+    path: &[u8],
+    flags: OFlags,
+    mode: u32,
+) -> Result<Rc<OpenFile>> {
     let kernel = &task.kernel;
     let path_only = flags.contains(OFlags::PATH);
     let create = flags.contains(OFlags::CREAT) && !path_only;
@@ -163,7 +180,8 @@ pub(crate) async fn open_file(task: &Rc<Task>, dirfd: Fd, path: &[u8], flags: OF
     let last = if keep { LastSymlink::Keep } else { LastSymlink::Follow };
     let raw = flags.bits();
     let (want_read, want_write) = (raw & 3 != 1, matches!(raw & 3, 1 | 2));
-    let status = raw & !(OFlags::CREAT | OFlags::EXCL | OFlags::NOCTTY | OFlags::TRUNC | OFlags::CLOEXEC).bits();
+    let status =
+        raw & !(OFlags::CREAT | OFlags::EXCL | OFlags::NOCTTY | OFlags::TRUNC | OFlags::CLOEXEC).bits();
     if flags.contains(OFlags::TMPFILE) && !path_only {
         return open_unnamed(task, dirfd, path, status, mode, want_write).await;
     }
@@ -179,7 +197,13 @@ pub(crate) async fn open_file(task: &Rc<Task>, dirfd: Fd, path: &[u8], flags: OF
             may_add(task, &walked)?;
             let node = node(task, &walked.parent, FileType::Regular, mode, 0, b"");
             let made = kernel.namespace.create(&walked.parent, &walked.name, &node).await?;
-            notify(task, &walked.parent, &walked.name, linux_abi::inotify::InotifyMask::CREATE.bits(), FileType::Regular);
+            notify(
+                task,
+                &walked.parent,
+                &walked.name,
+                linux_abi::inotify::InotifyMask::CREATE.bits(),
+                FileType::Regular,
+            );
             (made, true)
         }
     };
@@ -369,7 +393,13 @@ async fn link_at(task: &Rc<Task>, from: (Fd, u64), to: (Fd, u64), flags: AtFlags
     may_add(task, &walked)?;
     let now = task.kernel.clock.timestamp();
     task.kernel.namespace.link(&file, &walked.parent, &walked.name, now).await?;
-    notify(task, &walked.parent, &walked.name, linux_abi::inotify::InotifyMask::CREATE.bits(), FileType::Regular);
+    notify(
+        task,
+        &walked.parent,
+        &walked.name,
+        linux_abi::inotify::InotifyMask::CREATE.bits(),
+        FileType::Regular,
+    );
     Ok(0)
 }
 
@@ -387,7 +417,8 @@ async fn unlink_at(task: &Rc<Task>, dirfd: Fd, addr: u64, directory: bool) -> Re
     let walked = walk(task, dirfd, &path, LastSymlink::Keep).await?;
     if walked.name.is_empty() {
         // `.`, `..` and `/` have no name to remove.
-        let dots = path.iter().rev().skip_while(|byte| **byte == b'/').take_while(|byte| **byte != b'/').count();
+        let dots =
+            path.iter().rev().skip_while(|byte| **byte == b'/').take_while(|byte| **byte != b'/').count();
         return Err(match (directory, dots) {
             (true, 1) => Errno::EINVAL,
             (true, 2) => Errno::ENOTEMPTY,

@@ -706,7 +706,11 @@ pub async fn sched_setscheduler(task: &Rc<Task>, a: &Args) -> Result<u64> {
     match a.uint(1) & 0x3fff_ffff {
         0 | 3 | 5 if priority == 0 => Ok(0),
         1 | 2 if (1..=99).contains(&priority) => {
-            if task.cred().privileged() { Ok(0) } else { Err(Errno::EPERM) }
+            if task.cred().privileged() {
+                Ok(0)
+            } else {
+                Err(Errno::EPERM)
+            }
         }
         _ => Err(Errno::EINVAL),
     }

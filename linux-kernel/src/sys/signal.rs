@@ -8,7 +8,8 @@ use crate::task::{Arch, Pid, Process, Task};
 use linux_abi::Errno;
 use linux_abi::siginfo::SigInfo;
 use linux_abi::signal::{
-    OldSigactionI386, SI_TKILL, SaFlags, SigactionI386, SigactionX86_64, SigaltstackI386, SigaltstackX86_64, SsFlags,
+    OldSigactionI386, SI_TKILL, SaFlags, SigactionI386, SigactionX86_64, SigaltstackI386, SigaltstackX86_64,
+    SsFlags,
 };
 use std::rc::Rc;
 
@@ -333,7 +334,9 @@ fn or_die(task: &Rc<Task>, restored: Result<u64>) -> Result<u64> {
 /// kill(2): root, or a sender whose real or effective id is the target's real or saved one; SIGCONT in the session.
 fn may_signal(task: &Task, target: &Process, signal: Option<Signal>) -> bool {
     let own = task.cred();
-    if own.privileged() || Rc::ptr_eq(&task.process.session.borrow(), &target.session.borrow()) && signal == Some(Signal::CONT)
+    if own.privileged()
+        || Rc::ptr_eq(&task.process.session.borrow(), &target.session.borrow())
+            && signal == Some(Signal::CONT)
     {
         return true;
     }
@@ -361,8 +364,10 @@ pub async fn kill(task: &Rc<Task>, a: &Args) -> Result<u64> {
     match a.int(0) {
         -1 => {
             let all = task.kernel.processes();
-            let others: Vec<_> =
-                all.into_iter().filter(|p| p.pid != 1 && p.pid != task.process.pid && !p.zombie.get()).collect();
+            let others: Vec<_> = all
+                .into_iter()
+                .filter(|p| p.pid != 1 && p.pid != task.process.pid && !p.zombie.get())
+                .collect();
             kill_many(task, &others, signal)
         }
         0 => kill_many(task, &task.kernel.group(task.process.group.get()), signal),

@@ -16,7 +16,8 @@ pub(crate) fn set(cpu: &mut CpuState, desc: &UserDesc) -> Result<u32> {
     } else {
         desc.entry_number as usize
     };
-    let slot = entry.checked_sub(selector::TLS_ENTRY_MIN).and_then(|i| cpu.tls.get_mut(i)).ok_or(Errno::EINVAL)?;
+    let slot =
+        entry.checked_sub(selector::TLS_ENTRY_MIN).and_then(|i| cpu.tls.get_mut(i)).ok_or(Errno::EINVAL)?;
     if desc.is_empty() || desc.is_zero() {
         *slot = Descriptor::default();
         return Ok(entry as u32);

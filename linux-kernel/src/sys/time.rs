@@ -44,9 +44,11 @@ fn clock(task: &Rc<Task>, id: i32) -> Result<Clock> {
     }
     match id {
         CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_TAI | CLOCK_REALTIME_ALARM => Ok(Clock::Real),
-        CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME | CLOCK_BOOTTIME_ALARM => {
-            Ok(Clock::Mono)
-        }
+        CLOCK_MONOTONIC
+        | CLOCK_MONOTONIC_RAW
+        | CLOCK_MONOTONIC_COARSE
+        | CLOCK_BOOTTIME
+        | CLOCK_BOOTTIME_ALARM => Ok(Clock::Mono),
         CLOCK_PROCESS_CPUTIME_ID => Ok(Clock::Process(task.process.clone())),
         CLOCK_THREAD_CPUTIME_ID => Ok(Clock::Thread(task.clone())),
         _ => Err(Errno::EINVAL),
@@ -200,7 +202,8 @@ async fn get_timeval(task: &Task, addr: u64) -> Result<(i64, i64)> {
 
 async fn get_itimer(task: &Task, addr: u64) -> Result<Setting> {
     let step = 2 * task.arch().word_size() as u64;
-    let nanoseconds = |(s, us): (i64, i64)| (s as u64).saturating_mul(NSEC as u64).saturating_add(us as u64 * 1000);
+    let nanoseconds =
+        |(s, us): (i64, i64)| (s as u64).saturating_mul(NSEC as u64).saturating_add(us as u64 * 1000);
     let interval = nanoseconds(get_timeval(task, addr).await?);
     let value = nanoseconds(get_timeval(task, addr + step).await?);
     Ok(Setting { value, interval })

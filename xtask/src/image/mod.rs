@@ -70,7 +70,8 @@ impl Recipe {
     }
 
     fn packages(&self) -> Vec<String> {
-        let chosen = self.preset.packages.iter().flat_map(|group| group.iter()).map(|name| (*name).to_string());
+        let chosen =
+            self.preset.packages.iter().flat_map(|group| group.iter()).map(|name| (*name).to_string());
         chosen.chain(self.include.iter().cloned()).collect()
     }
 

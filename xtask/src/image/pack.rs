@@ -18,7 +18,13 @@ struct Extent {
 
 /// Packs `tree` into `image`, of the given size or of its content and `room_mib` more. The image appears whole or not
 /// at all.
-pub(super) fn directory(tree: &Path, image: &Path, size_mib: Option<u64>, room_mib: u64, label: &str) -> Result {
+pub(super) fn directory(
+    tree: &Path,
+    image: &Path,
+    size_mib: Option<u64>,
+    room_mib: u64,
+    label: &str,
+) -> Result {
     let partial = partial_name(image);
     let result = run(&mut mke2fs(tree, &partial, size_mib, room_mib, label)?);
     finish(result, &partial, image)
@@ -31,7 +37,13 @@ pub(super) fn tar_as_somebody(tar: &Path, tree: &Path, image: &Path, size_mib: O
     run(program("tar").arg("-C").arg(tree).args(["--exclude=./dev/*", "-xf"]).arg(tar))?;
     let pack = mke2fs(tree, &partial, size_mib, 64, "root")?;
     let mut session = program("fakeroot");
-    session.args(["--", "sh", "-ec", "tar -C \"$1\" --numeric-owner -xpf \"$2\"; shift 2; exec \"$@\"", "sh"]);
+    session.args([
+        "--",
+        "sh",
+        "-ec",
+        "tar -C \"$1\" --numeric-owner -xpf \"$2\"; shift 2; exec \"$@\"",
+        "sh",
+    ]);
     session.arg(tree).arg(tar).arg(pack.get_program()).args(pack.get_args());
     let result = run(&mut session);
     finish(result, &partial, image)

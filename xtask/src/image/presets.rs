@@ -20,35 +20,112 @@ pub(crate) struct Preset {
 /// Just enough for a shell. `usr-is-merged` with mmdebstrap's hook gives a merged /usr without all of perl;
 /// perl-base runs the packages' configuration scripts.
 const BASE: &[&str] = &[
-    "usr-is-merged", "perl-base", "bash", "dash", "coreutils", "libc-bin", "base-passwd", "base-files", "login",
-    "passwd", "grep", "sed", "gawk", "findutils", "diffutils", "gzip", "tar", "ncurses-base", "ncurses-bin",
-    "hostname", "debianutils", "libc6", "netbase",
+    "usr-is-merged",
+    "perl-base",
+    "bash",
+    "dash",
+    "coreutils",
+    "libc-bin",
+    "base-passwd",
+    "base-files",
+    "login",
+    "passwd",
+    "grep",
+    "sed",
+    "gawk",
+    "findutils",
+    "diffutils",
+    "gzip",
+    "tar",
+    "ncurses-base",
+    "ncurses-bin",
+    "hostname",
+    "debianutils",
+    "libc6",
+    "netbase",
 ];
 
 /// What somebody at a prompt expects.
 const INTERACTIVE: &[&str] = &[
-    "busybox-static", "less", "procps", "util-linux", "vim-tiny", "nano", "python3", "bash-completion", "file",
-    "bsdextrautils", "mount",
+    "busybox-static",
+    "less",
+    "procps",
+    "util-linux",
+    "vim-tiny",
+    "nano",
+    "python3",
+    "bash-completion",
+    "file",
+    "bsdextrautils",
+    "mount",
 ];
 
 const DEVELOPMENT: &[&str] = &[
-    "gcc", "libc6-dev", "make", "git", "perl", "sqlite3", "xz-utils", "bzip2", "zip", "unzip", "patch", "bc",
-    "strace", "libcap2-bin", "attr", "acl", "psmisc", "lsof", "time",
+    "gcc",
+    "libc6-dev",
+    "make",
+    "git",
+    "perl",
+    "sqlite3",
+    "xz-utils",
+    "bzip2",
+    "zip",
+    "unzip",
+    "patch",
+    "bc",
+    "strace",
+    "libcap2-bin",
+    "attr",
+    "acl",
+    "psmisc",
+    "lsof",
+    "time",
 ];
 
 const LANGUAGES: &[&str] = &[
-    "g++", "gdb", "nodejs", "ruby", "lua5.4", "tcl", "php-cli", "cmake", "ninja-build", "vim", "tmux", "screen",
-    "htop", "curl", "openssh-client", "netcat-openbsd", "socat", "iproute2", "ca-certificates", "man-db",
-    "libpython3-dev", "python3-pip", "jq", "zsh", "tcc",
+    "g++",
+    "gdb",
+    "nodejs",
+    "ruby",
+    "lua5.4",
+    "tcl",
+    "php-cli",
+    "cmake",
+    "ninja-build",
+    "vim",
+    "tmux",
+    "screen",
+    "htop",
+    "curl",
+    "openssh-client",
+    "netcat-openbsd",
+    "socat",
+    "iproute2",
+    "ca-certificates",
+    "man-db",
+    "libpython3-dev",
+    "python3-pip",
+    "jq",
+    "zsh",
+    "tcc",
 ];
 
-const CACHES: &[&str] = &["var/cache/apt", "var/lib/apt/lists", "var/cache/debconf", "var/log", "var/cache/ldconfig"];
+const CACHES: &[&str] =
+    &["var/cache/apt", "var/lib/apt/lists", "var/cache/debconf", "var/log", "var/cache/ldconfig"];
 
 /// Beyond [`CACHES`], data that only rare programs read.
 const CACHES_AND_DATA: &[&str] = &[
-    "var/cache/apt", "var/lib/apt/lists", "var/cache/debconf", "var/log", "var/cache/ldconfig",
-    "usr/lib/i386-linux-gnu/gconv", "usr/lib/x86_64-linux-gnu/gconv", "usr/share/i18n", "usr/share/zoneinfo",
-    "usr/share/bug", "usr/share/menu",
+    "var/cache/apt",
+    "var/lib/apt/lists",
+    "var/cache/debconf",
+    "var/log",
+    "var/cache/ldconfig",
+    "usr/lib/i386-linux-gnu/gconv",
+    "usr/lib/x86_64-linux-gnu/gconv",
+    "usr/share/i18n",
+    "usr/share/zoneinfo",
+    "usr/share/bug",
+    "usr/share/menu",
 ];
 
 const PRESETS: &[Preset] = &[

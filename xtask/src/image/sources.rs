@@ -31,7 +31,9 @@ pub(super) fn lines(suite: &str, mirror: Option<&str>) -> Result<Vec<String>> {
         }
     }
     if chosen.is_empty() {
-        return Err(format!("this machine's apt sources name no Debian suite `{own}`; give --mirror URL").into());
+        return Err(
+            format!("this machine's apt sources name no Debian suite `{own}`; give --mirror URL").into()
+        );
     }
     Ok(chosen)
 }
@@ -87,7 +89,11 @@ fn one_line_style(text: &str) -> Vec<Source> {
         let (Some(address), Some(suite)) = (words.next(), words.next()) else { continue };
         let signed_by = options.split_whitespace().find_map(|option| option.strip_prefix("signed-by="));
         if words.any(|component| component == "main") {
-            sources.push(Source { address: address.into(), suite: suite.into(), signed_by: signed_by.map(Into::into) });
+            sources.push(Source {
+                address: address.into(),
+                suite: suite.into(),
+                signed_by: signed_by.map(Into::into),
+            });
         }
     }
     sources
@@ -96,7 +102,8 @@ fn one_line_style(text: &str) -> Vec<Source> {
 /// Stanzas of `Field: value`.
 fn deb822_style(text: &str) -> Vec<Source> {
     let mut sources = Vec::new();
-    let text: String = text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    let text: String =
+        text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
     for stanza in text.split("\n\n") {
         let field = |name: &str| {
             let value = stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -110,7 +117,11 @@ fn deb822_style(text: &str) -> Vec<Source> {
         let signed_by = Some(field("Signed-By")).filter(|path| path.starts_with('/'));
         for address in field("URIs").split_whitespace() {
             for suite in field("Suites").split_whitespace() {
-                sources.push(Source { address: address.into(), suite: suite.into(), signed_by: signed_by.clone() });
+                sources.push(Source {
+                    address: address.into(),
+                    suite: suite.into(),
+                    signed_by: signed_by.clone(),
+                });
             }
         }
     }

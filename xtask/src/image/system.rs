@@ -57,7 +57,9 @@ pub(super) fn adjust(tree: &Path, remove: &[&str]) -> Result {
     let passwd = tree.join("etc/passwd");
     if let Ok(text) = fs::read_to_string(&passwd) {
         let lines = text.lines().map(|line| match line.strip_prefix("root:") {
-            Some(rest) => format!("root:{}:/bin/bash\n", rest.rsplit_once(':').map_or(rest, |(front, _)| front)),
+            Some(rest) => {
+                format!("root:{}:/bin/bash\n", rest.rsplit_once(':').map_or(rest, |(front, _)| front))
+            }
             None => format!("{line}\n"),
         });
         fs::write(&passwd, lines.collect::<String>())?;

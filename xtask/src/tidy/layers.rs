@@ -18,8 +18,10 @@ pub(super) fn check(rules: &Rules) -> Result<Vec<String>> {
 }
 
 fn packages(metadata: &Value) -> Vec<Package> {
-    let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
+    let list =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let text =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_string();
     let package = |package: &Value| {
         // `kind` is null for normal dependencies; `source` is null for paths.
         let normal = |dependency: &&Value| dependency.get("kind").is_none_or(Value::is_null);
@@ -85,7 +87,9 @@ mod tests {
             name: name.into(),
             dependencies: dependencies.iter().map(|(name, local)| ((*name).to_string(), *local)).collect(),
         };
-        assert!(compare(&[package("low", &[("x", false)]), package("high", &[("low", true)])], &rules).is_empty());
+        assert!(
+            compare(&[package("low", &[("x", false)]), package("high", &[("low", true)])], &rules).is_empty()
+        );
         assert_eq!(compare(&[package("low", &[("high", true)])], &rules).len(), 1);
         assert_eq!(compare(&[package("high", &[("x", false)])], &rules).len(), 1);
         assert_eq!(compare(&[package("new", &[])], &rules).len(), 1);

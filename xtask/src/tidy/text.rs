@@ -14,13 +14,23 @@ struct File<'a> {
 
 /// Parts of names of package registries and their download servers, cut in two so that this file does not hold them.
 const REGISTRIES: &[(&str, &str)] = &[
-    ("crates", ".io"), ("npmjs", ".org"), ("npmjs", ".com"), ("deb", ".debian.org"), ("yarnpkg", ".com"),
-    ("snapshot", ".debian.org"), ("security", ".debian.org"), ("pypi", ".org"), ("pythonhosted", ".org"),
-    ("jsdelivr", ".net"), ("unpkg", ".com"), ("archive", ".ubuntu.com"),
+    ("crates", ".io"),
+    ("npmjs", ".org"),
+    ("npmjs", ".com"),
+    ("deb", ".debian.org"),
+    ("yarnpkg", ".com"),
+    ("snapshot", ".debian.org"),
+    ("security", ".debian.org"),
+    ("pypi", ".org"),
+    ("pythonhosted", ".org"),
+    ("jsdelivr", ".net"),
+    ("unpkg", ".com"),
+    ("archive", ".ubuntu.com"),
 ];
 
 /// Starts of absolute paths of development machines, cut likewise.
-const MACHINE_PATHS: &[(&str, &str)] = &[("/work", "/"), ("/home", "/runner"), ("/root", "/.cargo"), ("/root", "/.rustup")];
+const MACHINE_PATHS: &[(&str, &str)] =
+    &[("/work", "/"), ("/home", "/runner"), ("/root", "/.cargo"), ("/root", "/.rustup")];
 
 pub(super) fn check(rules: &Rules) -> Result<Vec<String>> {
     let mut found = Vec::new();
@@ -63,7 +73,8 @@ fn check_file(file: &File<'_>, rules: &Rules, found: &mut Vec<String>) {
         }
         for (front, back) in MACHINE_PATHS {
             // As the start of a path, not inside of one.
-            let starts = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "._-".contains(c));
+            let starts =
+                |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "._-".contains(c));
             if line.match_indices(&format!("{front}{back}")).any(|(at, _)| starts(at)) {
                 report(number, "names a path of one machine");
             }
@@ -73,11 +84,16 @@ fn check_file(file: &File<'_>, rules: &Rules, found: &mut Vec<String>) {
         }
     }
     let lines = file.text.lines().count();
-    if Path::new(file.name).extension().is_some_and(|extension| ["rs", "js", "mjs", "ts", "css"].iter().any(|kind| extension == *kind))
+    if Path::new(file.name)
+        .extension()
+        .is_some_and(|extension| ["rs", "js", "mjs", "ts", "css"].iter().any(|kind| extension == *kind))
         && lines > rules.max_lines
         && !file.text.contains(&format!("tidy{} long because", ":"))
     {
-        report(lines, &format!("longer than {} lines; split it, or say `tidy{} long because …`", rules.max_lines, ":"));
+        report(
+            lines,
+            &format!("longer than {} lines; split it, or say `tidy{} long because …`", rules.max_lines, ":"),
+        );
     }
     if file.name.ends_with("utils.rs") {
         report(1, "a name that says nothing");

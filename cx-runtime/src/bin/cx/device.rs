@@ -25,8 +25,13 @@ impl FileDevice {
         let file = File::options().read(true).write(write).open(path)?;
         let meta = file.metadata()?;
         // A block device has no length as a file; seeking finds it.
-        let size = if meta.is_file() { meta.len() } else { std::io::Seek::seek(&mut &file, std::io::SeekFrom::End(0))? };
-        let modified = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        let size = if meta.is_file() {
+            meta.len()
+        } else {
+            std::io::Seek::seek(&mut &file, std::io::SeekFrom::End(0))?
+        };
+        let modified =
+            meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
         let validator = format!("{size:x}-{:x}", modified.as_nanos());
         Ok(FileDevice { file, size, read_only: !write, validator })
     }
@@ -142,7 +147,8 @@ impl BlockDevice for Scratch {
 
     async fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), DeviceError> {
         self.check(offset, buf.len())?;
-        let all_written = parts(offset, buf.len()).all(|(block, _, _)| self.written.borrow().contains_key(&block));
+        let all_written =
+            parts(offset, buf.len()).all(|(block, _, _)| self.written.borrow().contains_key(&block));
         if !all_written {
             self.base.read(offset, buf).await?;
         }
@@ -198,7 +204,8 @@ mod tests {
         let before = base.contents();
         let scratch = Scratch::new(base.clone());
         let mut expected = before.clone();
-        for (offset, len, value) in [(0, 1, 1), (4095, 2, 2), (100, 9000, 3), (9990, 10, 4), (4096, 4096, 5)] {
+        for (offset, len, value) in [(0, 1, 1), (4095, 2, 2), (100, 9000, 3), (9990, 10, 4), (4096, 4096, 5)]
+        {
             crate::host::block_on(scratch.write(offset, &vec![value; len])).unwrap();
             expected[offset as usize..offset as usize + len].fill(value);
             let mut all = vec![0; 10_000];

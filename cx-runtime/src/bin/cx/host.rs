@@ -5,8 +5,8 @@ use crate::options::Options;
 use crate::terminal::{self, RawTerminal};
 use crate::{Failure, copy};
 use cx_runtime::{
-    Engine, Errno, ExitStatus, Host, Machine, MachineConfig, Monotonic, Now, Output, OutputSink, ProcessHandle, Reply,
-    SpawnRequest, Stdio, Turn, Wants,
+    Engine, Errno, ExitStatus, Host, Machine, MachineConfig, Monotonic, Now, Output, OutputSink,
+    ProcessHandle, Reply, SpawnRequest, Stdio, Turn, Wants,
 };
 use std::fs::File;
 use std::io::{Read, Write};
@@ -118,9 +118,7 @@ pub(crate) fn run(options: Options) -> Result<u8, Failure> {
     let process = start(&driver, &options)?;
     let status = serve(&driver, &process, &options);
     process.drain();
-    if *durable
-        && let Err(errno) = driver.finish(driver.machine.sync())?
-    {
+    if *durable && let Err(errno) = driver.finish(driver.machine.sync())? {
         return Err(format!("writing back failed: {errno:?}").into());
     }
     if let Some(file) = &options.stats {
@@ -263,7 +261,12 @@ fn take_input(driver: &Driver, process: &ProcessHandle, input: &mut Option<Recei
     }
 }
 
-fn wait_for_input(driver: &Driver, process: &ProcessHandle, input: &mut Option<Receiver<Input>>, wait: Duration) {
+fn wait_for_input(
+    driver: &Driver,
+    process: &ProcessHandle,
+    input: &mut Option<Receiver<Input>>,
+    wait: Duration,
+) {
     let Some(receiver) = input.as_ref().filter(|_| wants_input(driver, process)) else {
         return std::thread::sleep(wait);
     };

@@ -79,7 +79,8 @@ impl HttpFile {
             return Err(bad("the server closed the connection"));
         }
         let status = line.split_whitespace().nth(1).and_then(|word| word.parse().ok());
-        let mut answer = Answer { status: status.ok_or_else(|| bad("not an HTTP answer"))?, ..Answer::default() };
+        let mut answer =
+            Answer { status: status.ok_or_else(|| bad("not an HTTP answer"))?, ..Answer::default() };
         loop {
             line.clear();
             if connection.read_line(&mut line)? == 0 || line.trim().is_empty() {
@@ -132,7 +133,8 @@ impl RangeFetcher for HttpFile {
         if !answer.ranges {
             return Err(DeviceError::Unsupported("the server does not offer byte ranges".into()));
         }
-        let size = answer.length.ok_or_else(|| DeviceError::Unsupported("the server tells no size".into()))?;
+        let size =
+            answer.length.ok_or_else(|| DeviceError::Unsupported("the server tells no size".into()))?;
         Ok(RemoteInfo { size, validator: answer.validator() })
     }
 

@@ -128,7 +128,16 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             continue;
         }
         let known = [
-            "--image", "--root", "--overlay", "--mount", "--env", "--cwd", "--uid", "--gid", "--memory", "--stats",
+            "--image",
+            "--root",
+            "--overlay",
+            "--mount",
+            "--env",
+            "--cwd",
+            "--uid",
+            "--gid",
+            "--memory",
+            "--stats",
             "--engine",
         ];
         if !known.contains(&name) {
@@ -142,7 +151,8 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
         match name {
             "--image" => {
                 roots += 1;
-                options.root = RootOption::Image(value.into_string().map_err(|_| "the image's name is not UTF-8")?);
+                options.root =
+                    RootOption::Image(value.into_string().map_err(|_| "the image's name is not UTF-8")?);
             }
             "--root" => {
                 roots += 1;
@@ -179,7 +189,9 @@ fn mount(value: &OsString) -> Result<MountOption, String> {
     let bytes = value.as_bytes();
     let at = bytes.iter().rposition(|byte| *byte == b':');
     let split = at.map(|at| (&bytes[..at], &bytes[at + 1..]));
-    let Some((source, target)) = split.filter(|(source, target)| !source.is_empty() && target.starts_with(b"/")) else {
+    let Some((source, target)) =
+        split.filter(|(source, target)| !source.is_empty() && target.starts_with(b"/"))
+    else {
         return Err(format!("--mount needs SRC:DST with an absolute DST, not `{}`", value.to_string_lossy()));
     };
     Ok(MountOption { source: PathBuf::from(OsString::from_vec(source.to_vec())), target: target.to_vec() })
@@ -187,7 +199,8 @@ fn mount(value: &OsString) -> Result<MountOption, String> {
 
 fn set_environment(env: &mut Vec<Vec<u8>>, entry: Vec<u8>) -> Result<(), String> {
     let at = entry.iter().position(|byte| *byte == b'=').filter(|at| *at > 0);
-    let at = at.ok_or_else(|| format!("--env needs NAME=VALUE, not `{}`", String::from_utf8_lossy(&entry)))?;
+    let at =
+        at.ok_or_else(|| format!("--env needs NAME=VALUE, not `{}`", String::from_utf8_lossy(&entry)))?;
     env.retain(|known| !known.starts_with(&entry[..=at]));
     env.push(entry);
     Ok(())
@@ -229,9 +242,20 @@ mod tests {
     #[test]
     fn mistakes_are_told() {
         for line in [
-            "", "walk", "run", "run --", "run --image", "run --uid x -- a", "run --nothing -- a", "run --mount a -- a",
-            "run --mount a:b -- a", "run --env A -- a", "run --image a --root b -- a", "run --engine jit -- a",
-            "run --write --overlay x -- a", "run --tty=yes -- a",
+            "",
+            "walk",
+            "run",
+            "run --",
+            "run --image",
+            "run --uid x -- a",
+            "run --nothing -- a",
+            "run --mount a -- a",
+            "run --mount a:b -- a",
+            "run --env A -- a",
+            "run --image a --root b -- a",
+            "run --engine jit -- a",
+            "run --write --overlay x -- a",
+            "run --tty=yes -- a",
         ] {
             assert!(options(line).is_err(), "{line}");
         }

@@ -31,7 +31,8 @@ pub(crate) fn pack(folder: &Path) -> Result<TemporaryImage, String> {
         return Err(format!("{} is not a directory", folder.display()));
     }
     let (mut bytes, mut files) = (0, 0);
-    measure(folder, &mut bytes, &mut files).map_err(|error| format!("reading {}: {error}", folder.display()))?;
+    measure(folder, &mut bytes, &mut files)
+        .map_err(|error| format!("reading {}: {error}", folder.display()))?;
     let inodes = files + files / 4 + 16_384;
     let mib = (bytes + bytes / 50 + inodes * 256 + ROOM) >> 20;
     let image = TemporaryImage(std::env::temp_dir().join(format!("cx-root-{}.ext2", std::process::id())));
@@ -41,7 +42,8 @@ pub(crate) fn pack(folder: &Path) -> Result<TemporaryImage, String> {
     command.args(["-q", "-F", "-t", "ext2", "-b", "4096", "-I", "256", "-m", "0", "-O", "^resize_inode"]);
     command.arg("-N").arg(inodes.to_string()).arg("-d").arg(folder).arg(image.path()).arg(format!("{mib}M"));
     let output = command.stdin(Stdio::null()).output();
-    let output = output.map_err(|error| format!("--root needs mke2fs of e2fsprogs ({error}); or use --image"))?;
+    let output =
+        output.map_err(|error| format!("--root needs mke2fs of e2fsprogs ({error}); or use --image"))?;
     if output.status.success() {
         Ok(image)
     } else {

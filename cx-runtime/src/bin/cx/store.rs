@@ -48,7 +48,8 @@ fn failed(error: std::io::Error) -> DeviceError {
 impl FileStore {
     /// Opens a file or makes one. [`DeviceError::Locked`] where another run has it open.
     pub(crate) fn open(path: &Path) -> Result<FileStore, DeviceError> {
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        let file =
+            File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(DeviceError::Locked(path.display().to_string())),

@@ -39,7 +39,16 @@ fn compile(name: &str, bits: Bits) -> PathBuf {
     let program = folder.join(format!("{name}{}-{}", bits.flag(), std::process::id()));
     let source = data("guest").join(format!("{name}.c"));
     let mut command = Command::new("gcc");
-    command.args([bits.flag(), "-static", "-O1", "-pthread", "-fno-pie", "-no-pie", "-Wall", "-D_GNU_SOURCE"]);
+    command.args([
+        bits.flag(),
+        "-static",
+        "-O1",
+        "-pthread",
+        "-fno-pie",
+        "-no-pie",
+        "-Wall",
+        "-D_GNU_SOURCE",
+    ]);
     command.arg("-o").arg(&program).arg(&source);
     let output = command.output().expect("gcc runs; `cargo xtask setup` installs it");
     let told = String::from_utf8_lossy(&output.stderr);

@@ -67,7 +67,10 @@ pub(crate) fn sandbox() -> Sandbox {
         if worked.status == Some(0) {
             return Sandbox::Spaces;
         }
-        eprintln!("no name spaces here, plain chroot: {}", String::from_utf8_lossy(&worked.stderr).trim_end());
+        eprintln!(
+            "no name spaces here, plain chroot: {}",
+            String::from_utf8_lossy(&worked.stderr).trim_end()
+        );
         Sandbox::Copy
     })
 }
@@ -116,7 +119,8 @@ fn spaces(tree: &Path, scratch: &Path, inside: &[String]) -> Command {
 fn put(files: &[(PathBuf, String)], root: &Path) {
     for (source, target) in files {
         let target = root.join(target.trim_start_matches('/'));
-        fs::create_dir_all(target.parent().expect("a target is below the root")).expect("directories of a target");
+        fs::create_dir_all(target.parent().expect("a target is below the root"))
+            .expect("directories of a target");
         fs::copy(source, &target).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
     }
 }
@@ -131,7 +135,8 @@ impl Scratch {
     pub(crate) fn new() -> Scratch {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("run-{}-{number}", std::process::id()));
+        let path =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("run-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Scratch { path }

@@ -91,9 +91,11 @@ impl Outcome {
             return None;
         }
         let mut text = String::new();
-        let told = |status: Option<i32>| status.map_or_else(|| "out of time".into(), |status| status.to_string());
+        let told =
+            |status: Option<i32>| status.map_or_else(|| "out of time".into(), |status| status.to_string());
         if native.status != engine.status || native.status.is_none() {
-            let _ = writeln!(text, "  status: native {}, engine {}", told(native.status), told(engine.status));
+            let _ =
+                writeln!(text, "  status: native {}, engine {}", told(native.status), told(engine.status));
         }
         compare("stdout", &native.stdout, &engine.stdout, &mut text);
         compare("stderr", &native.stderr, &engine.stderr, &mut text);
