@@ -38,8 +38,8 @@ for (const [host, [script, ...own]] of HOSTS) {
     const stats = join(directory, `${host}.json`);
     const source = join(directory, "mounted.txt");
     writeFileSync(source, "mounted\n");
-    const script = "cat /tmp/m/file; echo $A; pwd; id -u; echo err >&2; exit 5";
-    const { status, out, err } = drive(["--mount", `${source}:/tmp/m/file`, "--env", "A=b c", "--cwd", "/usr", "--uid", "7", "--stats", stats, "--", "sh", "-c", script]);
+    const script = "cat /mnt/m/file; echo $A; pwd; id -u; echo err >&2; exit 5";
+    const { status, out, err } = drive(["--mount", `${source}:/mnt/m/file`, "--env", "A=b c", "--cwd", "/usr", "--uid", "7", "--stats", stats, "--", "sh", "-c", script]);
     assert.deepEqual({ status, out, err }, { status: 5, out: "mounted\nb c\n/usr\n7\n", err: "err\n" });
     assert.ok(JSON.parse(readFileSync(stats, "utf8")).instructions > 100_000);
   });

@@ -75,7 +75,8 @@ pub(crate) async fn execve_file(
     mut argv: Vec<Vec<u8>>,
     env: Vec<Vec<u8>>,
 ) -> Result<()> {
-    let comm = file.name();
+    // The name as given, of a script the script's: not what a symlink leads to (prctl(2), PR_SET_NAME).
+    let comm = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name).to_vec();
     let mut name = name.to_vec();
     let cred = task.cred();
     for depth in 0.. {
