@@ -98,9 +98,27 @@ fn native(tree: &Path, script: &str) -> Outcome {
     outcome(command)
 }
 
+/// `cx`, or what `CX_HOST` names: `node` or `chromium`, for which the web package must be built.
 fn guest(image: &Path, script: &str) -> Outcome {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cx"));
-    command.args(["run", "--image"]).arg(image);
+    let drivers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cx-web/drivers");
+    let mut command = match std::env::var("CX_HOST").as_deref() {
+        Ok("node") => {
+            let mut command = Command::new("node");
+            command.arg(drivers.join("node.mjs"));
+            command
+        }
+        Ok("chromium") => {
+            let mut command = Command::new("node");
+            command.arg(drivers.join("browser.mjs")).args(["--browser", "chromium"]);
+            command
+        }
+        _ => {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_cx"));
+            command.arg("run");
+            command
+        }
+    };
+    command.arg("--image").arg(image);
     command.args(["--", "/bin/bash", "-c", &format!("cd /tmp; {script}")]);
     outcome(command)
 }

@@ -130,7 +130,7 @@ fn input_flows_through_and_ends() {
     let (request, out, _) = streams("/cat");
     let process = world.start(request);
     let stdin = process.stdin().expect("streams");
-    let bytes: Vec<u8> = (0..300_000u32).map(|i| (i * 7 >> 3) as u8).collect();
+    let bytes: Vec<u8> = (0..300_000u32).map(|i| ((i * 7) >> 3) as u8).collect();
     stdin.write(&bytes[..10]).unwrap();
     world.settle();
     assert_eq!(out.take(), &bytes[..10]);

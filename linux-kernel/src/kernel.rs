@@ -268,6 +268,7 @@ impl Kernel {
         cpu.tsc = cpu.tsc.max(self.clock.monotonic().0);
         let outcome = self.engine.borrow_mut().run(&mut cpu, &mm.space, budget);
         self.retired.set(self.retired.get() + outcome.retired);
+        self.clock.creep(outcome.retired);
         self.slice_retired.set(self.slice_retired.get() + outcome.retired);
         let mut usage = task.usage.get();
         usage.instructions += outcome.retired;

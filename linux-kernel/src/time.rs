@@ -38,6 +38,8 @@ struct Sleeper {
 #[derive(Debug, Default)]
 pub struct Clock {
     now: Cell<Now>,
+    /// What real time is ahead of monotonic time, as the host last said it.
+    ahead: Cell<i64>,
     /// What `clock_settime` added to the host's real time, in nanoseconds.
     offset: Cell<i64>,
     sleepers: RefCell<BTreeMap<(Monotonic, u64), Rc<Sleeper>>>,
@@ -47,8 +49,9 @@ pub struct Clock {
 impl Clock {
     /// Takes the host's time and fires what is due. Time never runs backwards.
     pub(crate) fn advance(&self, now: Now) {
+        self.ahead.set(now.realtime.wrapping_sub(now.monotonic.0 as i64));
         let monotonic = now.monotonic.max(self.now.get().monotonic);
-        self.now.set(Now { monotonic, realtime: now.realtime });
+        self.set(monotonic);
         loop {
             let due = {
                 let mut sleepers = self.sleepers.borrow_mut();
@@ -63,6 +66,19 @@ impl Clock {
                 waker.wake();
             }
         }
+    }
+
+    fn set(&self, monotonic: Monotonic) {
+        // Both clocks go together, so that neither runs backwards when the host's time is behind ours.
+        self.now.set(Now { monotonic, realtime: self.ahead.get().wrapping_add(monotonic.0 as i64) });
+    }
+
+    /// Lets a little time pass between two times of the host, so that a program that measures itself sees its clock
+    /// move. `instructions` were run since the last call; what that took is guessed low, lest our clock run ahead.
+    pub(crate) fn creep(&self, instructions: u64) {
+        const INSTRUCTIONS_PER_NANOSECOND: u64 = 16;
+        const SYSTEM_CALL: u64 = 20;
+        self.set(self.now.get().monotonic.after(instructions / INSTRUCTIONS_PER_NANOSECOND + SYSTEM_CALL));
     }
 
     /// `CLOCK_MONOTONIC`.

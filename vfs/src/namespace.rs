@@ -135,6 +135,11 @@ impl Path {
         self.dentry.name()
     }
 
+    /// The directory that holds the name, also where the name was removed; none at the root of a mount.
+    pub fn parent_inode(&self) -> Option<Rc<dyn Inode>> {
+        self.dentry.parent.borrow().as_ref().and_then(|parent| parent.inode.borrow().clone())
+    }
+
     /// Whether the name was removed meanwhile.
     pub fn is_deleted(&self) -> bool {
         self.dentry.deleted.get()

@@ -126,6 +126,8 @@ struct Request {
     range: Option<String>,
     if_range: Option<String>,
     if_none_match: Option<String>,
+    /// Takes compressed content.
+    gzip: bool,
     close: bool,
 }
 
@@ -150,6 +152,7 @@ fn read_request(reader: &mut impl BufRead) -> std::io::Result<Option<Request>> {
             "range" => request.range = Some(value),
             "if-range" => request.if_range = Some(value),
             "if-none-match" => request.if_none_match = Some(value),
+            "accept-encoding" => request.gzip = value.contains("gzip"),
             "connection" => request.close |= value.eq_ignore_ascii_case("close"),
             _ => {}
         }
@@ -232,7 +235,12 @@ fn answer(mut stream: &TcpStream, routes: &[Route], request: &Request) -> std::i
     let Some(path) = routes.iter().find_map(|route| route.resolve(&request.path)) else {
         return status_only(stream, "404 Not Found", "");
     };
-    let Ok(mut file) = File::open(&path) else { return status_only(stream, "404 Not Found", "") };
+    // A compressed copy beside it (`x.gz`) serves those who want all of it.
+    let packed = PathBuf::from(format!("{}.gz", path.display()));
+    let packed = Some(packed).filter(|packed| request.gzip && request.range.is_none() && packed.is_file());
+    let Ok(mut file) = File::open(packed.as_ref().unwrap_or(&path)) else {
+        return status_only(stream, "404 Not Found", "");
+    };
     let meta = file.metadata()?;
     let size = meta.len();
     let modified =
@@ -252,9 +260,12 @@ fn answer(mut stream: &TcpStream, routes: &[Route], request: &Request) -> std::i
     };
     let mut head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: {}\r\ncontent-length: {len}\r\netag: {etag}\r\n\
-         accept-ranges: bytes\r\ncache-control: no-cache\r\n",
+         accept-ranges: bytes\r\ncache-control: no-cache\r\nvary: accept-encoding\r\n",
         media_type(&path)
     );
+    if packed.is_some() {
+        head.push_str("content-encoding: gzip\r\n");
+    }
     if status.starts_with("206") {
         head.push_str(&format!("content-range: bytes {first}-{}/{size}\r\n", first + len - 1));
     }
@@ -322,6 +333,10 @@ mod tests {
         assert!(whole.starts_with("HTTP/1.1 200") && whole.ends_with("0123456789"), "{whole}");
         assert!(whole.contains("application/wasm"));
         let etag = whole.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().to_string();
+        std::fs::write(folder.join("a.wasm.gz"), "packed").unwrap();
+        let gzip = ask(&at, "GET /a.wasm HTTP/1.1\r\nAccept-Encoding: gzip, br");
+        assert!(gzip.contains("content-encoding: gzip") && gzip.ends_with("packed"), "{gzip}");
+        assert!(!gzip.contains(&etag) && gzip.contains("application/wasm"), "{gzip}");
         let part = ask(&at, "GET /a.wasm?x HTTP/1.1\r\nRange: bytes=2-4");
         assert!(
             part.contains("206") && part.contains("bytes 2-4/10") && part.ends_with("\r\n\r\n234"),

@@ -8,7 +8,7 @@ use crate::cred::{Cred, Want};
 use crate::file::Result;
 use crate::lifecycle;
 use crate::mm::Mm;
-use crate::signal::AltStack;
+use crate::signal::{AltStack, Signal};
 use crate::task::Task;
 use linux_abi::Errno;
 use std::cell::RefCell;
@@ -148,6 +148,7 @@ async fn install(task: &Rc<Task>, program: elf::Program, sp: u64, cred: Cred, co
     let process = &task.process;
     process.dumpable.set(if cred.uid == cred.euid { 1 } else { 0 });
     process.execed.set(true);
+    process.exit_signal.set(Signal::CHLD.number());
     process.timers.clear_posix();
     *task.cred.borrow_mut() = Rc::new(cred);
     *task.comm.borrow_mut() = comm[..comm.len().min(15)].to_vec();

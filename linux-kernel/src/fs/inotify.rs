@@ -69,7 +69,12 @@ impl InotifyTable {
         }
     }
 
-    /// Whether an inode is watched: saves callers the work of finding names.
+    /// Whether somebody watches an inode.
+    pub fn watches(&self, device: u64, ino: u64) -> bool {
+        self.watchers.borrow().contains_key(&(device, ino))
+    }
+
+    /// Whether nothing is watched: saves callers the work of finding names.
     pub fn is_empty(&self) -> bool {
         self.watchers.borrow().is_empty()
     }

@@ -8,6 +8,7 @@ pub mod eventfd;
 pub mod inotify;
 pub mod locks;
 pub(crate) mod memfd;
+pub(crate) mod notify;
 pub mod pipe;
 pub mod proc;
 pub mod regular;

@@ -1,10 +1,12 @@
 //! Open regular files, directories and `O_PATH` handles: thin over their inode.
 
 use crate::file::{FileOps, Io, OpenFile, Result, open_flags};
+use crate::fs::notify;
 use crate::kernel::Kernel;
 use async_trait::async_trait;
 use guest_mem::Mappable;
 use linux_abi::Errno;
+use linux_abi::inotify::InotifyMask;
 use std::any::Any;
 use std::fmt;
 use std::rc::{Rc, Weak};
@@ -47,9 +49,13 @@ impl FileOps for InodeFile {
         true
     }
 
-    async fn read_at(&self, _io: Io<'_>, offset: u64, buf: &mut [u8]) -> Result<usize> {
+    async fn read_at(&self, io: Io<'_>, offset: u64, buf: &mut [u8]) -> Result<usize> {
         self.data_allowed()?;
-        self.inode.read_at(offset, buf).await
+        let got = self.inode.read_at(offset, buf).await?;
+        if got > 0 {
+            notify::tell(&io.task.kernel, &io.file.path, InotifyMask::ACCESS);
+        }
+        Ok(got)
     }
 
     async fn write_at(&self, io: Io<'_>, offset: u64, data: &[u8]) -> Result<usize> {
@@ -68,6 +74,7 @@ impl FileOps for InodeFile {
         let len = data.len().min((limit - offset).min(usize::MAX as u64) as usize);
         let now = io.task.kernel.clock.timestamp();
         let written = self.inode.write_at(offset, &data[..len], now).await?;
+        notify::tell(&io.task.kernel, &io.file.path, InotifyMask::MODIFY);
         if io.file.flags.get() & open_flags::DSYNC != 0 {
             self.inode.fsync().await?;
         }
@@ -88,6 +95,9 @@ impl FileOps for InodeFile {
     fn released(&self, file: &OpenFile) {
         if let Some(kernel) = self.kernel.upgrade() {
             kernel.locks.description_gone(file);
+            if file.flags.get() & open_flags::PATH == 0 {
+                notify::closed(&kernel, file);
+            }
         }
     }
 }

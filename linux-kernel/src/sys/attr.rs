@@ -1,11 +1,13 @@
 //! Calls on attributes: stat in its many forms, modes, owners, times, extended attributes, statfs.
 
 use crate::file::{Fd, Result};
+use crate::fs::notify;
 use crate::sys::path::{base, find, find_at};
 use crate::sys::{Args, NSEC, TimeWidth};
 use crate::task::{Arch, Task};
 use linux_abi::Errno;
 use linux_abi::fcntl::{AT_FDCWD, AtFlags};
+use linux_abi::inotify::InotifyMask;
 use linux_abi::stat::{Stat64I386, StatI386, StatX86_64, Statx, StatxAttributes, StatxMask, StatxTimestamp};
 use linux_abi::statfs::{Statfs64I386, StatfsI386, StatfsX86_64};
 use std::rc::Rc;
@@ -183,6 +185,7 @@ async fn change(task: &Task, path: &Path, change: SetAttributes) -> Result<u64> 
     path.check_writable()?;
     let change = SetAttributes { now: task.kernel.clock.timestamp(), ..change };
     path.inode().set_attributes(&change).await?;
+    notify::attributes_changed(&task.kernel, path, &change);
     Ok(0)
 }
 
@@ -545,6 +548,7 @@ pub async fn setxattr(task: &Rc<Task>, a: &Args, on: XattrOn) -> Result<u64> {
     may_change_xattr(task, &file.inode(), &name)?;
     let value = task.read_bytes(a.word(2), a.word(3) as usize).await?;
     file.inode().set_xattr(&name, &value, mode, task.kernel.clock.timestamp()).await?;
+    notify::tell(&task.kernel, &file, InotifyMask::ATTRIB);
     Ok(0)
 }
 
@@ -554,5 +558,6 @@ pub async fn removexattr(task: &Rc<Task>, a: &Args, on: XattrOn) -> Result<u64> 
     file.check_writable()?;
     may_change_xattr(task, &file.inode(), &name)?;
     file.inode().remove_xattr(&name, task.kernel.clock.timestamp()).await?;
+    notify::tell(&task.kernel, &file, InotifyMask::ATTRIB);
     Ok(0)
 }

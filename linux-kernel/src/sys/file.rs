@@ -2,10 +2,12 @@
 
 use crate::file::{Fd, Io, OpenFile, Result, open_flags};
 use crate::fs::locks::{Family, Held, Kind, description_owner};
+use crate::fs::notify::tell;
 use crate::sys::Args;
 use crate::task::{Arch, Task};
 use linux_abi::Errno;
 use linux_abi::fcntl;
+use linux_abi::inotify::InotifyMask;
 use std::rc::Rc;
 use vfs::FileType;
 
@@ -401,7 +403,9 @@ pub async fn ftruncate(task: &Rc<Task>, fd: Fd, size: i64) -> Result<u64> {
     if !file.writable() || file.path.inode().attributes().file_type != FileType::Regular {
         return Err(Errno::EINVAL);
     }
-    super::path::set_size(task, &file.path.inode(), size).await
+    super::path::set_size(task, &file.path.inode(), size).await?;
+    tell(&task.kernel, &file.path, InotifyMask::MODIFY);
+    Ok(0)
 }
 
 pub async fn fallocate(task: &Rc<Task>, a: &Args) -> Result<u64> {
@@ -646,6 +650,7 @@ async fn list_directory(
             true
         })
         .await?;
+    tell(&task.kernel, &file.path, InotifyMask::ACCESS);
     // The buffer takes not even one entry.
     if out.is_empty() && refused { Err(Errno::EINVAL) } else { Ok((out, file, next)) }
 }

@@ -2,11 +2,13 @@
 
 use crate::cred::Want;
 use crate::file::{Fd, FileOps, OpenFile, Result, open_flags};
+use crate::fs::notify;
 use crate::fs::regular::InodeFile;
 use crate::sys::Args;
 use crate::task::Task;
 use linux_abi::Errno;
 use linux_abi::fcntl::{AT_FDCWD, AtFlags, OFlags};
+use linux_abi::inotify::InotifyMask;
 use std::rc::Rc;
 use vfs::namespace::{LastSymlink, Path, Walked, Walker};
 use vfs::{FileType, Inode, NewNode, RenameMode, SetAttributes};
@@ -115,20 +117,19 @@ pub(crate) async fn make(
     may_add(task, &walked)?;
     let node = node(task, &walked.parent, file_type, mode, rdev, target);
     let made = task.kernel.namespace.create(&walked.parent, &walked.name, &node).await?;
-    notify(task, &walked.parent, &walked.name, linux_abi::inotify::InotifyMask::CREATE.bits(), file_type);
+    notify_name(task, &walked.parent, &walked.name, InotifyMask::CREATE.bits(), file_type);
     Ok(made)
 }
 
-fn notify(task: &Task, parent: &Path, name: &[u8], mask: u32, file_type: FileType) {
+fn notify_name(task: &Task, parent: &Path, name: &[u8], mask: u32, file_type: FileType) {
     let is_dir =
-        if file_type == FileType::Directory { linux_abi::inotify::InotifyMask::ISDIR.bits() } else { 0 };
+        if file_type == FileType::Directory { InotifyMask::ISDIR.bits() } else { 0 };
     let inode = parent.inode();
     task.kernel.inotify.notify(inode.device(), inode.attributes().ino, mask | is_dir, name);
 }
 
 /// Both halves of a rename carry one cookie (inotify(7)).
 fn notify_renamed(task: &Task, from: (&Path, &[u8]), to: (&Path, &[u8]), moved: &Path, kind: FileType) {
-    use linux_abi::inotify::InotifyMask;
     let table = &task.kernel.inotify;
     if table.is_empty() {
         return;
@@ -197,11 +198,11 @@ pub(crate) async fn open_file(
             may_add(task, &walked)?;
             let node = node(task, &walked.parent, FileType::Regular, mode, 0, b"");
             let made = kernel.namespace.create(&walked.parent, &walked.name, &node).await?;
-            notify(
+            notify_name(
                 task,
                 &walked.parent,
                 &walked.name,
-                linux_abi::inotify::InotifyMask::CREATE.bits(),
+                InotifyMask::CREATE.bits(),
                 FileType::Regular,
             );
             (made, true)
@@ -210,6 +211,7 @@ pub(crate) async fn open_file(
     let inode = file.inode();
     let attributes = inode.attributes();
     let is_directory = attributes.file_type == FileType::Directory;
+    let mut truncated = false;
     if attributes.file_type == FileType::Symlink && !path_only {
         return Err(Errno::ELOOP);
     }
@@ -232,9 +234,16 @@ pub(crate) async fn open_file(
         if flags.contains(OFlags::TRUNC) && attributes.file_type == FileType::Regular && attributes.size > 0 {
             may(task, &file, Want::WRITE)?;
             set_size(task, &inode, 0).await?;
+            truncated = true;
         }
     }
     let ops = ops_of(task, &file, raw).await?;
+    if !path_only {
+        notify::opened(kernel, &file);
+    }
+    if truncated {
+        notify::tell(kernel, &file, InotifyMask::MODIFY);
+    }
     Ok(OpenFile::new(ops, status, file))
 }
 
@@ -321,7 +330,9 @@ pub async fn truncate(task: &Rc<Task>, addr: u64, size: i64) -> Result<u64> {
     }
     file.check_writable()?;
     may(task, &file, Want::WRITE)?;
-    set_size(task, &file.inode(), size).await
+    set_size(task, &file.inode(), size).await?;
+    notify::tell(&task.kernel, &file, InotifyMask::MODIFY);
+    Ok(0)
 }
 
 async fn mkdir_at(task: &Rc<Task>, dirfd: Fd, addr: u64, mode: u32) -> Result<u64> {
@@ -393,11 +404,12 @@ async fn link_at(task: &Rc<Task>, from: (Fd, u64), to: (Fd, u64), flags: AtFlags
     may_add(task, &walked)?;
     let now = task.kernel.clock.timestamp();
     task.kernel.namespace.link(&file, &walked.parent, &walked.name, now).await?;
-    notify(
+    notify::links_changed(&task.kernel, &file.inode());
+    notify_name(
         task,
         &walked.parent,
         &walked.name,
-        linux_abi::inotify::InotifyMask::CREATE.bits(),
+        InotifyMask::CREATE.bits(),
         FileType::Regular,
     );
     Ok(0)
@@ -450,7 +462,8 @@ async fn unlink_at(task: &Rc<Task>, dirfd: Fd, addr: u64, directory: bool) -> Re
         namespace.unlink(&walked.parent, &walked.name, now).await?;
     }
     let kind = victim.inode().attributes().file_type;
-    notify(task, &walked.parent, &walked.name, linux_abi::inotify::InotifyMask::DELETE.bits(), kind);
+    notify::links_changed(&task.kernel, &victim.inode());
+    notify_name(task, &walked.parent, &walked.name, InotifyMask::DELETE.bits(), kind);
     Ok(0)
 }
 
@@ -502,6 +515,9 @@ async fn rename_at(task: &Rc<Task>, from: (Fd, u64), to: (Fd, u64), flags: u32) 
     task.kernel.namespace.rename(a, b, mode, now).await?;
     let kind = moved.inode().attributes().file_type;
     notify_renamed(task, a, b, &moved, kind);
+    if let Some(victim) = target.target.filter(|_| mode == RenameMode::Replace) {
+        notify::links_changed(&task.kernel, &victim.inode());
+    }
     Ok(0)
 }
 
