@@ -59,12 +59,7 @@ impl Recipe {
     fn name(&self) -> String {
         let mut name = format!("{}-{}-{}", self.suite, self.arch, self.preset.name);
         if !self.include.is_empty() {
-            // FNV-1a: a short name for a list, not a check of content.
-            let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-            for byte in self.include.join(",").bytes() {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-            name.push_str(&format!("-{:08x}", hash as u32));
+            name.push_str(&format!("-{}", short_name_of(&self.include.join(","))));
         }
         name
     }
@@ -88,6 +83,13 @@ impl Recipe {
             self.size_mib,
         )
     }
+}
+
+/// A short name for a text (FNV-1a); no check of content.
+fn short_name_of(text: &str) -> String {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, step);
+    format!("{:08x}", hash as u32)
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
@@ -209,11 +211,13 @@ fn default_out(given: Option<PathBuf>, source: &Path) -> Result<PathBuf> {
     Ok(folder.join(format!("{name}.ext2")))
 }
 
-/// An image of a directory for one run; the next one takes its place.
+/// An image of a directory for one run; the next one of the same directory takes its place.
 pub(crate) fn scratch(dir: &Path) -> Result<String> {
     let folder = project::images();
     fs::create_dir_all(&folder)?;
-    let image = from_directory(dir, Some(folder.join("scratch-root.ext2")), None)?;
+    let full = dir.canonicalize().context(|| dir.display().to_string())?;
+    let name = format!("directory-{}.ext2", short_name_of(&full.to_string_lossy()));
+    let image = from_directory(dir, Some(folder.join(name)), None)?;
     Ok(image.to_string_lossy().into_owned())
 }
 

@@ -71,7 +71,9 @@ fn link_boot_files(tree: &Path) -> Result<Vec<String>> {
     for pattern in BOOT_FILES {
         for file in expand(tree, pattern) {
             let name = format!("{:03}", names.len());
-            if file.symlink_metadata().is_ok_and(|meta| meta.is_file()) && fs::hard_link(&file, front.join(&name)).is_ok() {
+            if file.symlink_metadata().is_ok_and(|meta| meta.is_file())
+                && fs::hard_link(&file, front.join(&name)).is_ok()
+            {
                 names.push(name);
             }
         }
