@@ -26,6 +26,22 @@ pub struct Cred {
 /// Every capability there is, up to CAP_CHECKPOINT_RESTORE.
 pub const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
 
+/// Bits of single capabilities (linux/capability.h).
+pub mod capability {
+    #![allow(missing_docs)]
+    pub const CHOWN: u64 = 1 << 0;
+    pub const DAC_OVERRIDE: u64 = 1 << 1;
+    pub const DAC_READ_SEARCH: u64 = 1 << 2;
+    pub const FOWNER: u64 = 1 << 3;
+    pub const FSETID: u64 = 1 << 4;
+    pub const LINUX_IMMUTABLE: u64 = 1 << 9;
+    pub const MKNOD: u64 = 1 << 27;
+    pub const MAC_OVERRIDE: u64 = 1 << 32;
+    /// Those that go and come with the file-system user id (setfsuid(2)).
+    pub const FILES: u64 =
+        CHOWN | DAC_OVERRIDE | DAC_READ_SEARCH | FOWNER | FSETID | LINUX_IMMUTABLE | MKNOD | MAC_OVERRIDE;
+}
+
 /// `PR_SET_KEEPCAPS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepCaps {
@@ -79,6 +95,16 @@ impl Cred {
         } else if old.euid != 0 && self.euid == 0 {
             self.effective = self.permitted;
         }
+        if old.fsuid == 0 && self.fsuid != 0 {
+            self.effective &= !capability::FILES;
+        } else if old.fsuid != 0 && self.fsuid == 0 {
+            self.effective |= self.permitted & capability::FILES;
+        }
+    }
+
+    /// Whether a capability is in effect, for the checks that tell them apart: those on files.
+    pub fn has(&self, capability: u64) -> bool {
+        self.effective & capability != 0
     }
 
     /// What execve leaves: root has all of them, everybody else none, since we know no capabilities of files.
@@ -96,10 +122,14 @@ impl Cred {
     /// The check of path_resolution(7), with the file-system ids.
     pub fn may(&self, attributes: &Attributes, want: Want) -> bool {
         let mode = attributes.permissions;
-        if self.fsuid == 0 {
-            // Root may do anything, but execute only what somebody may execute.
-            let directory = attributes.file_type == vfs::FileType::Directory;
+        let directory = attributes.file_type == vfs::FileType::Directory;
+        if self.has(capability::DAC_OVERRIDE) {
+            // Anything, but execute only what somebody may execute.
             return want.0 & 1 == 0 || directory || mode & 0o111 != 0;
+        }
+        let looks = if directory { want.0 & 2 == 0 } else { want == Want::READ };
+        if looks && self.has(capability::DAC_READ_SEARCH) {
+            return true;
         }
         let granted = if self.fsuid == attributes.uid {
             mode >> 6
@@ -111,14 +141,15 @@ impl Cred {
         granted & want.0 == want.0
     }
 
-    /// Whether the file's owner, or root.
+    /// Whether the file's owner, or as good as that.
     pub fn owns(&self, attributes: &Attributes) -> bool {
-        self.fsuid == 0 || self.fsuid == attributes.uid
+        self.has(capability::FOWNER) || self.fsuid == attributes.uid
     }
 
     /// The same with real ids in place of effective ones, as access(2) checks.
     #[must_use]
     pub fn with_real_ids(&self) -> Cred {
-        Cred { fsuid: self.uid, fsgid: self.gid, ..self.clone() }
+        let effective = if self.uid == 0 { self.permitted } else { 0 };
+        Cred { fsuid: self.uid, fsgid: self.gid, effective, ..self.clone() }
     }
 }

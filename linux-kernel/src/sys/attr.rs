@@ -1,5 +1,6 @@
 //! Calls on attributes: stat in its many forms, modes, owners, times, extended attributes, statfs.
 
+use crate::cred::capability;
 use crate::file::{Fd, Result};
 use crate::fs::notify;
 use crate::sys::path::{base, find, find_at};
@@ -199,7 +200,7 @@ async fn set_mode(task: &Task, path: &Path, mode: u32) -> Result<u64> {
         return Err(Errno::EOPNOTSUPP);
     }
     let mut permissions = mode & 0o7777;
-    if cred.fsuid != 0 && !cred.in_group(attributes.gid) {
+    if !cred.has(capability::FSETID) && !cred.in_group(attributes.gid) {
         permissions &= !0o2000;
     }
     change(task, path, SetAttributes { permissions: Some(permissions), ..SetAttributes::default() }).await
@@ -227,10 +228,10 @@ async fn set_owner(task: &Task, path: &Path, uid: u32, gid: u32) -> Result<u64> 
     let attributes = path.inode().attributes();
     let cred = task.cred();
     let (uid, gid) = ((uid != u32::MAX).then_some(uid), (gid != u32::MAX).then_some(gid));
-    if cred.fsuid != 0 {
+    if !cred.has(capability::CHOWN) {
         let uid_ok = uid.is_none_or(|uid| uid == attributes.uid);
         let gid_ok = gid.is_none_or(|gid| gid == attributes.gid || cred.in_group(gid));
-        if !cred.owns(&attributes) || !uid_ok || !gid_ok {
+        if cred.fsuid != attributes.uid || !uid_ok || !gid_ok {
             return Err(Errno::EPERM);
         }
     }

@@ -11,7 +11,7 @@ use linux_abi::fcntl::{AT_FDCWD, AtFlags, OFlags};
 use linux_abi::inotify::InotifyMask;
 use std::rc::Rc;
 use vfs::namespace::{LastSymlink, Path, Walked, Walker};
-use vfs::{FileType, Inode, NewNode, RenameMode, SetAttributes};
+use vfs::{Attributes, FileType, Inode, NewNode, RenameMode, SetAttributes};
 
 /// Where relative paths of an `*at` call start.
 pub(crate) fn base(task: &Task, dirfd: Fd) -> Result<Path> {
@@ -68,6 +68,15 @@ fn may_remove(task: &Task, walked: &Walked, victim: &Path) -> Result<()> {
     Ok(())
 }
 
+/// `fs.protected_hardlinks` (proc_sys_fs(5)), on as distributions have it: what one does not own, one may only give
+/// another name where one may read and write it, and where it is a plain file without set-id powers.
+fn may_link(task: &Task, file: &Attributes) -> Result<()> {
+    let cred = task.cred();
+    let mode = file.permissions;
+    let harmless = file.file_type == FileType::Regular && mode & 0o4000 == 0 && mode & 0o2010 != 0o2010;
+    if cred.owns(file) || harmless && cred.may(file, Want(6)) { Ok(()) } else { Err(Errno::EPERM) }
+}
+
 /// A node made by this thread: ids, umask, and the group of a set-group-id directory (mkdir(2)).
 fn node<'a>(
     task: &Task,
@@ -122,8 +131,7 @@ pub(crate) async fn make(
 }
 
 fn notify_name(task: &Task, parent: &Path, name: &[u8], mask: u32, file_type: FileType) {
-    let is_dir =
-        if file_type == FileType::Directory { InotifyMask::ISDIR.bits() } else { 0 };
+    let is_dir = if file_type == FileType::Directory { InotifyMask::ISDIR.bits() } else { 0 };
     let inode = parent.inode();
     task.kernel.inotify.notify(inode.device(), inode.attributes().ino, mask | is_dir, name);
 }
@@ -198,13 +206,7 @@ pub(crate) async fn open_file(
             may_add(task, &walked)?;
             let node = node(task, &walked.parent, FileType::Regular, mode, 0, b"");
             let made = kernel.namespace.create(&walked.parent, &walked.name, &node).await?;
-            notify_name(
-                task,
-                &walked.parent,
-                &walked.name,
-                InotifyMask::CREATE.bits(),
-                FileType::Regular,
-            );
+            notify_name(task, &walked.parent, &walked.name, InotifyMask::CREATE.bits(), FileType::Regular);
             (made, true)
         }
     };
@@ -401,17 +403,12 @@ async fn link_at(task: &Rc<Task>, from: (Fd, u64), to: (Fd, u64), flags: AtFlags
     if file.inode().attributes().file_type == FileType::Directory {
         return Err(Errno::EPERM);
     }
+    may_link(task, &file.inode().attributes())?;
     may_add(task, &walked)?;
     let now = task.kernel.clock.timestamp();
     task.kernel.namespace.link(&file, &walked.parent, &walked.name, now).await?;
     notify::links_changed(&task.kernel, &file.inode());
-    notify_name(
-        task,
-        &walked.parent,
-        &walked.name,
-        InotifyMask::CREATE.bits(),
-        FileType::Regular,
-    );
+    notify_name(task, &walked.parent, &walked.name, InotifyMask::CREATE.bits(), FileType::Regular);
     Ok(0)
 }
 

@@ -42,7 +42,7 @@ const SETTINGS: &[(&str, Takes, &str)] = &[
     ("fs/overflowuid", Takes::Numbers, "65534"),
     ("fs/pipe-user-pages-hard", Takes::Numbers, "0"),
     ("fs/pipe-user-pages-soft", Takes::Numbers, "16384"),
-    ("fs/protected_hardlinks", Takes::Numbers, "0"),
+    ("fs/protected_hardlinks", Takes::Nothing, "1"),
     ("fs/protected_symlinks", Takes::Numbers, "0"),
     ("fs/suid_dumpable", Takes::Numbers, "0"),
     ("kernel/core_pattern", Takes::Text, "core"),

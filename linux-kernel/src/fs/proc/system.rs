@@ -25,6 +25,11 @@ impl Content for FromKernel {
         let kernel = self.kernel.upgrade().ok_or(Errno::EIO)?;
         Ok((self.make)(&kernel).into_bytes())
     }
+
+    async fn store(&self, _data: &[u8]) -> Result<()> {
+        // Unlike the files of processes, which refuse with `EINVAL`.
+        Err(Errno::EIO)
+    }
 }
 
 type Make = fn(&Kernel) -> String;
