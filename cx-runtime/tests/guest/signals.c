@@ -215,7 +215,7 @@ static void *idle(void *arg) { sleep_ms(400); return arg; }
 static void threads(void) {
     sigset_t set = set_of(SIGUSR1, 0); pthread_sigmask(SIG_BLOCK, &set, 0); int sum = 0; pthread_t t[8]; for (int i = 0; i < 8; i++) pthread_create(&t[i], 0, waiter, &sum); for (int i = 0; i < 8; i++) kill(getpid(), SIGUSR1), sleep_ms(10); for (int i = 0; i < 8; i++) pthread_join(t[i], 0); printf("all got one: %d\n", sum);
     main_thread = pthread_self(); handle(SIGUSR2, who, 0); pthread_create(&t[0], 0, idle, 0); kill(getpid(), SIGUSR2); sleep_ms(20); printf("the process's goes to main: %d\n", handled_by_main); pthread_kill(t[0], SIGUSR2); sleep_ms(20); printf("a thread's goes to it: %d\n", !handled_by_main);
-    sigset_t two = set_of(SIGUSR2, 0); pthread_sigmask(SIG_BLOCK, &two, 0); handled_by_main = 1; kill(getpid(), SIGUSR2); sleep_ms(20); printf("blocked in main, another takes it: %d\n", !handled_by_main); pthread_join(t[0], 0); SAY(syscall(SYS_tgkill, getpid(), 999999, SIGUSR1)); SAY(syscall(SYS_tgkill, 1, getpid(), SIGUSR1)); SAY(syscall(SYS_tkill, -1, SIGUSR1));
+    sigset_t two = set_of(SIGUSR2, 0); pthread_sigmask(SIG_BLOCK, &two, 0); handled_by_main = 1; kill(getpid(), SIGUSR2); sleep_ms(20); printf("blocked in main, another takes it: %d\n", !handled_by_main); pthread_join(t[0], 0); SAY(syscall(SYS_tgkill, getpid(), 999999, SIGUSR1)); SAY(syscall(SYS_tgkill, 999998, getpid(), SIGUSR1)); SAY(syscall(SYS_tkill, -1, SIGUSR1));
     say_status("a thread's fault ends all", wait_for(CHILD(signal(SIGSEGV, SIG_DFL); pthread_create(&t[0], 0, (void *(*)(void *))abort, 0); sleep_ms(5000))));
 }
 
