@@ -375,6 +375,7 @@ pub(crate) async fn exit_thread(task: &Rc<Task>) {
     }
     let mut usage = process.usage_gone.get();
     usage.add(&task.usage.get());
+    usage.max_resident = usage.max_resident.max(task.mm().space.resident_pages() as u64);
     process.usage_gone.set(usage);
     task.kernel.remove_task(task.tid);
     let files = task.files.replace(Rc::default());

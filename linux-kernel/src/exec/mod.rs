@@ -6,6 +6,7 @@ pub mod vdso;
 
 use crate::cred::{Cred, Want};
 use crate::file::Result;
+use crate::kernel::Kernel;
 use crate::lifecycle;
 use crate::mm::Mm;
 use crate::signal::{AltStack, Signal};
@@ -60,6 +61,28 @@ fn check_executable(cred: &Cred, file: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A file is either run or written to (`ETXTBSY`, execve(2) and open(2)).
+fn same_file(a: &Rc<dyn Inode>, b: &Rc<dyn Inode>) -> bool {
+    a.device() == b.device() && a.attributes().ino == b.attributes().ino
+}
+
+/// Whether somebody has the file open for writing.
+fn is_being_written(kernel: &Kernel, inode: &Rc<dyn Inode>) -> bool {
+    kernel.processes().iter().filter_map(|process| process.any_thread()).any(|task| {
+        let files = task.files();
+        let mut open = files.numbers().into_iter().filter_map(|fd| files.get(fd).ok());
+        open.any(|file| file.writable() && same_file(&file.path.inode(), inode))
+    })
+}
+
+/// Whether somebody runs the file.
+pub(crate) fn is_being_run(kernel: &Kernel, inode: &Rc<dyn Inode>) -> bool {
+    kernel.processes().iter().filter_map(|process| process.any_thread()).any(|task| {
+        let exe = task.mm().exe.borrow().clone();
+        exe.is_some_and(|exe| same_file(&exe.inode(), inode))
+    })
+}
+
 async fn read_head(inode: &Rc<dyn Inode>) -> Result<Vec<u8>> {
     let mut head = vec![0; HEAD];
     let got = inode.read_at(0, &mut head).await?;
@@ -84,6 +107,9 @@ pub(crate) async fn execve_file(
             return Err(Errno::ELOOP);
         }
         check_executable(&cred, &file)?;
+        if is_being_written(&task.kernel, &file.inode()) {
+            return Err(Errno::ETXTBSY);
+        }
         let head = read_head(&file.inode()).await?;
         if !head.starts_with(b"#!") {
             break;

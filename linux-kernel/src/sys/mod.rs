@@ -406,7 +406,8 @@ calls! {
         Reboot, "refused" => misc::reboot(t, a).await;
         Ptrace, "refused" => Err(Errno::EPERM);
         Seccomp, "refused" => Err(Errno::EINVAL);
-        Unshare | Setns, "refused" => Err(Errno::EPERM);
+        Unshare, "no name spaces" => process::unshare(t, a);
+        Setns, "refused" => Err(Errno::EPERM);
         IoprioGet | IoprioSet, "without effect" => Ok(0);
         Vhangup, "hangs up the caller's terminal" => crate::tty::virtual_hang_up(t);
     }

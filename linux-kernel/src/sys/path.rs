@@ -230,6 +230,10 @@ pub(crate) async fn open_file(
         if (want_write || flags.contains(OFlags::TRUNC)) && on_disk {
             file.check_writable()?;
         }
+        let changes = want_write || flags.contains(OFlags::TRUNC);
+        if changes && attributes.file_type == FileType::Regular && crate::exec::is_being_run(kernel, &inode) {
+            return Err(Errno::ETXTBSY);
+        }
         if flags.contains(OFlags::NOATIME) && !task.cred().owns(&attributes) {
             return Err(Errno::EPERM);
         }
@@ -332,6 +336,9 @@ pub async fn truncate(task: &Rc<Task>, addr: u64, size: i64) -> Result<u64> {
     }
     file.check_writable()?;
     may(task, &file, Want::WRITE)?;
+    if crate::exec::is_being_run(&task.kernel, &file.inode()) {
+        return Err(Errno::ETXTBSY);
+    }
     set_size(task, &file.inode(), size).await?;
     notify::tell(&task.kernel, &file, InotifyMask::MODIFY);
     Ok(0)

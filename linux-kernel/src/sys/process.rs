@@ -11,6 +11,7 @@ use linux_abi::resource::{RLIMIT_NOFILE, Rlimit64, RlimitI386, RusageI386, Rusag
 use linux_abi::sched::{CSIGNAL, CloneArgs, CloneFlags};
 use linux_abi::time::{Timeval32, Timeval64};
 use linux_abi::wait::{P_ALL, P_PGID, P_PID, WaitOptions};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// `clone`: the argument order differs between the architectures (clone(2)).
@@ -75,6 +76,39 @@ pub async fn fork(task: &Rc<Task>, _a: &Args) -> Result<u64> {
 pub async fn vfork(task: &Rc<Task>, _a: &Args) -> Result<u64> {
     let flags = (CloneFlags::VFORK | CloneFlags::VM).bits();
     start(task, CloneRequest { flags, exit_signal: 17, ..CloneRequest::default() }).await
+}
+
+/// `unshare` of what threads share; name spaces are not to be had.
+pub fn unshare(task: &Task, a: &Args) -> Result<u64> {
+    let flags = CloneFlags::from_bits_retain(a.word(0) & 0xffff_ffff);
+    let alone = CloneFlags::THREAD | CloneFlags::SIGHAND | CloneFlags::VM;
+    let shared = CloneFlags::FS | CloneFlags::FILES | CloneFlags::SYSVSEM;
+    let spaces = CloneFlags::NEWTIME
+        | CloneFlags::NEWNS
+        | CloneFlags::NEWCGROUP
+        | CloneFlags::NEWUTS
+        | CloneFlags::NEWIPC
+        | CloneFlags::NEWUSER
+        | CloneFlags::NEWPID
+        | CloneFlags::NEWNET;
+    if !(alone | shared | spaces).contains(flags) {
+        return Err(Errno::EINVAL);
+    }
+    if flags.intersects(alone) && task.process.threads.borrow().len() > 1 {
+        return Err(Errno::EINVAL);
+    }
+    if flags.intersects(spaces) {
+        return Err(Errno::EPERM);
+    }
+    if flags.contains(CloneFlags::FS) {
+        let own = task.fs();
+        *task.fs.borrow_mut() = Rc::new(RefCell::new(own));
+    }
+    if flags.contains(CloneFlags::FILES) {
+        let own = task.files().duplicate();
+        *task.files.borrow_mut() = Rc::new(own);
+    }
+    Ok(0)
 }
 
 /// Room for arguments and environment (execve(2)); the exact check knows the stack limit.
