@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 mod program;
 
@@ -90,11 +91,13 @@ fn a_reader_that_goes_away_ends_the_guest() {
     let mut byte = [0];
     stdout.read_exact(&mut byte).expect("echoed while the stream is open");
     drop(stdout);
-    // The first write finds out; the one after it meets a broken pipe. Closing the stream bounds the wait.
-    stdin.write_all(b"y").expect("written");
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    // It may be gone already.
-    let _ = stdin.write_all(b"z");
+    // The first write finds out and one after it meets a broken pipe: each waits for the one before to be read.
+    let patience = Instant::now();
+    while child.try_wait().expect("our child").is_none() && patience.elapsed() < Duration::from_secs(60) {
+        // It may be gone already.
+        let _ = stdin.write_all(b"y");
+        std::thread::sleep(Duration::from_millis(50));
+    }
     drop(stdin);
     assert_eq!(child.wait().expect("it ends").code(), Some(128 + 13));
 }

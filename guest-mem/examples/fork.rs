@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         sharing: Sharing::Private,
         backing: Backing::Anonymous,
         grows_down_to: None,
+        max_prot: Prot::ALL,
         skip_fork: false,
         name: None,
     })?;

@@ -18,6 +18,9 @@ impl Prot {
     /// Instruction fetches.
     pub const EXEC: Prot = Prot(4);
 
+    /// Everything.
+    pub const ALL: Prot = Prot(7);
+
     /// Both sets together.
     #[must_use]
     pub const fn union(self, other: Prot) -> Prot {
@@ -85,6 +88,8 @@ pub struct Vma {
     pub end: u64,
     /// Permissions.
     pub prot: Prot,
+    /// What `prot` may become: a shared mapping of a file that was opened for reading never gets writable.
+    pub max_prot: Prot,
     /// Private or shared.
     pub sharing: Sharing,
     /// Source of the pages.
@@ -124,6 +129,7 @@ impl Vma {
         backing
             && self.end == next.start
             && self.prot == next.prot
+            && self.max_prot == next.max_prot
             && self.sharing == next.sharing
             && self.skip_fork == next.skip_fork
             && next.grows_down_to.is_none()

@@ -15,6 +15,7 @@ fn anonymous(start: u64, end: u64, prot: Prot) -> Vma {
         sharing: Sharing::Private,
         backing: Backing::Anonymous,
         grows_down_to: None,
+        max_prot: Prot::ALL,
         skip_fork: false,
         name: None,
     }

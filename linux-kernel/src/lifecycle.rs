@@ -352,8 +352,9 @@ async fn walk_robust_list(task: &Rc<Task>) {
         }
         let Ok(value) = task.get::<u32>(addr).await else { continue };
         if value & TID_MASK == task.tid as u32 {
-            let died = (value & 0x8000_0000) | OWNER_DIED;
-            if task.put(addr, &died).await.is_ok() && value & 0x8000_0000 != 0 {
+            let heir = futex::pass_on_after_death(task, addr);
+            let died = heir.unwrap_or((value & 0x8000_0000) | OWNER_DIED);
+            if task.put(addr, &died).await.is_ok() && heir.is_none() && value & 0x8000_0000 != 0 {
                 futex::wake_any(task, addr, 1);
             }
         }

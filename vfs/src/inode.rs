@@ -276,6 +276,11 @@ pub trait Inode: Any {
         None
     }
 
+    /// The seals of a memory file (fcntl(2), "File Sealing"): kept here, held by whoever changes it. None elsewhere.
+    fn seals(&self) -> Option<&std::cell::Cell<u32>> {
+        None
+    }
+
     /// Reads file data at an offset; 0 at or past the end. Short only at the end.
     async fn read_at(&self, _offset: u64, _buf: &mut [u8]) -> Result<usize> {
         Err(Errno::EINVAL)

@@ -25,6 +25,8 @@ const MAGIC: u32 = 0x0102_1994;
 const KEEP_SIZE: u32 = 1;
 const PUNCH_HOLE: u32 = 2;
 const ZERO_RANGE: u32 = 0x10;
+/// `F_SEAL_SEAL`: what files have whose maker did not ask for sealing.
+const SEALED_AGAINST_SEALS: u32 = 1;
 /// Largest file, as Linux has it on 64 bits.
 const MAX_SIZE: u64 = i64::MAX as u64;
 
@@ -193,6 +195,7 @@ pub struct TmpInode {
     entries: RefCell<Entries>,
     parent: RefCell<Weak<TmpInode>>,
     xattrs: RefCell<BTreeMap<Vec<u8>, Vec<u8>>>,
+    seals: Cell<u32>,
 }
 
 impl TmpInode {
@@ -224,6 +227,7 @@ impl TmpInode {
             entries: RefCell::default(),
             parent: RefCell::default(),
             xattrs: RefCell::default(),
+            seals: Cell::new(SEALED_AGAINST_SEALS),
         })
     }
 
@@ -464,6 +468,10 @@ impl Inode for TmpInode {
 
     fn device(&self) -> u64 {
         self.shared.options.device_number
+    }
+
+    fn seals(&self) -> Option<&Cell<u32>> {
+        (self.file_type == FileType::Regular).then_some(&self.seals)
     }
 
     fn as_any(&self) -> &dyn Any {

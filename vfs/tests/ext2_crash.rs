@@ -93,7 +93,7 @@ fn what_was_fsynced_survives_a_power_cut_at_any_write() {
         let keep = random.below(device.unflushed() + 1);
         run(device.crash(keep)).unwrap();
         fs::write(&image, base.contents()).unwrap();
-        fsck_repair(&image);
+        fsck_repair(&image, &[]);
         fsck_clean(&image, "repaired");
         check_survivors(&image, &synced, &format!("seed {seed}, {keep} writes kept"));
     }

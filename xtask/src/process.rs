@@ -1,6 +1,6 @@
 //! Running other programs, and failing with a sentence.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -132,17 +132,26 @@ impl Progress {
     }
 }
 
-/// A program of PATH. Administrators' directories count even where PATH lacks them: mke2fs lives there.
-pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+/// PATH and the administrators' directories, where mke2fs and chroot live: the PATH of a plain user, or of a service,
+/// lacks them.
+pub(crate) fn search_path() -> OsString {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let standard = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
-    let candidates = std::env::split_paths(&path).chain(standard).map(|folder| folder.join(name));
-    candidates.into_iter().find(|file| is_executable(file))
+    // A folder with a colon in its name cannot be told apart in PATH: then there is only what was given.
+    std::env::join_paths(std::env::split_paths(&path).chain(standard)).unwrap_or(path)
 }
 
-/// A program that [`crate::setup`] has made sure of.
+/// A program of [`search_path`].
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    let folders = search_path();
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| is_executable(file))
+}
+
+/// A program that [`crate::setup`] has made sure of, which finds its own helpers.
 pub(crate) fn program(name: &str) -> Command {
-    Command::new(find_program(name).unwrap_or_else(|| PathBuf::from(name)))
+    let mut command = Command::new(find_program(name).unwrap_or_else(|| PathBuf::from(name)));
+    command.env("PATH", search_path());
+    command
 }
 
 fn is_executable(file: &Path) -> bool {

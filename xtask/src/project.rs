@@ -1,6 +1,6 @@
 //! Where things are.
 
-use crate::process::{Result, output};
+use crate::process::{Result, output, search_path};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,7 +25,7 @@ pub(crate) fn tools() -> PathBuf {
 /// cargo, the one that runs us where there is one.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root());
+    command.current_dir(root()).env("PATH", search_path());
     command
 }
 

@@ -2,13 +2,16 @@
 
 use crate::args::Args;
 use crate::process::{Context, Progress, Result, program, show};
-use crate::{project, setup, web};
+use crate::{image, project, setup, web};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 
 const HELP: &str = "usage: cargo xtask test
 Runs the tests of every crate (the differential ones build a Debian image first), of the web package in Node, and end
 to end in Chromium. The last line is `N passed, N failed`.";
+
+/// Presets of the images that tests run on.
+const IMAGES: [&str; 3] = ["tiny", "mini", "dev"];
 
 /// Tests counted so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,15 +34,20 @@ pub(crate) fn everything() -> Result<ExitCode> {
     let clock = Progress::start();
     let mut total = Count::default();
     let mut times = Vec::new();
+    let mut failures = Failures::default();
     let mut phase = |name: &str, command: &mut Command, read: fn(&str) -> Count| -> Result {
         clock.step(name);
         let before = clock.elapsed();
-        let count = counted(command, read)?;
+        let count = counted(command, read, &mut failures)?;
         total.passed += count.passed;
         total.failed += count.failed;
         times.push((name.to_string(), clock.elapsed() - before, count));
         Ok(())
     };
+    // One after the other and before any test wants them: tests run beside each other, and time things.
+    for preset in IMAGES {
+        image::build(&image::Recipe::preset(preset)?, false)?;
+    }
     // A crate that does not compile, or a test binary that dies, shows in the exit status: `counted` adds a failure.
     phase("crates", project::cargo().args(["test", "--workspace", "--no-fail-fast"]), cargo_line)?;
     if web::exists() {
@@ -48,6 +56,10 @@ pub(crate) fn everything() -> Result<ExitCode> {
         node.args(["--test", "--test-reporter=tap"]).current_dir(web::folder());
         node.args(node_tests()?);
         phase("web package, Node and Chromium", &mut node, tap_line)?;
+    }
+    // Again, where somebody looks first: at the end.
+    for line in &failures.lines {
+        eprintln!("{line}");
     }
     for (name, time, count) in &times {
         eprintln!("{name}: {} s, {} passed, {} failed", time.as_secs(), count.passed, count.failed);
@@ -68,8 +80,30 @@ fn node_tests() -> Result<Vec<String>> {
     Ok(files)
 }
 
+/// What failed tests printed: cargo shows it between `---- name stdout ----` and the list of names, node's TAP reporter
+/// in an indented block after `not ok`.
+#[derive(Debug, Default)]
+struct Failures {
+    lines: Vec<String>,
+    inside: bool,
+}
+
+impl Failures {
+    /// Lines kept in all: what a person would read.
+    const ROOM: usize = 400;
+
+    fn line(&mut self, line: &str) {
+        let failed_here = line.starts_with("---- ") || line.trim_start().starts_with("not ok ");
+        let past = line == "failures:" || line.trim_end() == "  ..." || line.starts_with("test result:");
+        self.inside = failed_here || self.inside && !past;
+        if self.inside && self.lines.len() < Failures::ROOM {
+            self.lines.push(line.to_string());
+        }
+    }
+}
+
 /// Runs a test program, shows what it prints, and adds up what each line counts.
-fn counted(command: &mut Command, read: fn(&str) -> Count) -> Result<Count> {
+fn counted(command: &mut Command, read: fn(&str) -> Count, failures: &mut Failures) -> Result<Count> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context(|| show(command))?;
     let mut count = Count::default();
     if let Some(stdout) = child.stdout.take() {
@@ -77,6 +111,7 @@ fn counted(command: &mut Command, read: fn(&str) -> Count) -> Result<Count> {
             let line = line?;
             let line = String::from_utf8_lossy(&line);
             println!("{line}");
+            failures.line(&line);
             let more = read(&line);
             count.passed += more.passed;
             count.failed += more.failed;
@@ -108,7 +143,19 @@ fn tap_line(line: &str) -> Count {
 
 #[cfg(test)]
 mod tests {
-    use super::{Count, cargo_line, tap_line};
+    use super::{Count, Failures, cargo_line, tap_line};
+
+    #[test]
+    fn failures_are_kept() {
+        let mut failures = Failures::default();
+        let printed = "test a ... FAILED\n\nfailures:\n\n---- a stdout ----\nwhy\n\nfailures:\n    a\n\n\
+                       ok 1 - b\nnot ok 2 - c\n  ---\n  error: why not\n  ...\nok 3 - d";
+        printed.lines().for_each(|line| failures.line(line));
+        assert_eq!(
+            failures.lines,
+            ["---- a stdout ----", "why", "", "not ok 2 - c", "  ---", "  error: why not"]
+        );
+    }
 
     #[test]
     fn results_are_read() {

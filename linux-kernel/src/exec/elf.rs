@@ -204,6 +204,7 @@ async fn map_image(mm: &Mm, image: &Image, bias: u64) -> Result<u64> {
             sharing: Sharing::Private,
             backing,
             grows_down_to: None,
+            max_prot: Prot::ALL,
             skip_fork: false,
             name,
         };

@@ -102,6 +102,7 @@ pub(super) async fn build(
         sharing: Sharing::Private,
         backing: Backing::Anonymous,
         grows_down_to: Some(page_floor(top - limit)),
+        max_prot: Prot::ALL,
         skip_fork: false,
         name: Some(Rc::from(&b"[stack]"[..])),
     };

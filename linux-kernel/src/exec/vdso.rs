@@ -183,6 +183,7 @@ pub(super) fn map(mm: &Mm) -> Result<()> {
         sharing: Sharing::Private,
         backing: Backing::Anonymous,
         grows_down_to: None,
+        max_prot: Prot::ALL,
         skip_fork: false,
         name: Some(Rc::from(&b"[vdso]"[..])),
     };

@@ -102,6 +102,7 @@ impl World {
             sharing: Sharing::Private,
             backing: Backing::Anonymous,
             grows_down_to: None,
+            max_prot: Prot::ALL,
             skip_fork: false,
             name: None,
         };

@@ -155,7 +155,9 @@ pub async fn fcntl(task: &Rc<Task>, a: &Args) -> Result<u64> {
         }
         fcntl::F_GETSIG => Ok(u64::from(file.owner_signal.get())),
         fcntl::F_SETPIPE_SZ | fcntl::F_GETPIPE_SZ => crate::fs::pipe::fcntl_size(&file, command, arg),
-        fcntl::F_ADD_SEALS | fcntl::F_GET_SEALS => crate::fs::memfd::seals(&file, command, arg as u32),
+        fcntl::F_ADD_SEALS | fcntl::F_GET_SEALS => {
+            crate::fs::memfd::seals(&task.kernel, &file, command, arg as u32)
+        }
         _ => Err(Errno::EINVAL),
     }
 }

@@ -426,9 +426,15 @@ pub async fn fallocate(task: &Rc<Task>, a: &Args) -> Result<u64> {
     }
     let now = task.kernel.clock.timestamp();
     let inode = file.path.inode();
+    const KEEP_SIZE: u32 = 1;
+    const PUNCH_OR_ZERO: u32 = 0x02 | 0x10;
+    let end = if mode & KEEP_SIZE != 0 { 0 } else { (offset as u64).saturating_add(len as u64) };
+    if mode & PUNCH_OR_ZERO != 0 {
+        crate::fs::memfd::check_write(&inode, end)?;
+    }
+    crate::fs::memfd::check_size(&inode, end.max(inode.attributes().size))?;
     task.kernel.harvest_shared_pages();
     inode.fallocate(mode, offset as u64, len as u64, now).await?;
-    const PUNCH_OR_ZERO: u32 = 0x02 | 0x10;
     if mode & PUNCH_OR_ZERO != 0 {
         super::path::forget_mapped_pages(task, &inode, offset as u64 / guest_mem::PAGE_BYTES);
     }

@@ -1,6 +1,7 @@
 //! Calls on memory: mmap and its family, brk.
 
 use crate::file::Result;
+use crate::fs::memfd;
 use crate::mm::Mm;
 use crate::sys::Args;
 use crate::task::{Arch, Task};
@@ -86,6 +87,7 @@ async fn map(
         _ => return Err(Errno::EINVAL),
     };
     let prot = prot_of(prot);
+    let mut max_prot = Prot::ALL;
     let fs = task.fs();
     let (backing, name) = if flags.contains(MapFlags::ANONYMOUS) {
         match sharing {
@@ -100,9 +102,14 @@ async fn map(
         if !file.readable() {
             return Err(Errno::EACCES);
         }
-        let writes_through = sharing == Sharing::Shared && prot.contains(Prot::WRITE);
-        if writes_through && !file.writable() {
-            return Err(Errno::EACCES);
+        if sharing == Sharing::Shared {
+            let sealed = memfd::is_sealed(&file.path.inode(), memfd::SEAL_WRITE | memfd::SEAL_FUTURE_WRITE);
+            if !file.writable() || sealed {
+                max_prot = Prot::READ | Prot::EXEC;
+            }
+            if !max_prot.contains(prot) {
+                return Err(if file.writable() { Errno::EPERM } else { Errno::EACCES });
+            }
         }
         if file.path.inode().attributes().file_type == FileType::Directory {
             return Err(Errno::ENODEV);
@@ -114,7 +121,8 @@ async fn map(
     check_address_limit(task, &mm, len)?;
     let start = place(&mm, hint, len, flags)?;
     let grows_down_to = flags.contains(MapFlags::GROWSDOWN).then_some(MIN_ADDR);
-    let area = Vma { start, end: start + len, prot, sharing, backing, grows_down_to, skip_fork: false, name };
+    let end = start + len;
+    let area = Vma { start, end, prot, max_prot, sharing, backing, grows_down_to, skip_fork: false, name };
     mm.space.map(area).map_err(map_error)?;
     Ok(start)
 }
@@ -162,18 +170,17 @@ pub async fn mprotect(task: &Rc<Task>, a: &Args) -> Result<u64> {
     if start == end {
         return Ok(0);
     }
+    // PROT_GROWSDOWN and PROT_GROWSUP are taken and mean nothing to areas that do not grow.
+    const KNOWN: u32 = 0xf | 0x0100_0000 | 0x0200_0000;
+    if a.uint(2) & !KNOWN != 0 {
+        return Err(Errno::EINVAL);
+    }
     let prot = prot_of(a.uint(2));
     let mm = task.mm();
-    if prot.contains(Prot::WRITE) {
-        // A shared mapping of a file that was opened read-only does not become writable.
-        let areas = mm.space.areas();
-        let touched = areas.iter().filter(|area| area.start < end && start < area.end);
-        if touched
-            .clone()
-            .any(|area| area.sharing == Sharing::Shared && area.name.as_deref() == Some(b"[vvar]"))
-        {
-            return Err(Errno::EACCES);
-        }
+    let areas = mm.space.areas();
+    let mut touched = areas.iter().filter(|area| area.start < end && start < area.end);
+    if touched.any(|area| !area.max_prot.contains(prot)) {
+        return Err(Errno::EACCES);
     }
     mm.space.protect(start, end, prot).map_err(map_error)?;
     Ok(0)
@@ -203,6 +210,7 @@ pub async fn brk(task: &Rc<Task>, a: &Args) -> Result<u64> {
             sharing: Sharing::Private,
             backing: Backing::Anonymous,
             grows_down_to: None,
+            max_prot: Prot::ALL,
             skip_fork: false,
             name: Some(Rc::from(&b"[heap]"[..])),
         };
@@ -226,8 +234,16 @@ pub async fn mremap(task: &Rc<Task>, a: &Args) -> Result<u64> {
     let space = &mm.space;
     let area = space.area(old).ok_or(Errno::EFAULT)?;
     if old_len == 0 {
-        // Duplicates a shared mapping: System V style users only; private ones are refused (mremap(2)).
-        return Err(Errno::EINVAL);
+        // A second view of a shared mapping; private ones are refused (mremap(2), BUGS).
+        if area.sharing != Sharing::Shared || !may_move || fixed {
+            return Err(Errno::EINVAL);
+        }
+        check_address_limit(task, &mm, new_len)?;
+        let target = place(&mm, 0, new_len, MapFlags::empty())?;
+        let mut view = extension(&area, old, old + new_len);
+        (view.start, view.end) = (target, target + new_len);
+        space.map(view).map_err(map_error)?;
+        return Ok(target);
     }
     let old_end = old.checked_add(old_len).ok_or(Errno::EINVAL)?;
     if area.end < old_end {
@@ -332,6 +348,66 @@ pub async fn mincore(task: &Rc<Task>, a: &Args) -> Result<u64> {
     let pages = ((end - start) / PAGE_BYTES) as usize;
     task.write_bytes(a.word(2), &vec![1; pages]).await?;
     Ok(0)
+}
+
+/// `mlockall`: nothing is ever swapped out.
+pub fn mlockall(a: &Args) -> Result<u64> {
+    let (current, future, on_fault) = (1, 2, 4);
+    let flags = a.uint(0);
+    if flags & !(current | future | on_fault) != 0 || flags & (current | future) == 0 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(0)
+}
+
+/// `process_vm_readv` and `process_vm_writev`: what crosses a bad page is cut short there.
+pub async fn process_vm(task: &Rc<Task>, a: &Args, to_remote: bool) -> Result<u64> {
+    if a.word(5) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let local = task.get_iovecs(a.word(1), a.word(2)).await?;
+    let remote = task.get_iovecs(a.word(3), a.word(4)).await?;
+    let target = task.kernel.task(a.int(0)).ok_or(Errno::ESRCH)?;
+    let (own, other) = (task.cred(), target.cred());
+    let same = [other.uid, other.euid, other.suid].iter().all(|uid| *uid == own.uid);
+    if !same && !own.privileged() {
+        return Err(Errno::EPERM);
+    }
+    let (ours, theirs) = (task.mm(), target.mm());
+    let mut remote = remote.into_iter();
+    let (mut there, mut left) = remote.next().unwrap_or((0, 0));
+    let mut done = 0;
+    for (mut here, mut len) in local {
+        while len > 0 {
+            while left == 0 {
+                let Some(next) = remote.next() else { return Ok(done) };
+                (there, left) = next;
+            }
+            let in_pages = |addr: u64| PAGE_BYTES - addr % PAGE_BYTES;
+            let part = len.min(left).min(in_pages(here)).min(in_pages(there));
+            let mut bytes = vec![0; part as usize];
+            let moved = if to_remote {
+                ours.read(here, &mut bytes).await?;
+                theirs.write(there, &bytes).await
+            } else {
+                match theirs.read(there, &mut bytes).await {
+                    Ok(()) => {
+                        ours.write(here, &bytes).await?;
+                        Ok(())
+                    }
+                    failed => failed,
+                }
+            };
+            match moved {
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => return Ok(done),
+                Ok(()) => {}
+            }
+            (here, there) = (here.wrapping_add(part), there.wrapping_add(part));
+            (len, left, done) = (len - part, left - part, done + part);
+        }
+    }
+    Ok(done)
 }
 
 /// `mlock` and relatives: nothing is ever swapped out.

@@ -305,6 +305,7 @@ pub(crate) async fn set_size(task: &Task, inode: &Rc<dyn Inode>, size: u64) -> R
     if size > task.process.limit(linux_abi::resource::RLIMIT_FSIZE as usize) {
         return Err(Errno::EFBIG);
     }
+    crate::fs::memfd::check_size(inode, size)?;
     let now = task.kernel.clock.timestamp();
     let shrinks = size < inode.attributes().size;
     let change = SetAttributes { size: Some(size), modified: Some(now), now, ..SetAttributes::default() };

@@ -368,10 +368,24 @@ pub async fn futex(task: &Rc<Task>, a: &Args, width: TimeWidth) -> Result<u64> {
             }
             let to = futex::key_of(task, addr2, private);
             let (woken, moved) = task.kernel.futexes.requeue(key(), to, value, a.uint(3));
-            Ok(u64::from(if command == f::FUTEX_REQUEUE { woken } else { woken + moved }))
+            // futex(2) tells of the woken alone for FUTEX_REQUEUE; Linux counts both for both.
+            Ok(u64::from(woken + moved))
         }
         f::FUTEX_WAKE_OP => wake_op(task, a, private).await,
-        // Priority inheritance needs priorities: glibc takes ENOSYS as "not supported".
+        f::FUTEX_LOCK_PI | f::FUTEX_LOCK_PI2 => {
+            let deadline = if a.word(3) == 0 {
+                None
+            } else {
+                let given = task.get_timespec(a.word(3), width).await?;
+                // A moment: of the real-time clock for the older of the two (futex(2)).
+                let real = command == f::FUTEX_LOCK_PI || realtime;
+                Some(if real { task.kernel.clock.when_realtime(given) } else { Monotonic(given as u64) })
+            };
+            futex::lock_pi(task, addr, private, futex::Held::Wait(deadline)).await
+        }
+        f::FUTEX_TRYLOCK_PI => futex::lock_pi(task, addr, private, futex::Held::Refuse).await,
+        f::FUTEX_UNLOCK_PI => futex::unlock_pi(task, addr, private).await,
+        // Condition variables do without FUTEX_WAIT_REQUEUE_PI since glibc 2.25.
         _ => Err(Errno::ENOSYS),
     }
 }

@@ -127,9 +127,9 @@ pub fn fsck_clean_but_orphans(image: &Path, when: &str) {
     fsck_clean(&copy, when);
 }
 
-/// Repairs the image as a boot after a crash would. Gives what e2fsck said.
-pub fn fsck_repair(image: &Path) -> String {
-    let output = command("e2fsck", &["-f", "-y", image.to_str().unwrap()]);
+/// Repairs the image as a boot after a crash would, with more options of e2fsck. Gives what it said.
+pub fn fsck_repair(image: &Path, options: &[&str]) -> String {
+    let output = command("e2fsck", &[&["-f", "-y"], options, &[image.to_str().unwrap()]].concat());
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.code().is_some_and(|code| code < 4), "e2fsck cannot repair: {text}");
     text

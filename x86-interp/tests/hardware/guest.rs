@@ -27,6 +27,7 @@ fn area(start: u64, len: usize, prot: Prot) -> Vma {
         sharing: Sharing::Private,
         backing: Backing::Anonymous,
         grows_down_to: None,
+        max_prot: Prot::ALL,
         skip_fork: false,
         name: None,
     }

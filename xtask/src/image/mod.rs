@@ -150,7 +150,7 @@ pub(crate) fn build(recipe: &Recipe, fresh: bool) -> Result<PathBuf> {
     remove_tree(&tree)?;
     let tree_in_progress = folder.join(format!("{name}.root.partial"));
     remove_tree(&tree_in_progress)?;
-    install_packages(recipe, &tree_in_progress, &clock)?;
+    retrying(&clock, || install_packages(recipe, &tree_in_progress, &clock))?;
     system::adjust(&tree_in_progress, recipe.preset.remove)?;
     fs::rename(&tree_in_progress, &tree)?;
     clock.step("packing");
@@ -159,6 +159,16 @@ pub(crate) fn build(recipe: &Recipe, fresh: bool) -> Result<PathBuf> {
     let size = fs::metadata(&image)?.len() >> 20;
     clock.step(&format!("done: {size} MiB, {}", image.display()));
     Ok(image)
+}
+
+/// Does it up to three times: mirrors refuse and break off now and then.
+fn retrying(clock: &Progress, mut attempt: impl FnMut() -> Result) -> Result {
+    for pause in [5, 30] {
+        let Err(failure) = attempt() else { return Ok(()) };
+        clock.step(&format!("{failure}\ntrying again in {pause} seconds"));
+        std::thread::sleep(std::time::Duration::from_secs(pause));
+    }
+    attempt()
 }
 
 fn install_packages(recipe: &Recipe, tree: &Path, clock: &Progress) -> Result {

@@ -202,6 +202,7 @@ mod tests {
             sharing: Sharing::Private,
             backing: Backing::Anonymous,
             grows_down_to: None,
+            max_prot: Prot::ALL,
             skip_fork: false,
             name: None,
         };
