@@ -10,7 +10,7 @@ pub mod event;
 pub mod fcntl;
 pub mod file;
 pub mod limits;
-mod misc;
+pub mod misc;
 pub mod mm;
 pub mod path;
 pub mod poll;
