@@ -66,6 +66,7 @@ for (const [name, command, expected] of COMMANDS) {
 
 test("shell: a here-document", async () => {
   await terminal.type("cat > h.txt << END\nfirst $((1 + 1))\nsecond line\nEND\n");
+  await terminal.waitFor(/> END\n\[\d+:0\]# $/);
   assert.equal((await terminal.run("cat h.txt")).output, "first 2\nsecond line");
 });
 

@@ -10,8 +10,9 @@ const HELP: &str = "usage: cargo xtask test
 Runs the tests of every crate (the differential ones build a Debian image first), of the web package in Node, and end
 to end in Chromium. The last line is `N passed, N failed`.";
 
-/// Presets of the images that tests run on.
-const IMAGES: [&str; 3] = ["tiny", "mini", "dev"];
+/// The images that tests run on: suite and preset.
+const IMAGES: [(&str, &str); 4] =
+    [("bookworm", "tiny"), ("bookworm", "mini"), ("bookworm", "dev"), ("trixie", "dev")];
 
 /// Tests counted so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,8 +46,10 @@ pub(crate) fn everything() -> Result<ExitCode> {
         Ok(())
     };
     // One after the other and before any test wants them: tests run beside each other, and time things.
-    for preset in IMAGES {
-        image::build(&image::Recipe::preset(preset)?, false)?;
+    for (suite, preset) in IMAGES {
+        let mut recipe = image::Recipe::preset(preset)?;
+        recipe.suite = suite.into();
+        image::build(&recipe, false)?;
     }
     // A crate that does not compile, or a test binary that dies, shows in the exit status: `counted` adds a failure.
     phase("crates", project::cargo().args(["test", "--workspace", "--no-fail-fast"]), cargo_line)?;

@@ -93,6 +93,11 @@ pub trait Content {
         Ok(())
     }
 
+    /// What an open file shows, where that is settled when it is opened.
+    fn at_opening(&self) -> Option<Rc<dyn Content>> {
+        None
+    }
+
     /// Behaviour of its own instead of a text.
     fn special(&self, _task: &Rc<Task>) -> Option<Rc<dyn FileOps>> {
         None
@@ -210,8 +215,8 @@ pub fn open_synthetic(task: &Rc<Task>, inode: &Rc<dyn Inode>) -> Result<Option<R
     let Some(file) = inode.as_any().downcast_ref::<TextFile>() else { return Ok(None) };
     file.content.check_open(task)?;
     let special = file.content.special(task);
-    let snapshot =
-        || Snapshot { content: file.content.clone(), text: RefCell::default(), never: WaitQueue::new() };
+    let content = || file.content.at_opening().unwrap_or_else(|| file.content.clone());
+    let snapshot = || Snapshot { content: content(), text: RefCell::default(), never: WaitQueue::new() };
     Ok(Some(special.unwrap_or_else(|| Rc::new(snapshot()))))
 }
 

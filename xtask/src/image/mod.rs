@@ -34,7 +34,7 @@ Builds an ext2 image and prints its path.
 /// What an image is made of.
 #[derive(Clone, Debug)]
 pub(crate) struct Recipe {
-    suite: String,
+    pub(crate) suite: String,
     arch: String,
     preset: &'static Preset,
     include: Vec<String>,

@@ -1,15 +1,41 @@
-//! A program on the engine: `cx run`.
+//! A program on the engine: `cx run`, or the web package's drivers, which take the same options.
 
 use super::outcome::{self, Outcome};
 use super::{ENVIRONMENT, Job};
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::Command;
+
+/// What runs guests: `CX_HOST` is `native` (or absent), `node`, `chromium` or `firefox`. All but the first need the
+/// web package built (`cargo xtask test` does it).
+fn command() -> Command {
+    let driver = |name: &str| {
+        let mut command = Command::new("node");
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../cx-web/drivers").join(name));
+        command
+    };
+    match std::env::var("CX_HOST").as_deref() {
+        Err(_) | Ok("" | "native") => {
+            let binary =
+                std::env::var_os("CX_BINARY").unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_cx")));
+            let mut command = Command::new(binary);
+            command.arg("run");
+            command
+        }
+        Ok("node") => driver("node.mjs"),
+        Ok(browser @ ("chromium" | "firefox")) => {
+            let mut command = driver("browser.mjs");
+            command.args(["--browser", browser]);
+            command
+        }
+        Ok(other) => panic!("CX_HOST={other}: native, node, chromium or firefox"),
+    }
+}
 
 /// Runs the job on a fresh machine.
 pub(crate) fn run(job: &Job) -> Outcome {
-    let binary = std::env::var_os("CX_BINARY").unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_cx")));
-    let mut command = Command::new(binary);
-    command.arg("run").arg("--image").arg(&job.image.file);
+    let mut command = command();
+    command.arg("--image").arg(&job.image.file);
     for (source, target) in &job.files {
         let mut mount = source.clone().into_os_string();
         mount.push(":");

@@ -83,7 +83,8 @@ pub(crate) fn sandbox() -> Sandbox {
 /// Runs the job natively.
 pub(crate) fn run(job: &Job) -> Outcome {
     let scratch = Scratch::new();
-    let mut inside = vec!["/usr/bin/env".to_string(), "-i".to_string()];
+    // Whoever starts the tests may ignore signals, as shells do for what runs in the background.
+    let mut inside = ["/usr/bin/env", "-i", "--default-signal"].map(str::to_string).to_vec();
     inside.extend(ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value}")));
     inside.extend(job.command.iter().cloned());
     match sandbox() {

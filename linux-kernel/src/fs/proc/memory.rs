@@ -30,18 +30,23 @@ pub(super) fn exe(subject: &Subject) -> Result<Path> {
 }
 
 /// `/proc/PID/auxv`.
-pub(super) fn auxv(subject: &Subject) -> Result<Vec<u8>> {
-    Ok(subject.mm().map(|mm| mm.auxv.borrow().clone()).unwrap_or_default())
+pub(super) fn auxv(mm: &Mm) -> Vec<u8> {
+    mm.auxv.borrow().clone()
 }
 
-/// The argument or environment strings as they stand in memory now. Arguments that were overwritten past their end, as
-/// setproctitle does, go on into the environment (proc_pid_cmdline(5)).
-pub(super) async fn strings(subject: &Subject, range: fn(&Mm) -> (u64, u64)) -> Vec<u8> {
+/// `/proc/PID/environ`: the environment strings as they stand in memory now.
+pub(super) async fn environ(mm: &Mm) -> Vec<u8> {
+    let (start, end) = mm.env.get();
+    read(mm, start, end).await
+}
+
+/// `/proc/PID/cmdline`: the argument strings as they stand in memory now. Those that were overwritten past their end,
+/// as setproctitle does, go on into the environment (proc_pid_cmdline(5)).
+pub(super) async fn cmdline(subject: &Subject) -> Vec<u8> {
     let Some(mm) = subject.mm() else { return Vec::new() };
-    let (start, end) = range(&mm);
+    let (start, end) = mm.args.get();
     let mut text = read(&mm, start, end).await;
-    let arguments = (start, end) == mm.args.get();
-    if arguments && text.last().is_some_and(|byte| *byte != 0) {
+    if text.last().is_some_and(|byte| *byte != 0) {
         let (env_start, env_end) = mm.env.get();
         if env_start == end {
             text.extend_from_slice(&read(&mm, env_start, env_end).await);
@@ -102,12 +107,10 @@ fn map_line(text: &mut Vec<u8>, area: &Vma) {
 }
 
 /// `/proc/PID/maps`.
-pub(super) fn maps(subject: &Subject) -> Result<Vec<u8>> {
+pub(super) fn maps(mm: &Mm) -> Vec<u8> {
     let mut text = Vec::new();
-    if let Some(mm) = subject.mm() {
-        mm.space.areas().iter().for_each(|area| map_line(&mut text, area));
-    }
-    Ok(text)
+    mm.space.areas().iter().for_each(|area| map_line(&mut text, area));
+    text
 }
 
 /// Sizes of a memory in bytes, by what the areas are for.
@@ -168,13 +171,12 @@ pub(super) fn status_lines(s: &mut String, mm: &Mm) {
 }
 
 /// `/proc/PID/smaps_rollup`: all that is resident counts as its own.
-pub(super) fn smaps_rollup(subject: &Subject) -> Result<Vec<u8>> {
-    let Some(mm) = subject.mm() else { return Ok(Vec::new()) };
+pub(super) fn smaps_rollup(mm: &Mm) -> Vec<u8> {
     let areas = mm.space.areas();
-    let (Some(first), Some(last)) = (areas.first(), areas.last()) else { return Ok(Vec::new()) };
+    let (Some(first), Some(last)) = (areas.first(), areas.last()) else { return Vec::new() };
     let head = format!("{:08x}-{:08x} ---p 00000000 00:00 0 ", first.start, last.end);
     let mut s = format!("{head:<NAME_COLUMN$}[rollup]\n");
-    let resident = sizes(&mm).resident;
+    let resident = sizes(mm).resident;
     #[rustfmt::skip]
     let rows = [
         ("Rss", resident), ("Pss", resident), ("Pss_Dirty", resident), ("Pss_Anon", resident), ("Pss_File", 0),
@@ -186,7 +188,7 @@ pub(super) fn smaps_rollup(subject: &Subject) -> Result<Vec<u8>> {
     for (name, bytes) in rows {
         let _ = writeln!(s, "{:<16}{:>8} kB", format!("{name}:"), kib(bytes));
     }
-    Ok(s.into_bytes())
+    s.into_bytes()
 }
 
 #[cfg(test)]

@@ -150,8 +150,12 @@ enum Kind {
     Setting(Text, fn(&Subject, &[u8]) -> Result<()>),
     /// A text that poll(2) can watch.
     Watched(Text),
-    /// Guest memory: the argument and environment strings.
-    Strings(fn(&Mm) -> (u64, u64)),
+    /// The argument strings, from guest memory.
+    Arguments,
+    /// The environment strings, from the guest memory that was there at the opening.
+    Environment,
+    /// A text about the guest memory that was there at the opening.
+    Space(fn(&Mm) -> Vec<u8>),
     /// The whole of guest memory.
     Memory,
     /// A link to a file.
@@ -180,18 +184,18 @@ static ROWS: &[Row] = &[
     row("fdinfo", 0o555, Kind::FdInfo),
     row("ns", 0o511, Kind::Namespaces),
     row("net", 0o555, Kind::Net),
-    row("environ", 0o400, Kind::Strings(|mm| mm.env.get())),
-    row("auxv", 0o400, Kind::Private(memory::auxv)),
+    row("environ", 0o400, Kind::Environment),
+    row("auxv", 0o400, Kind::Space(memory::auxv)),
     row("status", 0o444, Kind::Text(status::status)),
     row("personality", 0o400, Kind::Private(status::personality)),
     row("limits", 0o444, Kind::Text(status::limits)),
     row("comm", 0o644, Kind::Setting(status::comm, status::set_comm)),
     row("syscall", 0o400, Kind::Private(status::syscall)),
-    row("cmdline", 0o444, Kind::Strings(|mm| mm.args.get())),
+    row("cmdline", 0o444, Kind::Arguments),
     row("stat", 0o444, Kind::Text(status::stat)),
     row("statm", 0o444, Kind::Text(memory::statm)),
-    row("maps", 0o444, Kind::Private(memory::maps)),
-    row("smaps_rollup", 0o444, Kind::Private(memory::smaps_rollup)),
+    row("maps", 0o444, Kind::Space(memory::maps)),
+    row("smaps_rollup", 0o444, Kind::Space(memory::smaps_rollup)),
     row("mem", 0o600, Kind::Memory),
     row("cwd", 0o777, Kind::Place(|subject| Ok(subject.with_place()?.fs().cwd))),
     row("root", 0o777, Kind::Place(|subject| Ok(subject.with_place()?.fs().root))),
@@ -296,7 +300,7 @@ impl Content for RowContent {
             Kind::Text(text) | Kind::Private(text) | Kind::Setting(text, _) | Kind::Watched(text) => {
                 text(&subject)
             }
-            Kind::Strings(range) => Ok(memory::strings(&subject, range).await),
+            Kind::Arguments => Ok(memory::cmdline(&subject).await),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -314,10 +318,19 @@ impl Content for RowContent {
 
     fn check_open(&self, _task: &Rc<Task>) -> Result<()> {
         match self.row.kind {
-            Kind::Private(_) | Kind::Memory => self.who.check_access(),
-            Kind::Strings(_) if self.row.permissions == 0o400 => self.who.check_access(),
+            Kind::Private(_) | Kind::Space(_) | Kind::Environment | Kind::Memory => self.who.check_access(),
             _ => Ok(()),
         }
+    }
+
+    fn at_opening(&self) -> Option<Rc<dyn Content>> {
+        let part = match self.row.kind {
+            Kind::Environment => Part::Environment,
+            Kind::Space(text) => Part::Space(text),
+            _ => return None,
+        };
+        let mm = self.who.subject().ok()?.mm().as_ref().map(Rc::downgrade).unwrap_or_default();
+        Some(Rc::new(OpenedMemory { mm, part }))
     }
 
     fn special(&self, _task: &Rc<Task>) -> Option<Rc<dyn FileOps>> {
@@ -328,6 +341,29 @@ impl Content for RowContent {
 
     fn pollable(&self) -> bool {
         matches!(self.row.kind, Kind::Watched(_))
+    }
+}
+
+/// What a text is about.
+enum Part {
+    Environment,
+    Space(fn(&Mm) -> Vec<u8>),
+}
+
+/// A text about one memory: empty once its process has another after execve, or none.
+struct OpenedMemory {
+    mm: Weak<Mm>,
+    part: Part,
+}
+
+#[async_trait(?Send)]
+impl Content for OpenedMemory {
+    async fn text(&self) -> Result<Vec<u8>> {
+        let Some(mm) = self.mm.upgrade() else { return Ok(Vec::new()) };
+        Ok(match self.part {
+            Part::Environment => memory::environ(&mm).await,
+            Part::Space(text) => text(&mm),
+        })
     }
 }
 

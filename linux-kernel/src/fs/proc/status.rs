@@ -219,12 +219,12 @@ pub(super) fn comm(subject: &Subject) -> Result<Vec<u8>> {
     Ok(name)
 }
 
-/// A thread may name any thread of its process.
+/// A thread may name any thread of its process. A newline at the end, as `echo` writes it, becomes part of the name.
 pub(super) fn set_comm(subject: &Subject, data: &[u8]) -> Result<()> {
     if subject.kernel.caller.get().0 != subject.process.pid {
         return Err(Errno::EINVAL);
     }
-    let end = data.iter().position(|byte| matches!(byte, 0 | b'\n')).unwrap_or(data.len()).min(COMM_MAX);
+    let end = data.iter().position(|byte| *byte == 0).unwrap_or(data.len()).min(COMM_MAX);
     *subject.living()?.comm.borrow_mut() = data.get(..end).unwrap_or_default().to_vec();
     Ok(())
 }
