@@ -301,7 +301,10 @@ impl Content for RowContent {
                 text(&subject)
             }
             Kind::Arguments => Ok(memory::cmdline(&subject).await),
-            _ => Err(Errno::EINVAL),
+            _ => match self.at_opening() {
+                Some(opened) => opened.text().await,
+                None => Err(Errno::EINVAL),
+            },
         }
     }
 
