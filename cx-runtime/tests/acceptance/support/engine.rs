@@ -32,9 +32,14 @@ fn command() -> Command {
     }
 }
 
+/// Web engines run guests slower than native ones, and a browser has to start first.
+const WEB_PATIENCE: u32 = 4;
+
 /// Runs the job on a fresh machine.
 pub(crate) fn run(job: &Job) -> Outcome {
     let mut command = command();
+    let web = std::env::var_os("CX_HOST").is_some_and(|host| host != "native");
+    let limit = if web { job.limit * WEB_PATIENCE } else { job.limit };
     command.arg("--image").arg(&job.image.file);
     for (source, target) in &job.files {
         let mut mount = source.clone().into_os_string();
@@ -45,5 +50,5 @@ pub(crate) fn run(job: &Job) -> Outcome {
     for (name, value) in ENVIRONMENT {
         command.arg("--env").arg(format!("{name}={value}"));
     }
-    outcome::run(command.arg("--").args(&job.command), job.limit)
+    outcome::run(command.arg("--").args(&job.command), limit)
 }
