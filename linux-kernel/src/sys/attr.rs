@@ -223,6 +223,21 @@ pub async fn fchmodat2(task: &Rc<Task>, a: &Args) -> Result<u64> {
     set_mode(task, &find_at(task, a.int(0), a.word(1), flags).await?, a.uint(2)).await
 }
 
+/// The permissions without the set-id bits, where there are any to take. A set-group-id bit without the group's right to
+/// execute means something else (chmod(2), mandatory locking), and stays.
+fn without_set_ids(attributes: &vfs::Attributes) -> Option<u32> {
+    let old = attributes.permissions;
+    let group = if old & 0o010 != 0 { 0o2000 } else { 0 };
+    Some(old & !(0o4000 | group)).filter(|new| *new != old)
+}
+
+/// What a change of content does to the permissions of a file: its set-id bits go, but for who may set them
+/// (write(2), truncate(2)).
+pub(crate) fn permissions_after_write(task: &Task, inode: &dyn vfs::Inode) -> Option<u32> {
+    let attributes = inode.attributes();
+    without_set_ids(&attributes).filter(|_| !task.cred().has(capability::FSETID))
+}
+
 /// `chown`: only root changes owners; an owner may change to one of its groups. Set-id bits are cleared (chown(2)).
 async fn set_owner(task: &Task, path: &Path, uid: u32, gid: u32) -> Result<u64> {
     let attributes = path.inode().attributes();
@@ -235,11 +250,7 @@ async fn set_owner(task: &Task, path: &Path, uid: u32, gid: u32) -> Result<u64> 
             return Err(Errno::EPERM);
         }
     }
-    let executable = attributes.permissions & 0o111 != 0 && attributes.file_type == FileType::Regular;
-    let permissions = (executable && attributes.permissions & 0o6000 != 0).then(|| {
-        let group_exec = attributes.permissions & 0o010 != 0;
-        attributes.permissions & !0o4000 & !if group_exec { 0o2000 } else { 0 }
-    });
+    let permissions = without_set_ids(&attributes).filter(|_| attributes.file_type != FileType::Directory);
     change(task, path, SetAttributes { uid, gid, permissions, ..SetAttributes::default() }).await
 }
 
@@ -374,9 +385,9 @@ pub async fn utime(task: &Rc<Task>, a: &Args) -> Result<u64> {
 fn fs_numbers(path: &Path) -> (vfs::FsStat, u64, [i32; 2]) {
     const ST_RDONLY: u64 = 1;
     const ST_VALID: u64 = 0x20;
-    const ST_RELATIME: u64 = 0x1000;
+    const ST_NOATIME: u64 = 0x400;
     let read_only = path.mount.read_only.get() || path.mount.fs.read_only();
-    let flags = ST_VALID | ST_RELATIME | if read_only { ST_RDONLY } else { 0 };
+    let flags = ST_VALID | ST_NOATIME | if read_only { ST_RDONLY } else { 0 };
     let device = path.mount.fs.device();
     (path.mount.fs.stat(), flags, [device as i32, (device >> 32) as i32])
 }

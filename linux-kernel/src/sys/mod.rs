@@ -334,6 +334,10 @@ calls! {
         EpollPwait2 => event::epoll_pwait2(t, a).await;
         Eventfd => event::eventfd(t, a).await;
         Eventfd2 => event::eventfd2(t, a).await;
+        InotifyInit => event::inotify_init(t, a).await;
+        InotifyInit1 => event::inotify_init1(t, a).await;
+        InotifyAddWatch => event::inotify_add_watch(t, a).await;
+        InotifyRmWatch => event::inotify_rm_watch(t, a).await;
         TimerfdCreate => event::timerfd_create(t, a).await;
         TimerfdSettime => event::timerfd_settime(t, a).await;
         TimerfdSettime32 => event::timerfd_settime32(t, a).await;
@@ -394,10 +398,6 @@ calls! {
         TimerCreate, "timers on CPU clocks count real time" => time::timer_create(t, a).await;
         Futex, "locks with priority inheritance are first come, first served" => time::futex(t, a, W64).await;
         Futex32, "locks with priority inheritance are first come, first served" => time::futex(t, a, W32).await;
-        InotifyInit, "see inotify_add_watch" => event::inotify_init(t, a).await;
-        InotifyInit1, "see inotify_add_watch" => event::inotify_init1(t, a).await;
-        InotifyAddWatch, "changes of names only" => event::inotify_add_watch(t, a).await;
-        InotifyRmWatch, "see inotify_add_watch" => event::inotify_rm_watch(t, a).await;
         Setsockopt, "see docs/syscalls.md" => socket::setsockopt(t, a).await;
         Getsockopt, "see docs/syscalls.md" => socket::getsockopt(t, a).await;
         Mount, "tmpfs, proc, sysfs, devpts, devtmpfs; no bind mounts" => path::mount(t, a).await;

@@ -50,7 +50,7 @@ fn own_options(mount: &Mount) -> &'static str {
 pub(super) fn mounts(subject: &Subject) -> Result<Vec<u8>> {
     let line = |(mount, place): (Rc<Mount>, String)| {
         let (source, kind) = (escape(mount.source.as_bytes()), mount.fs.type_name());
-        format!("{source} {place} {kind} {},relatime{} 0 0\n", access(&mount), own_options(&mount))
+        format!("{source} {place} {kind} {},noatime{} 0 0\n", access(&mount), own_options(&mount))
     };
     Ok(visible(subject).into_iter().map(line).collect::<String>().into_bytes())
 }
@@ -61,7 +61,7 @@ pub(super) fn mountinfo(subject: &Subject) -> Result<Vec<u8>> {
         let parent = mount.mount_point().map_or(mount.id, |path| path.mount.id);
         let device = mount.fs.device() as u32;
         format!(
-            "{} {parent} {}:{} / {place} {access},relatime - {} {} {access}{}\n",
+            "{} {parent} {}:{} / {place} {access},noatime - {} {} {access}{}\n",
             mount.id,
             major(device),
             minor(device),

@@ -261,11 +261,11 @@ fn mounts_are_listed() {
         let mounts = text(&p, "/proc/mounts").await.expect("a text");
         assert_eq!(
             mounts,
-            "root / tmpfs rw,relatime 0 0\nproc /proc proc rw,relatime 0 0\nsys /sys sysfs rw,relatime 0 0\n"
+            "root / tmpfs rw,noatime 0 0\nproc /proc proc rw,noatime 0 0\nsys /sys sysfs rw,noatime 0 0\n"
         );
         let info = text(&p, "/proc/self/mountinfo").await.expect("a text");
         let proc = info.lines().nth(1).expect("three lines");
-        assert!(proc.ends_with(" 0:21 / /proc rw,relatime - proc proc rw"), "{proc}");
+        assert!(proc.ends_with(" 0:21 / /proc rw,noatime - proc proc rw"), "{proc}");
         let numbers: Vec<&str> = proc.split(' ').take(2).collect();
         let root: Vec<&str> = info.split(' ').take(1).collect();
         assert_eq!(numbers[1], root[0], "mounted on the root");
