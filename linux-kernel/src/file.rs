@@ -9,6 +9,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
+use vfs::AsyncLock;
 use vfs::namespace::Path;
 
 /// Results of kernel operations.
@@ -160,6 +161,9 @@ pub struct OpenFile {
     pub flags: Cell<u32>,
     /// File position.
     pub position: Cell<u64>,
+    /// Held from reading a position to moving it: what `fork` shares is used by several at once (read(2), "thread
+    /// safety" of the file offset).
+    pub position_lock: AsyncLock,
     /// What was opened; pipes and sockets have a path that is nobody's child.
     pub path: Path,
     /// `F_SETOWN`.
@@ -183,6 +187,7 @@ impl OpenFile {
             ops,
             flags: Cell::new(flags),
             position: Cell::new(0),
+            position_lock: AsyncLock::new(),
             path,
             owner: Cell::new(0),
             owner_signal: Cell::new(0),

@@ -5,6 +5,7 @@
 //! `Rc::ptr_eq` is identity. Methods must not hold a `RefCell` borrow across an `.await`.
 
 use async_trait::async_trait;
+use blockdev::AsyncLock;
 use guest_mem::Mappable;
 use linux_abi::errno::Errno;
 use std::any::Any;
@@ -273,6 +274,13 @@ pub trait Inode: Any {
 
     /// A symlink that leads straight to an object instead of by its text (`/proc/PID/fd/N`, `exe`, `cwd`).
     fn magic_link(&self) -> Option<namespace::Path> {
+        None
+    }
+
+    /// Held by whoever changes the content, so that a write is one change and an append goes to the end (write(2),
+    /// open(2) on `O_APPEND`): a change may wait for the device, and others run meanwhile. None where nothing is
+    /// written.
+    fn content_lock(&self) -> Option<&AsyncLock> {
         None
     }
 

@@ -13,6 +13,7 @@ pub mod page_cache;
 pub mod tmpfs;
 pub mod webfs;
 
+pub use blockdev::{AsyncLock, AsyncLockGuard};
 pub use inode::{
     Attributes, DirEntry, FileSystem, FileType, FsStat, Inode, NewNode, RenameMode, SetAttributes, Timestamp,
     XattrMode,

@@ -8,6 +8,7 @@ use crate::inode::{
     SetAttributes, Timestamp, XattrMode,
 };
 use async_trait::async_trait;
+use blockdev::AsyncLock;
 use guest_mem::{Frame, FramePool, LoadError, Lookup, Mappable, MappableId, PAGE_BYTES, PAGE_SIZE};
 use hashbrown::HashMap;
 use linux_abi::errno::Errno;
@@ -196,6 +197,7 @@ pub struct TmpInode {
     parent: RefCell<Weak<TmpInode>>,
     xattrs: RefCell<BTreeMap<Vec<u8>, Vec<u8>>>,
     seals: Cell<u32>,
+    content_lock: AsyncLock,
 }
 
 impl TmpInode {
@@ -228,6 +230,7 @@ impl TmpInode {
             parent: RefCell::default(),
             xattrs: RefCell::default(),
             seals: Cell::new(SEALED_AGAINST_SEALS),
+            content_lock: AsyncLock::new(),
         })
     }
 
@@ -631,6 +634,10 @@ impl Inode for TmpInode {
     async fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
         self.require_regular()?;
         Ok(self.read(offset, buf))
+    }
+
+    fn content_lock(&self) -> Option<&AsyncLock> {
+        Some(&self.content_lock)
     }
 
     async fn write_at(&self, offset: u64, data: &[u8], now: Timestamp) -> Result<usize> {

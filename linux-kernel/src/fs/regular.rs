@@ -63,8 +63,6 @@ impl FileOps for InodeFile {
         if data.is_empty() {
             return Ok(0);
         }
-        let offset =
-            if io.file.flags.get() & open_flags::APPEND != 0 { self.inode.attributes().size } else { offset };
         crate::fs::memfd::check_write(&self.inode, offset.saturating_add(data.len() as u64))?;
         let limit = io.task.process.limit(linux_abi::resource::RLIMIT_FSIZE as usize);
         if offset >= limit {

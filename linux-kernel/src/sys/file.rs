@@ -9,7 +9,7 @@ use linux_abi::Errno;
 use linux_abi::fcntl;
 use linux_abi::inotify::InotifyMask;
 use std::rc::Rc;
-use vfs::FileType;
+use vfs::{AsyncLockGuard, FileType, Inode};
 
 /// Bytes moved between a file and user memory at a time.
 const CHUNK: usize = 256 << 10;
@@ -101,11 +101,37 @@ async fn write_vectors(
     task: &Rc<Task>,
     file: &Rc<OpenFile>,
     vectors: &[(u64, u64)],
-    mut position: Option<u64>,
+    position: Option<u64>,
 ) -> Result<u64> {
     if !file.writable() {
         return Err(Errno::EBADF);
     }
+    let Some(position) = position else { return write_chunks(task, file, vectors, None).await };
+    let inode = file.path.inode();
+    let _changing = content_guard(&inode).await;
+    write_chunks(task, file, vectors, Some(write_place(file, position))).await
+}
+
+/// The right to change a file's content, for one whole change.
+pub(crate) async fn content_guard(inode: &Rc<dyn Inode>) -> Option<AsyncLockGuard<'_>> {
+    match inode.content_lock() {
+        Some(lock) => Some(lock.lock().await),
+        None => None,
+    }
+}
+
+/// Where a write goes that was meant for `position`; to be asked while nobody else may write.
+fn write_place(file: &OpenFile, position: u64) -> u64 {
+    let append = file.flags.get() & open_flags::APPEND != 0;
+    if append { file.path.inode().attributes().size } else { position }
+}
+
+async fn write_chunks(
+    task: &Rc<Task>,
+    file: &Rc<OpenFile>,
+    vectors: &[(u64, u64)],
+    mut position: Option<u64>,
+) -> Result<u64> {
     let mm = task.mm();
     let total: u64 = vectors.iter().map(|(_, len)| *len).sum();
     let mut done = 0;
@@ -152,6 +178,7 @@ async fn read_at_cursor(task: &Rc<Task>, fd: Fd, vectors: &[(u64, u64)]) -> Resu
     if !file.ops.seekable() {
         return read_vectors(task, &file, vectors, None).await;
     }
+    let _moving = file.position_lock.lock().await;
     let start = file.position.get();
     let done = read_vectors(task, &file, vectors, Some(start)).await?;
     file.position.set(start + done);
@@ -163,9 +190,14 @@ async fn write_at_cursor(task: &Rc<Task>, fd: Fd, vectors: &[(u64, u64)]) -> Res
     if !file.ops.seekable() {
         return write_vectors(task, &file, vectors, None).await;
     }
-    let append = file.flags.get() & open_flags::APPEND != 0;
-    let start = if append { file.path.inode().attributes().size } else { file.position.get() };
-    let done = write_vectors(task, &file, vectors, Some(start)).await?;
+    if !file.writable() {
+        return Err(Errno::EBADF);
+    }
+    let _moving = file.position_lock.lock().await;
+    let inode = file.path.inode();
+    let _changing = content_guard(&inode).await;
+    let start = write_place(&file, file.position.get());
+    let done = write_chunks(task, &file, vectors, Some(start)).await?;
     file.position.set(start + done);
     Ok(done)
 }
@@ -244,6 +276,7 @@ async fn seek(file: &OpenFile, offset: i64, whence: u32) -> Result<u64> {
     if !file.ops.seekable() {
         return Err(Errno::ESPIPE);
     }
+    let _moving = file.position_lock.lock().await;
     let base = match whence {
         0 => 0,
         1 if is_directory => file.directory_position.get() as i64,
@@ -434,6 +467,7 @@ pub async fn fallocate(task: &Rc<Task>, a: &Args) -> Result<u64> {
     }
     crate::fs::memfd::check_size(&inode, end.max(inode.attributes().size))?;
     task.kernel.harvest_shared_pages();
+    let _changing = content_guard(&inode).await;
     inode.fallocate(mode, offset as u64, len as u64, now).await?;
     if mode & PUNCH_OR_ZERO != 0 {
         super::path::forget_mapped_pages(task, &inode, offset as u64 / guest_mem::PAGE_BYTES);
@@ -494,11 +528,7 @@ async fn transfer(
         explicit.or_else(|| file.ops.seekable().then(|| file.position.get()))
     };
     let mut from = cursor(input, in_offset);
-    let append = output.flags.get() & open_flags::APPEND != 0;
     let mut to = cursor(output, out_offset);
-    if append && to.is_some() {
-        to = Some(output.path.inode().attributes().size);
-    }
     let mut done = 0;
     let mut buf = Vec::new();
     while done < count.min(MAX_COUNT) {
@@ -509,7 +539,13 @@ async fn transfer(
             Err(error) => return partial(done, error),
         };
         let written = match to {
-            Some(offset) => output.ops.write_at(io(task, output), offset, &buf[..got]).await,
+            Some(offset) => {
+                let inode = output.path.inode();
+                let _changing = content_guard(&inode).await;
+                let offset = write_place(output, offset);
+                to = Some(offset);
+                output.ops.write_at(io(task, output), offset, &buf[..got]).await
+            }
             None => output.ops.write(io(task, output), &buf[..got]).await,
         };
         let written = match written {

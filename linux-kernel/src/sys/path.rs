@@ -194,22 +194,35 @@ pub(crate) async fn open_file(
     if flags.contains(OFlags::TMPFILE) && !path_only {
         return open_unnamed(task, dirfd, path, status, mode, want_write).await;
     }
-    let walked = walk(task, dirfd, path, last).await?;
-    let trailing_slash = walked.trailing_slash;
-    let (file, created) = match walked.target.clone() {
-        Some(_) if exclusive => return Err(Errno::EEXIST),
-        Some(file) => (file, false),
-        None if !create => return Err(Errno::ENOENT),
-        None if trailing_slash => return Err(Errno::EISDIR),
-        None => {
-            walked.parent.check_writable()?;
-            may_add(task, &walked)?;
-            let node = node(task, &walked.parent, FileType::Regular, mode, 0, b"");
-            let made = kernel.namespace.create(&walked.parent, &walked.name, &node).await?;
-            notify_name(task, &walked.parent, &walked.name, InotifyMask::CREATE.bits(), FileType::Regular);
-            (made, true)
+    let (walked, file, created) = loop {
+        let walked = walk(task, dirfd, path, last).await?;
+        match walked.target.clone() {
+            Some(_) if exclusive => return Err(Errno::EEXIST),
+            Some(file) => break (walked, file, false),
+            None if !create => return Err(Errno::ENOENT),
+            None if walked.trailing_slash => return Err(Errno::EISDIR),
+            None => {}
+        }
+        walked.parent.check_writable()?;
+        may_add(task, &walked)?;
+        let node = node(task, &walked.parent, FileType::Regular, mode, 0, b"");
+        match kernel.namespace.create(&walked.parent, &walked.name, &node).await {
+            // Somebody else made it while this waited for the disk.
+            Err(Errno::EEXIST) if !exclusive => {}
+            made => {
+                let made = made?;
+                notify_name(
+                    task,
+                    &walked.parent,
+                    &walked.name,
+                    InotifyMask::CREATE.bits(),
+                    FileType::Regular,
+                );
+                break (walked, made, true);
+            }
         }
     };
+    let trailing_slash = walked.trailing_slash;
     let inode = file.inode();
     let attributes = inode.attributes();
     let is_directory = attributes.file_type == FileType::Directory;
@@ -306,6 +319,7 @@ pub(crate) async fn set_size(task: &Task, inode: &Rc<dyn Inode>, size: u64) -> R
         return Err(Errno::EFBIG);
     }
     crate::fs::memfd::check_size(inode, size)?;
+    let _changing = super::file::content_guard(inode).await;
     let now = task.kernel.clock.timestamp();
     let shrinks = size < inode.attributes().size;
     let permissions = super::attr::permissions_after_write(task, &**inode);

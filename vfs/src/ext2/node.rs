@@ -33,6 +33,7 @@ pub struct Ext2Inode {
     /// Names of a directory, once they were needed.
     pub(super) index: RefCell<Option<Rc<dir::Index>>>,
     pub(super) index_lock: AsyncLock,
+    content_lock: AsyncLock,
     /// Last block that was allocated or found for writing: file block, device block.
     pub(super) hint: Cell<(u64, u64)>,
     /// Used since the inode cache's hand passed.
@@ -56,6 +57,7 @@ impl Ext2Inode {
             pages: core.cache.file(id),
             index: RefCell::default(),
             index_lock: AsyncLock::new(),
+            content_lock: AsyncLock::new(),
             hint: Cell::new((0, 0)),
             used: Cell::new(true),
             buried: Cell::new(false),
@@ -271,6 +273,10 @@ impl Inode for Ext2Inode {
     async fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
         self.regular()?;
         self.core.reading(self.pages.read(offset, buf, self)).await
+    }
+
+    fn content_lock(&self) -> Option<&AsyncLock> {
+        Some(&self.content_lock)
     }
 
     async fn write_at(&self, offset: u64, data: &[u8], now: Timestamp) -> Result<usize> {
