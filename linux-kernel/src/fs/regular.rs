@@ -73,6 +73,7 @@ impl FileOps for InodeFile {
             return Err(Errno::EFBIG);
         }
         let len = data.len().min((limit - offset).min(usize::MAX as u64) as usize);
+        crate::sys::attr::drop_set_id(io.task, &self.inode).await?;
         let now = io.task.kernel.clock.timestamp();
         let written = self.inode.write_at(offset, &data[..len], now).await?;
         notify::tell(&io.task.kernel, &io.file.path, InotifyMask::MODIFY);

@@ -308,7 +308,9 @@ pub(crate) async fn set_size(task: &Task, inode: &Rc<dyn Inode>, size: u64) -> R
     crate::fs::memfd::check_size(inode, size)?;
     let now = task.kernel.clock.timestamp();
     let shrinks = size < inode.attributes().size;
-    let change = SetAttributes { size: Some(size), modified: Some(now), now, ..SetAttributes::default() };
+    let permissions = super::attr::permissions_after_write(task, &inode.attributes());
+    let change =
+        SetAttributes { size: Some(size), modified: Some(now), permissions, now, ..SetAttributes::default() };
     inode.set_attributes(&change).await?;
     if shrinks {
         forget_mapped_pages(task, inode, size.div_ceil(guest_mem::PAGE_BYTES));
