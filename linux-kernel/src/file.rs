@@ -99,6 +99,11 @@ pub trait FileOps: Any {
         false
     }
 
+    /// Whether `lseek` does nothing and tells of nothing, as it does on event descriptors (`noop_llseek` in Linux).
+    fn ignores_seek(&self) -> bool {
+        false
+    }
+
     /// Reads what is there, at most `buf.len()` bytes; 0 at the end.
     async fn read(&self, _io: Io<'_>, _buf: &mut [u8]) -> Result<usize> {
         Err(Errno::EINVAL)

@@ -223,10 +223,17 @@ async fn run_posix(process: Weak<Process>, timer: Weak<PosixTimer>, id: i32, gen
             return;
         }
         let periods = timer.armed.advance(kernel.clock.monotonic());
-        timer.overrun.set((periods.saturating_sub(1)).min(i32::MAX as u64) as u32);
+        let periods = periods.min(i32::MAX as u64) as i32;
         if let Notify::Signal { signal, value, thread } = timer.notify {
+            let task = thread.and_then(|tid| kernel.task(tid));
+            let pending = task.as_ref().map_or(&strong.pending, |task| &task.pending);
+            if let Some(overrun) = pending.add_overrun(id, periods) {
+                timer.overrun.set(overrun as u32);
+                continue;
+            }
+            timer.overrun.set(periods.saturating_sub(1) as u32);
             let origin = Origin::Timer { id, overrun: timer.overrun.get(), value };
-            match thread.and_then(|tid| kernel.task(tid)) {
+            match task {
                 Some(task) => send::to_task(&task, signal, origin),
                 None => send::to_process(&strong, signal, origin),
             }

@@ -278,6 +278,10 @@ impl FileOps for Epoll {
         self
     }
 
+    fn ignores_seek(&self) -> bool {
+        true
+    }
+
     fn ready(&self) -> Ready {
         Ready::when(self.any_ready(None), false)
     }

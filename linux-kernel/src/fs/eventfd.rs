@@ -83,6 +83,10 @@ impl FileOps for EventFd {
         self
     }
 
+    fn ignores_seek(&self) -> bool {
+        true
+    }
+
     async fn read(&self, io: Io<'_>, buf: &mut [u8]) -> Result<usize> {
         let out = buf.first_chunk_mut::<8>().ok_or(Errno::EINVAL)?;
         let value = match (self.take(), io.blocking) {

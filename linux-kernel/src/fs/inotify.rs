@@ -243,6 +243,10 @@ impl FileOps for Inotify {
         self
     }
 
+    fn ignores_seek(&self) -> bool {
+        true
+    }
+
     async fn read(&self, io: Io<'_>, buf: &mut [u8]) -> Result<usize> {
         let bytes = match (self.take(buf.len()), io.blocking) {
             (Some(bytes), _) => bytes?,

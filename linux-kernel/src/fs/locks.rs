@@ -55,7 +55,21 @@ type Key = (u64, u64, Family);
 #[derive(Debug, Default)]
 pub struct LockTable {
     held: RefCell<HashMap<Key, Vec<Held>>>,
+    /// What processes wait for now.
+    waiting: RefCell<Vec<(Key, Held)>>,
     changed: WaitQueue,
+}
+
+/// A process that waits, for as long as this lives.
+struct Waiting<'a>(&'a LockTable, Key, Held);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.waiting.borrow_mut();
+        if let Some(index) = waiting.iter().position(|known| *known == (self.1, self.2)) {
+            waiting.swap_remove(index);
+        }
+    }
 }
 
 /// Identity of a file for locks.
@@ -72,8 +86,12 @@ pub fn description_owner(file: &OpenFile) -> Owner {
 impl LockTable {
     /// A lock that stands in the way.
     pub fn conflict(&self, file: &OpenFile, family: Family, wanted: Held) -> Option<Held> {
+        self.conflict_at(key_of(file, family), wanted)
+    }
+
+    fn conflict_at(&self, key: Key, wanted: Held) -> Option<Held> {
         let held = self.held.borrow();
-        held.get(&key_of(file, family))?.iter().copied().find(|lock| {
+        held.get(&key)?.iter().copied().find(|lock| {
             lock.owner != wanted.owner
                 && lock.start < wanted.end
                 && wanted.start < lock.end
@@ -117,12 +135,45 @@ impl LockTable {
         }
         let key = key_of(file, family);
         self.cut(key, wanted.owner, wanted.start, wanted.end);
-        self.held.borrow_mut().entry(key).or_default().push(wanted);
+        let mut held = self.held.borrow_mut();
+        let locks = held.entry(key).or_default();
+        let mut joined = wanted;
+        // Neighbours of one kind are one lock (fcntl(2), "coalescing"): F_GETLK shows it.
+        locks.retain(|lock| {
+            let joins = lock.owner == wanted.owner
+                && lock.kind == wanted.kind
+                && (lock.end == wanted.start || lock.start == wanted.end);
+            if joins {
+                joined.start = joined.start.min(lock.start);
+                joined.end = joined.end.max(lock.end);
+            }
+            !joins
+        });
+        // By position, as F_GETLK gives the first in the way.
+        let at = locks.partition_point(|lock| lock.start <= joined.start);
+        locks.insert(at, joined);
+        drop(held);
         self.changed.wake_all();
         Ok(())
     }
 
-    /// Takes a lock, waiting for it.
+    /// Whether the process that waits for this lock waits for itself, through others that wait.
+    fn deadlocks(&self, key: Key, wanted: Held) -> bool {
+        let mut step = self.conflict_at(key, wanted);
+        // As many steps as there are processes that wait: then it is a ring that we are not in.
+        for _ in 0..=self.waiting.borrow().len() {
+            let Some(blocker) = step else { return false };
+            let next = self.waiting.borrow().iter().copied().find(|(_, lock)| lock.owner == blocker.owner);
+            let Some((key, lock)) = next else { return false };
+            step = self.conflict_at(key, lock);
+            if step.is_some_and(|blocker| blocker.owner == wanted.owner) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes a lock, waiting for it. `EDEADLK` where processes would wait for each other (fcntl(2)).
     pub async fn acquire(
         &self,
         task: &Rc<Task>,
@@ -130,6 +181,19 @@ impl LockTable {
         family: Family,
         wanted: Held,
     ) -> Result<()> {
+        if self.try_acquire(file, family, wanted).is_ok() {
+            return Ok(());
+        }
+        let key = key_of(file, family);
+        // Only what a process owns is looked into: a description may be let go by anybody who has it.
+        let owned = matches!(wanted.owner, Owner::Process(_));
+        if owned && self.deadlocks(key, wanted) {
+            return Err(Errno::EDEADLK);
+        }
+        let _waiting = owned.then(|| {
+            self.waiting.borrow_mut().push((key, wanted));
+            Waiting(self, key, wanted)
+        });
         task.wait_until(&self.changed, || self.try_acquire(file, family, wanted).ok()).await
     }
 

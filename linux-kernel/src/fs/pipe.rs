@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 use linux_abi::Errno;
 use linux_abi::fcntl::F_SETPIPE_SZ;
 use linux_abi::ioctl::FIONREAD;
-use linux_abi::limits::{PIPE_BUF, PIPE_DEFAULT_SIZE, PIPE_MAX_SIZE};
+use linux_abi::limits::{PIPE_DEFAULT_SIZE, PIPE_MAX_SIZE};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -23,19 +23,33 @@ use std::rc::{Rc, Weak};
 use vfs::FileType;
 use vfs::namespace::Path;
 
-/// Bytes written together. Only in packet mode (`O_DIRECT`) does a read stop at its end.
+/// Bytes of a page, which is what a pipe is made of: 16 pages are full when each holds one byte.
+const PAGE: usize = 4096;
+
+/// A page of the buffer.
 #[derive(Debug, Default)]
-struct Chunk {
-    data: VecDeque<u8>,
+struct Page {
+    data: Vec<u8>,
+    /// Bytes already read.
+    start: usize,
+    /// Written in packet mode (`O_DIRECT`): a read stops at its end.
     packet: bool,
+    /// Whether later bytes may be added.
+    open: bool,
+}
+
+impl Page {
+    fn unread(&self) -> &[u8] {
+        &self.data[self.start..]
+    }
 }
 
 /// The buffer between the ends.
 #[derive(Debug)]
 struct Pipe {
-    chunks: RefCell<VecDeque<Chunk>>,
-    len: Cell<usize>,
-    capacity: Cell<usize>,
+    pages: RefCell<VecDeque<Page>>,
+    /// Pages there can be.
+    page_limit: Cell<usize>,
     readers: Cell<usize>,
     writers: Cell<usize>,
     /// Ends that do both, which watch only the `data` queue.
@@ -57,9 +71,8 @@ fn bump(cell: &Cell<u64>) {
 impl Pipe {
     fn new() -> Rc<Pipe> {
         Rc::new(Pipe {
-            chunks: RefCell::default(),
-            len: Cell::new(0),
-            capacity: Cell::new(PIPE_DEFAULT_SIZE),
+            pages: RefCell::default(),
+            page_limit: Cell::new(PIPE_DEFAULT_SIZE / PAGE),
             readers: Cell::new(0),
             writers: Cell::new(0),
             both: Cell::new(0),
@@ -70,13 +83,23 @@ impl Pipe {
         })
     }
 
-    fn room(&self) -> usize {
-        self.capacity.get().saturating_sub(self.len.get())
+    /// Bytes to read.
+    fn len(&self) -> usize {
+        self.pages.borrow().iter().map(|page| page.unread().len()).sum()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pages.borrow().is_empty()
+    }
+
+    /// Pages not in use.
+    fn free_pages(&self) -> usize {
+        self.page_limit.get().saturating_sub(self.pages.borrow().len())
     }
 
     /// Room for an atomic write.
     fn is_writable(&self) -> bool {
-        self.room() >= PIPE_BUF
+        self.free_pages() > 0
     }
 
     fn wake_space(&self) {
@@ -90,40 +113,61 @@ impl Pipe {
         let was_writable = self.is_writable();
         let mut done = 0;
         {
-            let mut chunks = self.chunks.borrow_mut();
+            let mut pages = self.pages.borrow_mut();
             while done < buf.len() {
-                let Some(chunk) = chunks.front_mut() else { break };
+                let Some(page) = pages.front_mut() else { break };
                 let rest = &mut buf[done..];
-                let count = rest.len().min(chunk.data.len());
-                copy_out(&chunk.data, &mut rest[..count]);
-                chunk.data.drain(..count);
+                let count = rest.len().min(page.unread().len());
+                rest[..count].copy_from_slice(&page.unread()[..count]);
+                page.start += count;
                 done += count;
                 // What a packet has beyond the buffer is lost (pipe(2), O_DIRECT).
-                let lost = if chunk.packet { chunk.data.len() } else { 0 };
-                self.len.set(self.len.get() - count - lost);
-                let packet = chunk.packet;
-                if packet || chunk.data.is_empty() {
-                    chunks.pop_front();
+                let packet = page.packet;
+                if packet || page.unread().is_empty() {
+                    pages.pop_front();
                 }
                 if packet {
                     break;
                 }
             }
         }
-        // Whoever waits for room waits for at most PIPE_BUF.
         if !was_writable {
             self.wake_space();
         }
         done
     }
 
-    fn put(&self, data: &[u8], packet: bool) {
-        let mut chunks = self.chunks.borrow_mut();
-        match chunks.back_mut() {
-            Some(last) if !packet && !last.packet => last.data.extend(data),
-            _ => chunks.push_back(Chunk { data: data.iter().copied().collect(), packet }),
+    /// Puts as much as there is room for, after what is there where the first part of it fits into the last page.
+    /// Gives the number of bytes put; for up to `PIPE_BUF` bytes that is all or none.
+    fn put(&self, data: &[u8], packet: bool) -> usize {
+        let mut done = 0;
+        {
+            let mut pages = self.pages.borrow_mut();
+            let first = data.len() % PAGE;
+            match pages.back_mut() {
+                Some(last) if !packet && last.open && last.data.len() + first <= PAGE => {
+                    last.data.extend_from_slice(&data[..first]);
+                    done = first;
+                }
+                _ => {}
+            }
         }
-        self.len.set(self.len.get() + data.len());
+        done + self.put_pages(&data[done..], packet, true)
+    }
+
+    /// Puts bytes into pages of their own, as many as there are.
+    fn put_pages(&self, data: &[u8], packet: bool, open: bool) -> usize {
+        let free = self.free_pages();
+        let mut pages = self.pages.borrow_mut();
+        let mut done = 0;
+        for piece in data.chunks(PAGE).take(free) {
+            // Small writes follow each other: room for them without moving.
+            let mut page = Vec::with_capacity(if open { PAGE } else { piece.len() });
+            page.extend_from_slice(piece);
+            pages.push_back(Page { data: page, start: 0, packet, open: open && !packet });
+            done += piece.len();
+        }
+        done
     }
 }
 
@@ -147,7 +191,7 @@ pub struct PipeEnd {
 
 impl fmt::Debug for PipeEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PipeEnd(reads {}, writes {}, {} bytes)", self.reads, self.writes, self.pipe.len.get())
+        write!(f, "PipeEnd(reads {}, writes {}, {} bytes)", self.reads, self.writes, self.pipe.len())
     }
 }
 
@@ -171,7 +215,7 @@ impl PipeEnd {
 
     /// `F_GETPIPE_SZ`: bytes the pipe holds.
     pub fn capacity(&self) -> usize {
-        self.pipe.capacity.get()
+        self.pipe.page_limit.get() * PAGE
     }
 
     /// `F_SETPIPE_SZ` (fcntl(2)): gives the size set, which is rounded up to a power of two of pages.
@@ -184,10 +228,10 @@ impl PipeEnd {
         if size > PIPE_MAX_SIZE {
             return Err(Errno::EPERM);
         }
-        if self.pipe.len.get() > size {
+        if self.pipe.pages.borrow().len() > size / PAGE {
             return Err(Errno::EBUSY);
         }
-        self.pipe.capacity.set(size);
+        self.pipe.page_limit.set(size / PAGE);
         self.pipe.wake_space();
         Ok(size)
     }
@@ -214,8 +258,7 @@ impl Drop for PipeEnd {
         }
         if pipe.readers.get() == 0 && pipe.writers.get() == 0 {
             // A FIFO that nobody holds open forgets its data (fifo(7)).
-            pipe.chunks.borrow_mut().clear();
-            pipe.len.set(0);
+            pipe.pages.borrow_mut().clear();
         }
         pipe.data.wake_all();
         pipe.space.wake_all();
@@ -236,7 +279,7 @@ impl FileOps for PipeEnd {
             return Ok(0);
         }
         loop {
-            if self.pipe.len.get() > 0 {
+            if !self.pipe.is_empty() {
                 return Ok(self.pipe.take(buf));
             }
             if self.pipe.writers.get() == 0 {
@@ -260,19 +303,9 @@ impl FileOps for PipeEnd {
                 send::to_task(io.task, Signal::PIPE, Origin::of(io.task));
                 return if done > 0 { Ok(done) } else { Err(Errno::EPIPE) };
             }
-            let rest = &data[done..];
             // Up to PIPE_BUF is written together or not at all (pipe(7)); so is a packet.
-            let together = if packet {
-                rest.len().min(PIPE_BUF)
-            } else if data.len() <= PIPE_BUF {
-                rest.len()
-            } else {
-                1
-            };
-            let room = self.pipe.room();
-            if room >= together {
-                let count = if packet { together } else { rest.len().min(room) };
-                self.pipe.put(&rest[..count], packet);
+            let count = self.pipe.put(&data[done..], packet);
+            if count > 0 {
                 self.pipe.data.wake_all();
                 done += count;
                 continue;
@@ -290,7 +323,7 @@ impl FileOps for PipeEnd {
 
     fn ready(&self) -> Ready {
         let pipe = &self.pipe;
-        let mut ready = Ready::when(self.reads && pipe.len.get() > 0, self.writes && pipe.is_writable());
+        let mut ready = Ready::when(self.reads && !pipe.is_empty(), self.writes && pipe.is_writable());
         let writers_came = pipe.writer_openings.get() != self.writers_before.get();
         if self.reads && pipe.writers.get() == 0 && writers_came {
             ready = ready.union(Ready::HUP);
@@ -307,7 +340,7 @@ impl FileOps for PipeEnd {
 
     async fn ioctl(&self, io: Io<'_>, request: u32, arg: u64) -> Result<u64> {
         match request {
-            FIONREAD => io.task.put(arg, &(self.pipe.len.get() as i32)).await.map(|()| 0),
+            FIONREAD => io.task.put(arg, &(self.pipe.len() as i32)).await.map(|()| 0),
             _ => Err(Errno::ENOTTY),
         }
     }
@@ -393,11 +426,106 @@ async fn wait_for_opening(task: &Rc<Task>, pipe: &Pipe, openings: &Cell<u64>) ->
     task.wait_until(&pipe.data, || (openings.get() != before).then_some(())).await
 }
 
+/// What splice(2), tee(2) and vmsplice(2) do with an end.
+impl PipeEnd {
+    /// Whether both ends are those of one pipe.
+    pub fn is_same_pipe(&self, other: &PipeEnd) -> bool {
+        Rc::ptr_eq(&self.pipe, &other.pipe)
+    }
+
+    /// Waits until there is something to read, or nobody left to write.
+    pub async fn until_readable(&self, io: Io<'_>) -> Result<()> {
+        while self.pipe.is_empty() && self.pipe.writers.get() > 0 {
+            if io.blocking == Blocking::Never {
+                return Err(Errno::EAGAIN);
+            }
+            io.task.interruptible(self.pipe.data.wait()).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a free page. `EPIPE` and its signal where nobody reads.
+    pub async fn until_writable(&self, io: Io<'_>) -> Result<()> {
+        loop {
+            if self.pipe.readers.get() == 0 {
+                send::to_task(io.task, Signal::PIPE, Origin::of(io.task));
+                return Err(Errno::EPIPE);
+            }
+            if self.pipe.is_writable() {
+                return Ok(());
+            }
+            if io.blocking == Blocking::Never {
+                return Err(Errno::EAGAIN);
+            }
+            io.task.interruptible(self.pipe.space.wait()).await?;
+        }
+    }
+
+    /// The first bytes, at most `max`, which stay.
+    pub fn peek(&self, max: usize) -> Vec<u8> {
+        let mut data = Vec::new();
+        for page in self.pipe.pages.borrow().iter() {
+            let rest = max - data.len();
+            data.extend_from_slice(&page.unread()[..page.unread().len().min(rest)]);
+        }
+        data
+    }
+
+    /// Takes bytes that were seen by [`PipeEnd::peek`] or copied.
+    pub fn consume(&self, count: usize) {
+        let mut left = count;
+        let was_writable = self.pipe.is_writable();
+        let mut pages = self.pipe.pages.borrow_mut();
+        while let Some(page) = pages.front_mut().filter(|_| left > 0) {
+            let part = left.min(page.unread().len());
+            page.start += part;
+            left -= part;
+            if page.unread().is_empty() {
+                pages.pop_front();
+            }
+        }
+        drop(pages);
+        if !was_writable {
+            self.pipe.wake_space();
+        }
+    }
+
+    /// Bytes that free pages hold.
+    pub fn page_room(&self) -> usize {
+        self.pipe.free_pages() * PAGE
+    }
+
+    /// Puts bytes into pages of their own, to which no later write is added. Gives the number of bytes put.
+    pub fn put_pages(&self, data: &[u8]) -> usize {
+        let done = self.pipe.put_pages(data, false, false);
+        if done > 0 {
+            self.pipe.data.wake_all();
+        }
+        done
+    }
+
+    /// Copies up to `max` bytes into another pipe, page by page, as long as that has free ones.
+    pub fn copy_to(&self, to: &PipeEnd, max: usize) -> usize {
+        let mut done = 0;
+        for page in self.pipe.pages.borrow().iter() {
+            let piece = &page.unread()[..page.unread().len().min(max - done)];
+            if piece.is_empty() || to.pipe.put_pages(piece, page.packet, false) == 0 {
+                break;
+            }
+            done += piece.len();
+        }
+        if done > 0 {
+            to.pipe.data.wake_all();
+        }
+        done
+    }
+}
+
 /// What the host does with an end that it holds itself. No guest thread stands behind these, so none of them waits.
 impl PipeEnd {
     /// Takes what is there, at most `max` bytes.
     pub fn pull(&self, max: usize) -> Vec<u8> {
-        let mut piece = vec![0; max.min(self.pipe.len.get())];
+        let mut piece = vec![0; max.min(self.pipe.len())];
         let count = if self.reads { self.pipe.take(&mut piece) } else { 0 };
         piece.truncate(count);
         piece
@@ -405,9 +533,8 @@ impl PipeEnd {
 
     /// Puts as much as there is room for. Gives the number of bytes taken.
     pub fn push(&self, data: &[u8]) -> usize {
-        let count = if self.writes { data.len().min(self.pipe.room()) } else { 0 };
-        if let Some(part) = data.get(..count).filter(|part| !part.is_empty()) {
-            self.pipe.put(part, false);
+        let count = if self.writes { self.pipe.put(data, false) } else { 0 };
+        if count > 0 {
             self.pipe.data.wake_all();
         }
         count

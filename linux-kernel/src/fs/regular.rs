@@ -10,7 +10,7 @@ use linux_abi::inotify::InotifyMask;
 use std::any::Any;
 use std::fmt;
 use std::rc::{Rc, Weak};
-use vfs::{FileType, Inode, SetAttributes};
+use vfs::{FileType, Inode};
 
 /// An open file that lives in a file system.
 pub struct InodeFile {
@@ -71,11 +71,8 @@ impl FileOps for InodeFile {
             return Err(Errno::EFBIG);
         }
         let len = data.len().min((limit - offset).min(usize::MAX as u64) as usize);
+        crate::sys::attr::drop_set_id(io.task, &self.inode).await?;
         let now = io.task.kernel.clock.timestamp();
-        if let Some(permissions) = crate::sys::attr::permissions_after_write(io.task, &*self.inode) {
-            let change = SetAttributes { permissions: Some(permissions), now, ..SetAttributes::default() };
-            self.inode.set_attributes(&change).await?;
-        }
         let written = self.inode.write_at(offset, &data[..len], now).await?;
         notify::tell(&io.task.kernel, &io.file.path, InotifyMask::MODIFY);
         if io.file.flags.get() & open_flags::DSYNC != 0 {

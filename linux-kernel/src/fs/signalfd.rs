@@ -113,6 +113,10 @@ impl FileOps for SignalFd {
         self
     }
 
+    fn ignores_seek(&self) -> bool {
+        true
+    }
+
     async fn read(&self, io: Io<'_>, buf: &mut [u8]) -> Result<usize> {
         const SIZE: usize = size_of::<SignalfdSiginfo>();
         if buf.len() < SIZE {

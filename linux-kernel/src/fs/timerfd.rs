@@ -173,6 +173,10 @@ impl FileOps for TimerFd {
         self
     }
 
+    fn ignores_seek(&self) -> bool {
+        true
+    }
+
     async fn read(&self, io: Io<'_>, buf: &mut [u8]) -> Result<usize> {
         let out = buf.first_chunk_mut::<8>().ok_or(Errno::EINVAL)?;
         self.core.expire(io.task.kernel.clock.monotonic());

@@ -7,7 +7,7 @@ pub mod frame64;
 pub mod send;
 
 use crate::task::Task;
-use linux_abi::siginfo::SigInfo;
+use linux_abi::siginfo::{SigFields, SigInfo};
 use linux_abi::signal::SsFlags;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -262,6 +262,18 @@ impl Pending {
             self.set.set(self.set.get().without(SigSet::of(signal)));
         }
         taken
+    }
+
+    /// Counts more expirations of a timer whose signal waits still: there is one for all of them
+    /// (timer_getoverrun(2)). Gives the new count; none where no signal of it waits.
+    pub fn add_overrun(&self, timer: i32, expirations: i32) -> Option<i32> {
+        self.queue.borrow_mut().iter_mut().find_map(|queued| match &mut queued.info.fields {
+            SigFields::Timer { tid, overrun, .. } if *tid == timer => {
+                *overrun = overrun.saturating_add(expirations);
+                Some(*overrun)
+            }
+            _ => None,
+        })
     }
 
     /// Drops pending signals.

@@ -127,7 +127,7 @@ pub async fn fstat64(task: &Rc<Task>, a: &Args) -> Result<u64> {
 
 /// `fstatat64` of i386 and `newfstatat` of x86-64.
 pub async fn fstatat(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    let path = find_at(task, a.int(0), a.word(1), AtFlags::from_bits_retain(a.uint(3))).await?;
+    let path = find_at(task, a.int(0), a.word(1), at_flags(a.uint(3), STAT_FLAGS)?).await?;
     match task.arch() {
         Arch::I386 => put_stat64(task, a.word(2), &path).await,
         Arch::X86_64 => put_newstat(task, a.word(2), &path).await,
@@ -139,8 +139,24 @@ fn split_device(dev: u64) -> (u32, u32) {
     (((dev >> 8) & 0xfff) as u32, ((dev & 0xff) | ((dev >> 12) & 0xf_ff00)) as u32)
 }
 
+/// The flags of an `*at` call; `EINVAL` for any it does not know.
+fn at_flags(raw: u32, known: AtFlags) -> Result<AtFlags> {
+    let flags = AtFlags::from_bits_retain(raw);
+    if known.contains(flags) { Ok(flags) } else { Err(Errno::EINVAL) }
+}
+
+/// Those of calls that change what they name.
+const CHANGE_FLAGS: AtFlags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::EMPTY_PATH);
+/// `AT_STATX_SYNC_TYPE`: there is nothing to synchronize with.
+const SYNC_TYPE: AtFlags = AtFlags::from_bits_retain(0x6000);
+/// Those of calls that look.
+const STAT_FLAGS: AtFlags = CHANGE_FLAGS.union(AtFlags::NO_AUTOMOUNT).union(SYNC_TYPE);
+
 pub async fn statx(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    let flags = AtFlags::from_bits_retain(a.uint(2));
+    let flags = at_flags(a.uint(2), STAT_FLAGS)?;
+    if flags.contains(SYNC_TYPE) {
+        return Err(Errno::EINVAL);
+    }
     let mask = StatxMask::from_bits_retain(a.uint(3));
     if mask.bits() >> 31 != 0 {
         return Err(Errno::EINVAL);
@@ -190,6 +206,31 @@ async fn change(task: &Task, path: &Path, change: SetAttributes) -> Result<u64> 
     Ok(0)
 }
 
+/// The permissions without the set-id bits, where there are any to take. A set-group-id bit without the group's right to
+/// execute means something else (chmod(2), mandatory locking), and stays.
+fn without_set_ids(attributes: &Attributes) -> Option<u32> {
+    let old = attributes.permissions;
+    let group = if old & 0o010 != 0 { 0o2000 } else { 0 };
+    Some(old & !(0o4000 | group)).filter(|new| *new != old)
+}
+
+/// The permissions that a file has after its data changed: a change by somebody without `CAP_FSETID` takes the
+/// set-id bits away (chmod(2), write(2)). None where they stay.
+pub(crate) fn permissions_after_write(task: &Task, attributes: &Attributes) -> Option<u32> {
+    let lost = attributes.file_type == FileType::Regular && !task.cred().has(capability::FSETID);
+    without_set_ids(attributes).filter(|_| lost)
+}
+
+/// Takes the set-id bits from a file that is written to.
+pub(crate) async fn drop_set_id(task: &Task, inode: &Rc<dyn Inode>) -> Result<()> {
+    if let Some(permissions) = permissions_after_write(task, &inode.attributes()) {
+        let now = task.kernel.clock.timestamp();
+        let change = SetAttributes { permissions: Some(permissions), now, ..SetAttributes::default() };
+        inode.set_attributes(&change).await?;
+    }
+    Ok(())
+}
+
 async fn set_mode(task: &Task, path: &Path, mode: u32) -> Result<u64> {
     let attributes = path.inode().attributes();
     let cred = task.cred();
@@ -219,23 +260,8 @@ pub async fn fchmodat(task: &Rc<Task>, a: &Args) -> Result<u64> {
 }
 
 pub async fn fchmodat2(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    let flags = AtFlags::from_bits_retain(a.uint(3));
+    let flags = at_flags(a.uint(3), CHANGE_FLAGS)?;
     set_mode(task, &find_at(task, a.int(0), a.word(1), flags).await?, a.uint(2)).await
-}
-
-/// The permissions without the set-id bits, where there are any to take. A set-group-id bit without the group's right to
-/// execute means something else (chmod(2), mandatory locking), and stays.
-fn without_set_ids(attributes: &vfs::Attributes) -> Option<u32> {
-    let old = attributes.permissions;
-    let group = if old & 0o010 != 0 { 0o2000 } else { 0 };
-    Some(old & !(0o4000 | group)).filter(|new| *new != old)
-}
-
-/// What a change of content does to the permissions of a file: its set-id bits go, but for who may set them
-/// (write(2), truncate(2)).
-pub(crate) fn permissions_after_write(task: &Task, inode: &dyn vfs::Inode) -> Option<u32> {
-    let attributes = inode.attributes();
-    without_set_ids(&attributes).filter(|_| !task.cred().has(capability::FSETID))
 }
 
 /// `chown`: only root changes owners; an owner may change to one of its groups. Set-id bits are cleared (chown(2)).
@@ -280,7 +306,7 @@ pub fn widen_ids(a: &Args) -> Args {
 }
 
 pub async fn fchownat(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    let path = find_at(task, a.int(0), a.word(1), AtFlags::from_bits_retain(a.uint(4))).await?;
+    let path = find_at(task, a.int(0), a.word(1), at_flags(a.uint(4), CHANGE_FLAGS)?).await?;
     set_owner(task, &path, a.uint(2), a.uint(3)).await
 }
 
@@ -337,7 +363,7 @@ pub async fn utimensat(task: &Rc<Task>, a: &Args, width: TimeWidth) -> Result<u6
     let path = if a.word(1) == 0 {
         task.files().get(a.int(0))?.path.clone()
     } else {
-        find_at(task, a.int(0), a.word(1), AtFlags::from_bits_retain(a.uint(3))).await?
+        find_at(task, a.int(0), a.word(1), at_flags(a.uint(3), CHANGE_FLAGS)?).await?
     };
     set_times(task, &path, times).await
 }
@@ -514,6 +540,10 @@ async fn put_sized(task: &Task, addr: u64, room: u64, bytes: &[u8]) -> Result<u6
 pub async fn getxattr(task: &Rc<Task>, a: &Args, on: XattrOn) -> Result<u64> {
     let file = xattr_file(task, a, on).await?;
     let name = xattr_name(task, a.word(1)).await?;
+    // Those are not even seen without privilege (xattr(7)).
+    if name.starts_with(b"trusted.") && !task.cred().privileged() {
+        return Err(Errno::ENODATA);
+    }
     let value = file.inode().get_xattr(&name).await?;
     put_sized(task, a.word(2), a.word(3), &value).await
 }

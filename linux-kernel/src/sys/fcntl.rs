@@ -15,6 +15,7 @@ struct LockArgument {
     whence: i16,
     start: i64,
     len: i64,
+    pid: i32,
 }
 
 async fn get_lock(task: &Task, addr: u64, wide: bool) -> Result<LockArgument> {
@@ -22,17 +23,18 @@ async fn get_lock(task: &Task, addr: u64, wide: bool) -> Result<LockArgument> {
         // struct flock64 of i386: two shorts, two loff_t at 4, pid.
         let [head] = task.get::<[u32; 1]>(addr).await?;
         let [start, len] = task.get::<[i64; 2]>(addr + 4).await?;
-        return Ok(LockArgument { kind: head as i16, whence: (head >> 16) as i16, start, len });
+        let pid = task.get(addr + 20).await?;
+        return Ok(LockArgument { kind: head as i16, whence: (head >> 16) as i16, start, len, pid });
     }
     let [head] = task.get::<[u32; 1]>(addr).await?;
-    let (start, len) = if task.arch() == Arch::I386 {
-        let [s, l] = task.get::<[i32; 2]>(addr + 4).await?;
-        (i64::from(s), i64::from(l))
+    let (start, len, pid) = if task.arch() == Arch::I386 {
+        let [start, len, pid] = task.get::<[i32; 3]>(addr + 4).await?;
+        (i64::from(start), i64::from(len), pid)
     } else {
-        let [s, l] = task.get::<[i64; 2]>(addr + 8).await?;
-        (s, l)
+        let [start, len] = task.get::<[i64; 2]>(addr + 8).await?;
+        (start, len, task.get(addr + 24).await?)
     };
-    Ok(LockArgument { kind: head as i16, whence: (head >> 16) as i16, start, len })
+    Ok(LockArgument { kind: head as i16, whence: (head >> 16) as i16, start, len, pid })
 }
 
 async fn put_lock(task: &Task, addr: u64, wide: bool, found: Option<Held>) -> Result<()> {
@@ -78,19 +80,23 @@ async fn record_lock(
     let start = u64::try_from(start).map_err(|_| Errno::EINVAL)?;
     let end = end.map_or(u64::MAX, |end| end as u64);
     let ofd = (fcntl::F_OFD_GETLK..=fcntl::F_OFD_SETLKW).contains(&command);
+    if ofd && lock.pid != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let asks = matches!(command, fcntl::F_GETLK | fcntl::F_GETLK64 | fcntl::F_OFD_GETLK);
     let owner = if ofd { description_owner(file) } else { Owner::Process(task.process.pid) };
     let locks = &task.kernel.locks;
     let kind = match lock.kind {
         fcntl::F_RDLCK => Kind::Shared,
         fcntl::F_WRLCK => Kind::Exclusive,
-        fcntl::F_UNLCK => {
+        fcntl::F_UNLCK if !asks => {
             locks.release(file, Family::Range, owner, start, end);
             return Ok(0);
         }
         _ => return Err(Errno::EINVAL),
     };
     let wanted = Held { owner, kind, start, end };
-    if matches!(command, fcntl::F_GETLK | fcntl::F_GETLK64 | fcntl::F_OFD_GETLK) {
+    if asks {
         put_lock(task, addr, wide, locks.conflict(file, Family::Range, wanted)).await?;
         return Ok(0);
     }

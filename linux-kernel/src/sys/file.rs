@@ -3,8 +3,10 @@
 use crate::file::{Fd, Io, OpenFile, Result, open_flags};
 use crate::fs::locks::{Family, Held, Kind, description_owner};
 use crate::fs::notify::tell;
+use crate::mm::Mm;
 use crate::sys::Args;
 use crate::task::{Arch, Task};
+use guest_mem::PAGE_BYTES;
 use linux_abi::Errno;
 use linux_abi::fcntl;
 use linux_abi::inotify::InotifyMask;
@@ -14,9 +16,9 @@ use vfs::{AsyncLockGuard, FileType, Inode};
 /// Bytes moved between a file and user memory at a time.
 const CHUNK: usize = 256 << 10;
 /// Most one call transfers (linux/fs.h `MAX_RW_COUNT`).
-const MAX_COUNT: u64 = 0x7fff_f000;
+pub(super) const MAX_COUNT: u64 = 0x7fff_f000;
 
-fn io<'a>(task: &'a Rc<Task>, file: &'a OpenFile) -> Io<'a> {
+pub(super) fn io<'a>(task: &'a Rc<Task>, file: &'a OpenFile) -> Io<'a> {
     Io { task, file, blocking: file.blocking() }
 }
 
@@ -27,11 +29,16 @@ pub(crate) fn close_file(task: &Task, file: Rc<OpenFile>) {
 }
 
 /// A signal that interrupts after part of the work was done does not show: the part is the result.
-fn partial(done: u64, error: Errno) -> Result<u64> {
+pub(super) fn partial(done: u64, error: Errno) -> Result<u64> {
     if done > 0 { Ok(done) } else { Err(error) }
 }
 
-async fn read_one(task: &Rc<Task>, file: &OpenFile, position: Option<u64>, buf: &mut [u8]) -> Result<usize> {
+pub(super) async fn read_one(
+    task: &Rc<Task>,
+    file: &OpenFile,
+    position: Option<u64>,
+    buf: &mut [u8],
+) -> Result<usize> {
     match position {
         Some(offset) => file.ops.read_at(io(task, file), offset, buf).await,
         None => file.ops.read(io(task, file), buf).await,
@@ -121,7 +128,7 @@ pub(crate) async fn content_guard(inode: &Rc<dyn Inode>) -> Option<AsyncLockGuar
 }
 
 /// Where a write goes that was meant for `position`; to be asked while nobody else may write.
-fn write_place(file: &OpenFile, position: u64) -> u64 {
+pub(super) fn write_place(file: &OpenFile, position: u64) -> u64 {
     let append = file.flags.get() & open_flags::APPEND != 0;
     if append { file.path.inode().attributes().size } else { position }
 }
@@ -150,9 +157,17 @@ async fn write_chunks(
         let mut used = 0;
         let len = (*len).min(MAX_COUNT - done.min(MAX_COUNT));
         while used < len {
-            data.resize(((len - used) as usize).min(CHUNK), 0);
+            let want = ((len - used) as usize).min(CHUNK);
+            data.resize(want, 0);
             if let Err(error) = mm.read(base.wrapping_add(used), &mut data).await {
-                return partial(done, error);
+                // A file takes what comes before the first page that is not there.
+                if position.is_some() {
+                    let there = read_prefix(&mm, base.wrapping_add(used), &mut data).await;
+                    data.truncate(there);
+                }
+                if position.is_none() || data.is_empty() {
+                    return partial(done, error);
+                }
             }
             let written = match position {
                 Some(offset) => file.ops.write_at(io(task, file), offset, &data).await,
@@ -165,12 +180,27 @@ async fn write_chunks(
             used += written;
             done += written;
             position = position.map(|at| at + written);
-            if written < data.len() as u64 {
+            if written < want as u64 {
                 return Ok(done);
             }
         }
     }
     Ok(done)
+}
+
+/// Reads user memory up to the first page that is not there. Gives the number of bytes read.
+async fn read_prefix(mm: &Mm, addr: u64, out: &mut [u8]) -> usize {
+    let mut done = 0;
+    while done < out.len() {
+        let at = addr.wrapping_add(done as u64);
+        let to_page_end = (PAGE_BYTES - at % PAGE_BYTES) as usize;
+        let end = out.len().min(done + to_page_end);
+        if mm.read(at, &mut out[done..end]).await.is_err() {
+            break;
+        }
+        done = end;
+    }
+    done
 }
 
 async fn read_at_cursor(task: &Rc<Task>, fd: Fd, vectors: &[(u64, u64)]) -> Result<u64> {
@@ -273,6 +303,9 @@ pub async fn pwritev2(task: &Rc<Task>, a: &Args) -> Result<u64> {
 
 async fn seek(file: &OpenFile, offset: i64, whence: u32) -> Result<u64> {
     let is_directory = file.path.inode().attributes().file_type == FileType::Directory;
+    if file.ops.ignores_seek() {
+        return Ok(0);
+    }
     if !file.ops.seekable() {
         return Err(Errno::ESPIPE);
     }
@@ -468,6 +501,7 @@ pub async fn fallocate(task: &Rc<Task>, a: &Args) -> Result<u64> {
     crate::fs::memfd::check_size(&inode, end.max(inode.attributes().size))?;
     task.kernel.harvest_shared_pages();
     let _changing = content_guard(&inode).await;
+    super::attr::drop_set_id(task, &inode).await?;
     inode.fallocate(mode, offset as u64, len as u64, now).await?;
     if mode & PUNCH_OR_ZERO != 0 {
         super::path::forget_mapped_pages(task, &inode, offset as u64 / guest_mem::PAGE_BYTES);
@@ -515,157 +549,6 @@ pub async fn flock(task: &Rc<Task>, a: &Args) -> Result<u64> {
     Ok(0)
 }
 
-/// Moves bytes between two open files. Positions are given for seekable files used at an explicit offset.
-async fn transfer(
-    task: &Rc<Task>,
-    input: &Rc<OpenFile>,
-    output: &Rc<OpenFile>,
-    in_offset: Option<u64>,
-    out_offset: Option<u64>,
-    count: u64,
-) -> Result<u64> {
-    let cursor = |file: &OpenFile, explicit: Option<u64>| {
-        explicit.or_else(|| file.ops.seekable().then(|| file.position.get()))
-    };
-    let mut from = cursor(input, in_offset);
-    let mut to = cursor(output, out_offset);
-    let mut done = 0;
-    let mut buf = Vec::new();
-    while done < count.min(MAX_COUNT) {
-        buf.resize(((count - done) as usize).min(64 << 10), 0);
-        let got = match read_one(task, input, from, &mut buf).await {
-            Ok(0) => break,
-            Ok(got) => got,
-            Err(error) => return partial(done, error),
-        };
-        let written = match to {
-            Some(offset) => {
-                let inode = output.path.inode();
-                let _changing = content_guard(&inode).await;
-                let offset = write_place(output, offset);
-                to = Some(offset);
-                output.ops.write_at(io(task, output), offset, &buf[..got]).await
-            }
-            None => output.ops.write(io(task, output), &buf[..got]).await,
-        };
-        let written = match written {
-            Ok(written) => written as u64,
-            Err(error) => return partial(done, error),
-        };
-        done += written;
-        from = from.map(|at| at + written);
-        to = to.map(|at| at + written);
-        if in_offset.is_none()
-            && let Some(at) = from
-        {
-            input.position.set(at);
-        }
-        if out_offset.is_none()
-            && let Some(at) = to
-        {
-            output.position.set(at);
-        }
-        if written < got as u64 {
-            break;
-        }
-    }
-    Ok(done)
-}
-
-async fn sendfile_at(task: &Rc<Task>, a: &Args, wide: bool) -> Result<u64> {
-    let (output, input) = (task.file(a.int(0))?, task.file(a.int(1))?);
-    if !input.readable() || !output.writable() {
-        return Err(Errno::EBADF);
-    }
-    if !input.ops.seekable() {
-        return Err(Errno::EINVAL);
-    }
-    let addr = a.word(2);
-    if addr == 0 {
-        return transfer(task, &input, &output, None, None, a.word(3)).await;
-    }
-    let offset = if wide { task.get::<i64>(addr).await? } else { i64::from(task.get::<i32>(addr).await?) };
-    let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
-    let done = transfer(task, &input, &output, Some(offset), None, a.word(3)).await?;
-    if wide {
-        task.put(addr, &(offset + done)).await?;
-    } else {
-        task.put(addr, &((offset + done) as u32)).await?;
-    }
-    Ok(done)
-}
-
-pub async fn sendfile(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    sendfile_at(task, a, task.arch() == Arch::X86_64).await
-}
-
-pub async fn sendfile64(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    sendfile_at(task, a, true).await
-}
-
-pub async fn copy_file_range(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    let (input, output) = (task.file(a.int(0))?, task.file(a.int(2))?);
-    if a.uint(5) != 0 {
-        return Err(Errno::EINVAL);
-    }
-    if !input.readable() || !output.writable() || output.flags.get() & open_flags::APPEND != 0 {
-        return Err(Errno::EBADF);
-    }
-    for file in [&input, &output] {
-        match file.path.inode().attributes().file_type {
-            FileType::Directory => return Err(Errno::EISDIR),
-            FileType::Regular if file.ops.seekable() => {}
-            _ => return Err(Errno::EINVAL),
-        }
-    }
-    let offset_at = async |addr: u64| -> Result<Option<u64>> {
-        if addr == 0 { Ok(None) } else { task.get::<u64>(addr).await.map(Some) }
-    };
-    let (from, to) = (offset_at(a.word(1)).await?, offset_at(a.word(3)).await?);
-    let start = |file: &OpenFile, explicit: Option<u64>| explicit.unwrap_or_else(|| file.position.get());
-    let (begin, target) = (start(&input, from), start(&output, to));
-    let same = Rc::ptr_eq(&input.path.inode(), &output.path.inode());
-    if same && begin < target.saturating_add(a.word(4)) && target < begin.saturating_add(a.word(4)) {
-        return Err(Errno::EINVAL);
-    }
-    let done = transfer(task, &input, &output, from, to, a.word(4)).await?;
-    if let Some(from) = from {
-        task.put(a.word(1), &(from + done)).await?;
-    }
-    if let Some(to) = to {
-        task.put(a.word(3), &(to + done)).await?;
-    }
-    Ok(done)
-}
-
-/// `splice`: one side must be a pipe.
-pub async fn splice(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    let (input, output) = (task.file(a.int(0))?, task.file(a.int(2))?);
-    let pipe = |file: &OpenFile| file.path.inode().attributes().file_type == FileType::Fifo;
-    if !input.readable() || !output.writable() {
-        return Err(Errno::EBADF);
-    }
-    if !pipe(&input) && !pipe(&output) {
-        return Err(Errno::EINVAL);
-    }
-    if (pipe(&input) && a.word(1) != 0) || (pipe(&output) && a.word(3) != 0) {
-        return Err(Errno::ESPIPE);
-    }
-    let offset_at = async |addr: u64| -> Result<Option<u64>> {
-        if addr == 0 { Ok(None) } else { task.get::<u64>(addr).await.map(Some) }
-    };
-    let (from, to) = (offset_at(a.word(1)).await?, offset_at(a.word(3)).await?);
-    // One pipe-full at most: a splice gives what is there.
-    let done = transfer(task, &input, &output, from, to, a.word(4).min(64 << 10)).await?;
-    if let Some(from) = from {
-        task.put(a.word(1), &(from + done)).await?;
-    }
-    if let Some(to) = to {
-        task.put(a.word(3), &(to + done)).await?;
-    }
-    Ok(done)
-}
-
 async fn list_directory(
     task: &Rc<Task>,
     fd: Fd,
@@ -676,6 +559,10 @@ async fn list_directory(
     let inode = file.path.inode();
     if inode.attributes().file_type != FileType::Directory {
         return Err(Errno::ENOTDIR);
+    }
+    // Removed while it was open: not even "." is there any more.
+    if inode.attributes().links == 0 {
+        return Err(Errno::ENOENT);
     }
     let mut out = Vec::new();
     let mut next = file.directory_position.get();

@@ -19,6 +19,7 @@ pub mod signal;
 pub mod socket;
 pub mod thread_area;
 pub mod time;
+pub mod transfer;
 
 pub use args::{Args, NSEC, TimeWidth};
 
@@ -114,9 +115,12 @@ calls! {
         Fadvise6464 => file::fadvise(t, a.int(0), a.uint(5)).await;
         Readahead => file::readahead(t, a).await;
         Flock => file::flock(t, a).await;
-        Sendfile => file::sendfile(t, a).await;
-        Sendfile64 => file::sendfile64(t, a).await;
-        CopyFileRange => file::copy_file_range(t, a).await;
+        Sendfile => transfer::sendfile(t, a).await;
+        Sendfile64 => transfer::sendfile64(t, a).await;
+        Splice => transfer::splice(t, a).await;
+        Tee => transfer::tee(t, a).await;
+        Vmsplice => transfer::vmsplice(t, a).await;
+        CopyFileRange => transfer::copy_file_range(t, a).await;
         Getdents => file::getdents(t, a).await;
         Getdents64 => file::getdents64(t, a).await;
         Pipe => event::pipe(t, a).await;
@@ -377,7 +381,6 @@ calls! {
     }
     partial {
         Fcntl | Fcntl64, "no leases, no directory notification" => fcntl::fcntl(t, a).await;
-        Splice, "copies, at most 64 KiB a call" => file::splice(t, a).await;
         Preadv2, "flags are taken as advice" => file::preadv2(t, a).await;
         Pwritev2, "flags are taken as advice" => file::pwritev2(t, a).await;
         Mremap, "no MREMAP_DONTUNMAP, no duplication of shared mappings" => mm::mremap(t, a).await;

@@ -322,7 +322,7 @@ pub(crate) async fn set_size(task: &Task, inode: &Rc<dyn Inode>, size: u64) -> R
     let _changing = super::file::content_guard(inode).await;
     let now = task.kernel.clock.timestamp();
     let shrinks = size < inode.attributes().size;
-    let permissions = super::attr::permissions_after_write(task, &**inode);
+    let permissions = super::attr::permissions_after_write(task, &inode.attributes());
     let change =
         SetAttributes { size: Some(size), modified: Some(now), permissions, now, ..SetAttributes::default() };
     inode.set_attributes(&change).await?;

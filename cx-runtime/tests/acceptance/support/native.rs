@@ -44,6 +44,7 @@ for node in null:3 zero:5 full:7 random:8 urandom:9; do
     mknod -m 666 "$root/dev/${node%:*}" c 1 "${node#*:}"
 done
 mknod -m 666 "$root/dev/tty" c 5 0
+chgrp 5 "$root/dev/tty"
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 for number in 0:stdin 1:stdout 2:stderr; do

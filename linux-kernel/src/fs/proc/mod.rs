@@ -30,7 +30,7 @@ pub const VERSION: &str = "#1 SMP PREEMPT_DYNAMIC cx 0.1";
 
 /// `st_dev` of `/proc`.
 pub(super) const DEVICE: u64 = 0x15;
-/// Inode numbers below this are those of the fixed tree; a process's begin at its id shifted by [`PID_SHIFT`].
+/// Bits for what there is in one process, beside its id, before they are folded into an inode number.
 const PID_SHIFT: u32 = 24;
 /// Processes are listed after the fixed names.
 const FIRST_PID_POSITION: u64 = 1000;
@@ -95,7 +95,7 @@ impl Entries for Root {
         let processes = self.kernel.upgrade().map(|kernel| kernel.processes()).unwrap_or_default();
         all.extend(processes.iter().map(|process| Entry {
             name: process.pid.to_string().into_bytes(),
-            ino: process::first_ino(process.pid),
+            ino: process::process_ino(process.pid),
             file_type: FileType::Directory,
             position: FIRST_PID_POSITION + process.pid as u64,
         }));

@@ -26,9 +26,20 @@ const NS_INO: u64 = 0x1000;
 /// Set in those below `task`.
 const THREAD_INO: u64 = 1 << 56;
 
+/// Folds what tells one place from another into an inode number of 32 bits. A 32-bit program without large files
+/// can be told no more: its `readdir` would end with `EOVERFLOW`. Two places may, rarely, share a number.
+fn fold_ino(place: u64) -> u64 {
+    (place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) | 1 << 31
+}
+
 /// The inode number of `/proc/PID`.
-pub(super) fn first_ino(pid: Pid) -> u64 {
-    (pid as u64) << PID_SHIFT
+pub(super) fn process_ino(pid: Pid) -> u64 {
+    fold_ino((pid as u64) << PID_SHIFT)
+}
+
+/// The inode number of something in `/proc/PID/task/TID`, by its number there.
+fn thread_ino(tid: Pid, offset: u64) -> u64 {
+    fold_ino(((tid as u64) << PID_SHIFT | THREAD_INO) + offset)
 }
 
 /// A process, or one of its threads, as it is at this moment.
@@ -108,11 +119,11 @@ impl Who {
     }
 
     fn place(&self, offset: u64) -> Place {
-        let first = match &self.thread {
-            None => first_ino(self.pid),
-            Some((tid, _)) => first_ino(*tid) | THREAD_INO,
+        let ino = match &self.thread {
+            None => fold_ino(((self.pid as u64) << PID_SHIFT) + offset),
+            Some((tid, _)) => thread_ino(*tid, offset),
         };
-        Place { device: DEVICE, ino: first + offset, time: self.time }
+        Place { device: DEVICE, ino, time: self.time }
     }
 
     /// Whether the calling thread may look into it (ptrace(2), "Ptrace access mode checking").
@@ -615,7 +626,7 @@ impl Entries for Threads {
         ids.sort_unstable();
         let entry = |tid: Pid| Entry {
             name: tid.to_string().into_bytes(),
-            ino: first_ino(tid) | THREAD_INO,
+            ino: thread_ino(tid, 0),
             file_type: FileType::Directory,
             position: tid as u64,
         };
