@@ -8,9 +8,8 @@ use crate::kernel::Kernel;
 use crate::mm::Mm;
 use crate::signal::deliver::{child_info, group_is_orphaned, kill_process};
 use crate::signal::send::{self, Origin};
-use crate::signal::{AltStack, Pending, Signal};
-use crate::task::{Arch, FsContext, Pid, Process, Session, Task, Usage, WaitStatus};
-use crate::wait::WaitQueue;
+use crate::signal::{AltStack, Signal};
+use crate::task::{Arch, FsContext, Pid, Process, Task, TaskParts, Usage, WaitStatus};
 use linux_abi::Errno;
 use linux_abi::signal::SaFlags;
 use std::cell::{Cell, RefCell};
@@ -40,7 +39,8 @@ pub struct Spawn {
     pub new_session: bool,
 }
 
-fn default_limits() -> [(u64, u64); 16] {
+/// Limits of the first process, as systemd and Linux set them.
+pub(crate) fn default_limits() -> [(u64, u64); 16] {
     let mut limits = [(UNLIMITED, UNLIMITED); 16];
     limits[linux_abi::resource::RLIMIT_STACK as usize] = (8 << 20, UNLIMITED);
     limits[linux_abi::resource::RLIMIT_CORE as usize] = (0, UNLIMITED);
@@ -52,46 +52,6 @@ fn default_limits() -> [(u64, u64); 16] {
     limits[linux_abi::resource::RLIMIT_NICE as usize] = (0, 0);
     limits[linux_abi::resource::RLIMIT_RTPRIO as usize] = (0, 0);
     limits
-}
-
-fn new_process(
-    kernel: &Rc<Kernel>,
-    pid: Pid,
-    parent: Weak<Process>,
-    session: Rc<Session>,
-    group: Pid,
-) -> Rc<Process> {
-    Rc::new(Process {
-        kernel: kernel.clone(),
-        pid,
-        parent: RefCell::new(parent),
-        children: RefCell::default(),
-        threads: RefCell::default(),
-        group: Cell::new(group),
-        session: RefCell::new(session),
-        pending: Pending::default(),
-        exit_status: Cell::new(None),
-        zombie: Cell::new(false),
-        remains: RefCell::new(None),
-        change: Cell::new(None),
-        stopped: Cell::new(false),
-        resumed: WaitQueue::new(),
-        child_changed: WaitQueue::new(),
-        lifecycle: WaitQueue::new(),
-        exit_signal: Cell::new(Signal::CHLD.number()),
-        usage_gone: Cell::default(),
-        usage_children: Cell::default(),
-        limits: RefCell::new(default_limits()),
-        started: kernel.clock.monotonic(),
-        subreaper: Cell::new(false),
-        adopted: Cell::new(false),
-        dumpable: Cell::new(1),
-        execed: Cell::new(false),
-        timers: crate::timers::ProcessTimers::default(),
-        nice: Cell::new(0),
-        personality: Cell::new(0),
-        oom_score_adj: Cell::new(0),
-    })
 }
 
 /// Starts a program from outside. The process is a child of process 1 where there is one, else it is process 1.
@@ -106,38 +66,21 @@ pub async fn spawn(kernel: &Rc<Kernel>, what: Spawn) -> Result<Rc<Process>> {
         _ => kernel.new_session(pid),
     };
     let parent = init.as_ref().map_or_else(Weak::new, Rc::downgrade);
-    let process = new_process(kernel, pid, parent, session, pid);
+    let process = Process::new(kernel, pid, parent, session, pid);
     let files = FdTable::default();
     for (fd, file) in what.files.iter().enumerate() {
         files.replace(fd as i32, file.clone(), false, 1024)?;
     }
-    let task = Rc::new(Task {
-        kernel: kernel.clone(),
-        process: process.clone(),
-        tid: pid,
-        cpu: RefCell::new(CpuState::new(x86_cpu::CodeMode::Bits32)),
-        mm: RefCell::new(Rc::new(Mm::new(&kernel.pool, Arch::I386))),
-        files: RefCell::new(Rc::new(files)),
-        fs: RefCell::new(Rc::new(RefCell::new(FsContext { root: kernel.root.clone(), cwd, umask: 0o022 }))),
-        cred: RefCell::new(Rc::new(what.cred)),
-        actions: RefCell::default(),
-        pending: Pending::default(),
-        blocked: Cell::default(),
-        saved_mask: Cell::default(),
-        alt_stack: Cell::new(AltStack::DISABLED),
-        signaled: WaitQueue::new(),
-        must_exit: Cell::default(),
-        comm: RefCell::default(),
-        clear_child_tid: Cell::default(),
-        robust_list: Cell::default(),
-        restart: Cell::default(),
-        in_syscall: Cell::default(),
-        usage: Cell::default(),
-        sleeping: Cell::default(),
-        parent_death_signal: Cell::default(),
-        no_new_privs: Cell::default(),
-        keep_caps: Cell::default(),
-    });
+    let fs = FsContext { root: kernel.root.clone(), cwd, umask: 0o022 };
+    let parts = TaskParts {
+        cpu: CpuState::new(x86_cpu::CodeMode::Bits32),
+        mm: Rc::new(Mm::new(&kernel.pool, Arch::I386)),
+        files: Rc::new(files),
+        fs: Rc::new(RefCell::new(fs)),
+        cred: Rc::new(what.cred),
+        actions: Rc::default(),
+    };
+    let task = Rc::new(Task::new(&process, pid, parts));
     exec::execve(&task, &what.path, what.argv, what.env).await?;
     if what.new_session
         && let Some(file) = what.files.first().and_then(|file| file.ops_as::<crate::tty::file::TtyFile>())
@@ -238,32 +181,15 @@ pub async fn clone(task: &Rc<Task>, request: CloneRequest) -> Result<Pid> {
     };
     // With the memory shared and no vfork, an alternate stack would be run on by two (sigaltstack(2)).
     let drop_alt_stack = has(bits::VM) && !has(bits::VFORK);
+    let parts = TaskParts { cpu, mm, files, fs, cred: task.cred(), actions };
     let child = Rc::new(Task {
-        kernel: kernel.clone(),
-        process: process.clone(),
-        tid,
-        cpu: RefCell::new(cpu),
-        mm: RefCell::new(mm),
-        files: RefCell::new(files),
-        fs: RefCell::new(fs),
-        cred: RefCell::new(task.cred()),
-        actions: RefCell::new(actions),
-        pending: Pending::default(),
         blocked: Cell::new(task.blocked.get()),
-        saved_mask: Cell::default(),
         alt_stack: Cell::new(if drop_alt_stack { AltStack::DISABLED } else { task.alt_stack.get() }),
-        signaled: WaitQueue::new(),
-        must_exit: Cell::default(),
         comm: task.comm.clone(),
         clear_child_tid: Cell::new(if has(bits::CHILD_CLEARTID) { request.child_tid } else { 0 }),
-        robust_list: Cell::default(),
-        restart: Cell::default(),
-        in_syscall: Cell::default(),
-        usage: Cell::default(),
-        sleeping: Cell::default(),
-        parent_death_signal: Cell::default(),
         no_new_privs: task.no_new_privs.clone(),
         keep_caps: task.keep_caps.clone(),
+        ..Task::new(&process, tid, parts)
     });
     if has(bits::PARENT_SETTID) {
         task.put(request.parent_tid, &tid).await?;
@@ -307,7 +233,7 @@ fn child_process(task: &Rc<Task>, pid: Pid, request: &CloneRequest) -> Rc<Proces
     let own = &task.process;
     let parent =
         if request.flags & bits::PARENT != 0 { own.parent.borrow().clone() } else { Rc::downgrade(own) };
-    let process = new_process(&task.kernel, pid, parent, own.session.borrow().clone(), own.group.get());
+    let process = Process::new(&task.kernel, pid, parent, own.session.borrow().clone(), own.group.get());
     process.exit_signal.set(request.exit_signal);
     *process.limits.borrow_mut() = *own.limits.borrow();
     process.dumpable.set(own.dumpable.get());

@@ -3,8 +3,9 @@
 use crate::cred::Cred;
 use crate::file::{FdTable, Result};
 use crate::kernel::Kernel;
+use crate::lifecycle::default_limits;
 use crate::mm::Mm;
-use crate::signal::{Actions, AltStack, Pending, SigSet};
+use crate::signal::{Actions, AltStack, Pending, SigSet, Signal};
 use crate::time::Monotonic;
 use crate::tty::Tty;
 use crate::wait::WaitQueue;
@@ -176,6 +177,47 @@ impl fmt::Debug for Process {
 }
 
 impl Process {
+    /// A process without threads, known to nobody yet.
+    pub(crate) fn new(
+        kernel: &Rc<Kernel>,
+        pid: Pid,
+        parent: Weak<Process>,
+        session: Rc<Session>,
+        group: Pid,
+    ) -> Rc<Process> {
+        Rc::new(Process {
+            kernel: kernel.clone(),
+            pid,
+            parent: RefCell::new(parent),
+            children: RefCell::default(),
+            threads: RefCell::default(),
+            group: Cell::new(group),
+            session: RefCell::new(session),
+            pending: Pending::default(),
+            exit_status: Cell::new(None),
+            zombie: Cell::new(false),
+            remains: RefCell::new(None),
+            change: Cell::new(None),
+            stopped: Cell::new(false),
+            resumed: WaitQueue::new(),
+            child_changed: WaitQueue::new(),
+            lifecycle: WaitQueue::new(),
+            exit_signal: Cell::new(Signal::CHLD.number()),
+            usage_gone: Cell::default(),
+            usage_children: Cell::default(),
+            limits: RefCell::new(default_limits()),
+            started: kernel.clock.monotonic(),
+            subreaper: Cell::new(false),
+            adopted: Cell::new(false),
+            dumpable: Cell::new(1),
+            execed: Cell::new(false),
+            timers: crate::timers::ProcessTimers::default(),
+            nice: Cell::new(0),
+            personality: Cell::new(0),
+            oom_score_adj: Cell::new(0),
+        })
+    }
+
     /// The thread whose id is the process's; gone where it exited before others.
     pub fn leader(&self) -> Option<Rc<Task>> {
         self.threads.borrow().iter().find(|task| task.tid == self.pid).cloned()
@@ -305,7 +347,48 @@ impl fmt::Debug for Task {
     }
 }
 
+/// What a new thread has of its own or shares.
+pub(crate) struct TaskParts {
+    pub(crate) cpu: CpuState,
+    pub(crate) mm: Rc<Mm>,
+    pub(crate) files: Rc<FdTable>,
+    pub(crate) fs: Rc<RefCell<FsContext>>,
+    pub(crate) cred: Rc<Cred>,
+    pub(crate) actions: Rc<Actions>,
+}
+
 impl Task {
+    /// A thread that blocks no signal and waits for nothing, known to nobody yet.
+    pub(crate) fn new(process: &Rc<Process>, tid: Pid, parts: TaskParts) -> Task {
+        Task {
+            kernel: process.kernel.clone(),
+            process: process.clone(),
+            tid,
+            cpu: RefCell::new(parts.cpu),
+            mm: RefCell::new(parts.mm),
+            files: RefCell::new(parts.files),
+            fs: RefCell::new(parts.fs),
+            cred: RefCell::new(parts.cred),
+            actions: RefCell::new(parts.actions),
+            pending: Pending::default(),
+            blocked: Cell::default(),
+            saved_mask: Cell::default(),
+            alt_stack: Cell::new(AltStack::DISABLED),
+            signaled: WaitQueue::new(),
+            must_exit: Cell::default(),
+            comm: RefCell::default(),
+            clear_child_tid: Cell::default(),
+            robust_list: Cell::default(),
+            restart: Cell::default(),
+            in_syscall: Cell::default(),
+            usage: Cell::default(),
+            sleeping: Cell::default(),
+            parent_death_signal: Cell::default(),
+            no_new_privs: Cell::default(),
+            keep_caps: Cell::default(),
+        }
+    }
+
     /// Memory.
     pub fn mm(&self) -> Rc<Mm> {
         self.mm.borrow().clone()

@@ -1,14 +1,13 @@
 //! A machine for tests: a kernel whose programs are futures that make system calls, and whose time is virtual.
 
 use crate::cred::Cred;
-use crate::file::{FdTable, Result};
+use crate::file::Result;
 use crate::kernel::{Config, Host, Kernel, Turn};
 use crate::mm::Mm;
-use crate::signal::{AltStack, Pending, Signal};
+use crate::signal::Signal;
 use crate::sys::Args;
-use crate::task::{Arch, FsContext, Process, Task, Usage};
+use crate::task::{Arch, FsContext, Process, Task, TaskParts};
 use crate::time::{Monotonic, Now};
-use crate::wait::WaitQueue;
 use bytemuck::Pod;
 use guest_mem::{AddressSpace, Backing, FramePool, Prot, Sharing, Vma};
 use std::cell::{Cell, RefCell};
@@ -63,37 +62,9 @@ impl World {
         let pid = self.next_pid.replace(self.next_pid.get() + 1);
         let mut limits = [(u64::MAX, u64::MAX); 16];
         limits[linux_abi::resource::RLIMIT_NOFILE as usize] = (1024, 1024);
-        let process = Rc::new(Process {
-            kernel: kernel.clone(),
-            pid,
-            parent: RefCell::new(Weak::new()),
-            children: RefCell::default(),
-            threads: RefCell::default(),
-            group: Cell::new(pid),
-            session: RefCell::new(kernel.new_session(pid)),
-            pending: Pending::default(),
-            exit_status: Cell::new(None),
-            zombie: Cell::new(false),
-            remains: RefCell::new(None),
-            change: Cell::new(None),
-            stopped: Cell::new(false),
-            resumed: WaitQueue::new(),
-            child_changed: WaitQueue::new(),
-            lifecycle: WaitQueue::new(),
-            exit_signal: Cell::new(Signal::CHLD.number()),
-            usage_gone: Cell::new(Usage::default()),
-            usage_children: Cell::default(),
-            limits: RefCell::new(limits),
-            started: kernel.clock.monotonic(),
-            subreaper: Cell::new(false),
-            adopted: Cell::new(false),
-            dumpable: Cell::new(1),
-            execed: Cell::new(false),
-            timers: crate::timers::ProcessTimers::default(),
-            nice: Cell::new(0),
-            personality: Cell::new(0),
-            oom_score_adj: Cell::new(0),
-        });
+        let session = kernel.new_session(pid);
+        let process = Process::new(kernel, pid, Weak::new(), session, pid);
+        *process.limits.borrow_mut() = limits;
         let mm = Mm::new(&kernel.pool, arch);
         let area = Vma {
             start: MEMORY.start,
@@ -108,33 +79,15 @@ impl World {
         };
         mm.space.map(area).expect("an empty address space has room");
         let fs = FsContext { root: kernel.root.clone(), cwd: kernel.root.clone(), umask: 0o022 };
-        let task = Rc::new(Task {
-            kernel: kernel.clone(),
-            process: process.clone(),
-            tid: pid,
-            cpu: RefCell::new(CpuState::new(CodeMode::Bits32)),
-            mm: RefCell::new(Rc::new(mm)),
-            files: RefCell::new(Rc::new(FdTable::default())),
-            fs: RefCell::new(Rc::new(RefCell::new(fs))),
-            cred: RefCell::new(Rc::new(Cred::user(uid, uid))),
-            actions: RefCell::default(),
-            pending: Pending::default(),
-            blocked: Cell::default(),
-            saved_mask: Cell::default(),
-            alt_stack: Cell::new(AltStack::DISABLED),
-            signaled: WaitQueue::new(),
-            must_exit: Cell::default(),
-            comm: RefCell::default(),
-            clear_child_tid: Cell::default(),
-            robust_list: Cell::default(),
-            restart: Cell::default(),
-            in_syscall: Cell::default(),
-            usage: Cell::default(),
-            sleeping: Cell::default(),
-            parent_death_signal: Cell::default(),
-            no_new_privs: Cell::default(),
-            keep_caps: Cell::default(),
-        });
+        let parts = TaskParts {
+            cpu: CpuState::new(CodeMode::Bits32),
+            mm: Rc::new(mm),
+            files: Rc::default(),
+            fs: Rc::new(RefCell::new(fs)),
+            cred: Rc::new(Cred::user(uid, uid)),
+            actions: Rc::default(),
+        };
+        let task = Rc::new(Task::new(&process, pid, parts));
         process.threads.borrow_mut().push(task.clone());
         kernel.add_process(&process);
         kernel.add_task(&task);
