@@ -9,7 +9,7 @@ use crate::mm::Mm;
 use crate::signal::deliver::{child_info, group_is_orphaned, kill_process};
 use crate::signal::send::{self, Origin};
 use crate::signal::{AltStack, Pending, Signal};
-use crate::task::{Arch, FsContext, Pid, Process, Session, Task, Usage, WaitStatus};
+use crate::task::{Arch, DEFAULT_TIMER_SLACK, FsContext, Pid, Process, Session, Task, Usage, WaitStatus};
 use crate::wait::WaitQueue;
 use linux_abi::Errno;
 use linux_abi::signal::SaFlags;
@@ -137,6 +137,7 @@ pub async fn spawn(kernel: &Rc<Kernel>, what: Spawn) -> Result<Rc<Process>> {
         parent_death_signal: Cell::default(),
         no_new_privs: Cell::default(),
         keep_caps: Cell::default(),
+        timer_slack: Cell::new(DEFAULT_TIMER_SLACK),
     });
     exec::execve(&task, &what.path, what.argv, what.env).await?;
     if what.new_session
@@ -264,6 +265,7 @@ pub async fn clone(task: &Rc<Task>, request: CloneRequest) -> Result<Pid> {
         parent_death_signal: Cell::default(),
         no_new_privs: task.no_new_privs.clone(),
         keep_caps: task.keep_caps.clone(),
+        timer_slack: task.timer_slack.clone(),
     });
     if has(bits::PARENT_SETTID) {
         task.put(request.parent_tid, &tid).await?;
@@ -397,6 +399,7 @@ pub(crate) async fn exit_thread(task: &Rc<Task>) {
 
 fn exit_process(task: &Rc<Task>, process: &Rc<Process>) {
     let kernel = &task.kernel;
+    let group_was_orphaned = group_is_orphaned(process);
     process.timers.clear();
     kernel.locks.process_gone(process.pid);
     // Children go to the nearest subreaper, or to process 1.
@@ -436,6 +439,10 @@ fn exit_process(task: &Rc<Task>, process: &Rc<Process>) {
         crate::tty::session_leader_exit(process);
     }
     process.zombie.set(true);
+    // It may have been the group's last tie to the rest of the session.
+    if !group_was_orphaned && group_is_orphaned(process) {
+        hang_up_stopped_group(kernel, process.group.get());
+    }
     let status = process.exit_status.get().unwrap_or(WaitStatus::Exited(0));
     let parent = process.parent.borrow().upgrade();
     let Some(parent) = parent else {

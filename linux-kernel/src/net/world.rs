@@ -134,6 +134,7 @@ impl World {
             parent_death_signal: Cell::default(),
             no_new_privs: Cell::default(),
             keep_caps: Cell::default(),
+            timer_slack: Cell::new(crate::task::DEFAULT_TIMER_SLACK),
         });
         process.threads.borrow_mut().push(task.clone());
         kernel.add_process(&process);
