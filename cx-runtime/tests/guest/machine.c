@@ -90,7 +90,7 @@ static void remaining(void) {
             SAY(nanosleep(&t, &left));
         else
             SAY(clock_nanosleep(CLOCK_BOOTTIME, 0, &t, &left));
-        printf("left about all %d\n", left.tv_sec >= 5 && left.tv_sec < 20);
+        printf("left about all %d\n", left.tv_sec >= 5 && left.tv_sec <= 20);
         wait_for(child);
     }
 }
