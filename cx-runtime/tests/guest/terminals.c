@@ -501,8 +501,9 @@ static void hang_ups(void) {
         }
         pass(gate);
     }
-    say_status("leader", wait_for(leader));
+    int status = wait_for(leader);
     pass(gate);
+    say_status("leader", status);
     // The end of the master: the leader is told.
     open_pair();
     IN_CHILD (leader) {
