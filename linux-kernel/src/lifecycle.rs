@@ -189,6 +189,7 @@ pub async fn clone(task: &Rc<Task>, request: CloneRequest) -> Result<Pid> {
         clear_child_tid: Cell::new(if has(bits::CHILD_CLEARTID) { request.child_tid } else { 0 }),
         no_new_privs: task.no_new_privs.clone(),
         keep_caps: task.keep_caps.clone(),
+        timer_slack: task.timer_slack.clone(),
         ..Task::new(&process, tid, parts)
     });
     if has(bits::PARENT_SETTID) {
@@ -323,6 +324,7 @@ pub(crate) async fn exit_thread(task: &Rc<Task>) {
 
 fn exit_process(task: &Rc<Task>, process: &Rc<Process>) {
     let kernel = &task.kernel;
+    let group_was_orphaned = group_is_orphaned(process);
     process.timers.clear();
     kernel.locks.process_gone(process.pid);
     // Children go to the nearest subreaper, or to process 1.
@@ -362,6 +364,10 @@ fn exit_process(task: &Rc<Task>, process: &Rc<Process>) {
         crate::tty::session_leader_exit(process);
     }
     process.zombie.set(true);
+    // It may have been the group's last tie to the rest of the session.
+    if !group_was_orphaned && group_is_orphaned(process) {
+        hang_up_stopped_group(kernel, process.group.get());
+    }
     let status = process.exit_status.get().unwrap_or(WaitStatus::Exited(0));
     let parent = process.parent.borrow().upgrade();
     let Some(parent) = parent else {

@@ -339,7 +339,12 @@ pub struct Task {
     pub no_new_privs: Cell<bool>,
     /// `PR_SET_KEEPCAPS`.
     pub keep_caps: Cell<bool>,
+    /// `PR_SET_TIMERSLACK`, in nanoseconds: kept and shown, for timers here expire when they are due.
+    pub timer_slack: Cell<u64>,
 }
+
+/// Slack of a thread's timers where nobody set another, in nanoseconds (prctl(2)).
+pub const DEFAULT_TIMER_SLACK: u64 = 50_000;
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -386,6 +391,7 @@ impl Task {
             parent_death_signal: Cell::default(),
             no_new_privs: Cell::default(),
             keep_caps: Cell::default(),
+            timer_slack: Cell::new(DEFAULT_TIMER_SLACK),
         }
     }
 

@@ -19,4 +19,4 @@ macro_rules! programs {
     )+};
 }
 
-programs!(events, files, memory, processes, signals, threads);
+programs!(events, files, machine, memory, processes, signals, sockets, terminals, threads);

@@ -683,4 +683,188 @@ static void pipes(void) {
     r = open("fifo", O_RDONLY | O_NONBLOCK);
     SAY(r > 2);
 }
-MAIN(TEST(opens), TEST(descriptors), TEST(names), TEST(attributes), TEST(locks), TEST(pipes))
+static void fill(int pipe, int pages) {
+    for (int i = 0; i < pages; i++) {
+        memset(buffer, 'a' + i, 4096);
+        write(pipe, buffer, 4096);
+    }
+}
+
+// splice, tee and vmsplice; and the other calls that move many buffers or whole ranges.
+static void moves(void) {
+    int p[2], q[2], file = make("from", "0123456789"), to = make("to", "");
+    pipe2(p, O_NONBLOCK);
+    pipe2(q, O_NONBLOCK);
+    off64_t at = 2;
+    SAY(splice(file, &at, p[1], 0, 5, 0));
+    printf("at %ld\n", (long)at);
+    SAY(lseek(file, 0, SEEK_CUR));
+    SAY(splice(file, 0, p[1], 0, 3, 0));
+    SAY(lseek(file, 0, SEEK_CUR));
+    SAY(tee(p[0], q[1], 6, 0));
+    SAY(tee(p[0], p[1], 6, 0));
+    SAY(tee(file, p[1], 6, 0));
+    SAY(tee(p[0], q[1], 6, 99));
+    SAY(read(q[0], buffer, 100));
+    printf("%.6s\n", buffer);
+    SAY(tee(q[0], p[1], 10, 0));
+    SAY(splice(p[0], 0, to, 0, 4, 0));
+    at = 10;
+    SAY(splice(p[0], 0, to, &at, 100, 0));
+    SAY(lseek(to, 0, SEEK_CUR));
+    SAY(splice(p[0], 0, to, 0, 100, 0));
+    SAY(splice(p[0], &at, to, 0, 100, 0));
+    SAY(splice(file, 0, to, 0, 100, 0));
+    SAY(splice(p[0], 0, p[1], 0, 100, 0));
+    SAY(splice(p[1], 0, to, 0, 100, 0));
+    SAY(splice(file, 0, p[1], 0, 100, 99));
+    SAY(splice(file, 0, p[1], 0, 0, 0));
+    SAY(lseek(file, 0, SEEK_END));
+    SAY(splice(file, 0, p[1], 0, 100, 0));
+    int append = open("to", O_WRONLY | O_APPEND);
+    write(p[1], "x", 1);
+    SAY(splice(p[0], 0, append, 0, 1, 0));
+    SAY(read(p[0], buffer, 10));
+    // A small write joins the last page, but not one that was spliced.
+    SAY(fcntl(p[1], F_SETPIPE_SZ, 8192));
+    lseek(file, 0, SEEK_SET);
+    SAY(splice(file, 0, p[1], 0, 1, 0));
+    SAY(write(p[1], "y", 1));
+    SAY(write(p[1], "z", 1));
+    SAY(splice(file, 0, p[1], 0, 1, 0));
+    SAY(read(p[0], buffer, 10));
+    // From pipe to pipe, as much as there is room for.
+    fill(p[1], 2);
+    SAY(fcntl(q[1], F_SETPIPE_SZ, 4096));
+    SAY(splice(p[0], 0, q[1], 0, 8192, 0));
+    SAY(splice(p[0], 0, q[1], 0, 8192, 0));
+    SAY(read(q[0], buffer, 8192));
+    SAY(splice(p[0], 0, q[1], 0, 100, 0));
+    SAY(read(q[0], buffer, 8192));
+    while (read(p[0], buffer, sizeof buffer) > 0) {
+    }
+    struct iovec v[3] = {{"one", 3}, {"", 0}, {"three", 5}};
+    SAY(vmsplice(p[1], v, 3, SPLICE_F_NONBLOCK));
+    SAY(vmsplice(p[1], v, 3, SPLICE_F_NONBLOCK));
+    SAY(read(p[0], buffer, 100));
+    printf("%.8s\n", buffer);
+    SAY(vmsplice(file, v, 1, 0));
+    SAY(vmsplice(p[1], v, 1, 99));
+    // Nobody reads any more.
+    signal(SIGPIPE, SIG_IGN);
+    close(p[0]);
+    SAY(splice(file, 0, p[1], 0, 1, 0));
+    SAY(vmsplice(p[1], v, 1, 0));
+    SAY(tee(q[0], p[1], 1, 0));
+    // One waits for the other.
+    pipe(p);
+    pid_t child;
+    IN_CHILD (child) {
+        close(p[1]);
+        SAY(splice(p[0], 0, to, 0, 100, 0));
+        SAY(splice(p[0], 0, to, 0, 100, 0));
+    }
+    until_asleep(child);
+    write(p[1], "woken", 5);
+    until_asleep(child);
+    close(p[1]);
+    wait_for(child);
+    // A socket on either side.
+    int s[2];
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    pipe2(p, O_NONBLOCK);
+    write(s[0], "stream", 6);
+    SAY(splice(s[1], 0, p[1], 0, 100, 0));
+    SAY(splice(p[0], 0, s[1], 0, 100, 0));
+    SAY(read(s[0], buffer, 100));
+    SAY(sendfile(s[0], file, &(off_t){4}, 100));
+    SAY(read(s[1], buffer, 100));
+    SAY(sendfile(file, s[0], 0, 100));
+    SAY(sendfile(append, file, 0, 1));
+    // Vectors at a place.
+    v[1] = (struct iovec){"-two-", 5};
+    SAY(pwritev(to, v, 3, 3));
+    SAY(pwritev(to, v, 3, -1));
+    SAY(pwritev2(to, v, 1, -1, 0));
+    SAY(pwritev2(to, v, 1, 0, 0x40000000));
+    show("to");
+    char a[4] = "", b[4] = "";
+    struct iovec w[2] = {{a, 3}, {b, 3}};
+    SAY(preadv(to, w, 2, 3));
+    printf("%s %s\n", a, b);
+    SAY(preadv(to, w, 2, 1000));
+    SAY(preadv2(to, w, 2, 0, RWF_NOWAIT) >= -1);
+    SAY(copy_file_range(file, 0, file, &(off64_t){20}, 5, 0));
+    SAY(copy_file_range(file, &(off64_t){0}, file, &(off64_t){2}, 5, 0));
+    SAY(copy_file_range(file, 0, append, 0, 5, 0));
+    SAY(copy_file_range(file, 0, p[1], 0, 5, 0));
+    SAY(copy_file_range(file, 0, to, 0, 5, 1));
+}
+
+static void description_locks(void) {
+    int f = make("locked", "0123456789"), g = open("locked", O_RDWR), h = dup(f);
+    struct flock l = {.l_type = F_WRLCK, .l_start = 2, .l_len = 3};
+    SAY(fcntl(f, F_OFD_SETLK, &l));
+    SAY(fcntl(h, F_OFD_SETLK, &l));
+    SAY(fcntl(g, F_OFD_SETLK, &l));
+    struct flock seen = {.l_type = F_RDLCK, .l_len = 10};
+    SAY(fcntl(g, F_OFD_GETLK, &seen));
+    printf("%d %ld %ld %d\n", seen.l_type, (long)seen.l_start, (long)seen.l_len, seen.l_pid);
+    seen = (struct flock){.l_type = F_RDLCK, .l_len = 10};
+    SAY(fcntl(f, F_OFD_GETLK, &seen));
+    printf("%d\n", seen.l_type == F_UNLCK);
+    seen = (struct flock){.l_type = F_RDLCK, .l_len = 10};
+    SAY(fcntl(f, F_GETLK, &seen));
+    printf("%d %d\n", seen.l_type, seen.l_pid);
+    l.l_pid = 5;
+    SAY(fcntl(f, F_OFD_SETLK, &l));
+    l.l_pid = 0;
+    // Inherited, for it is the description's.
+    pid_t child;
+    IN_CHILD (child) {
+        SAY(fcntl(f, F_OFD_SETLK, &l));
+        SAY(fcntl(g, F_OFD_SETLK, &l));
+    }
+    wait_for(child);
+    close(f);
+    SAY(fcntl(g, F_OFD_SETLK, &l));
+    IN_CHILD (child) {
+        close(h);
+        SAY(fcntl(g, F_OFD_SETLKW, &l));
+    }
+    until_asleep(child);
+    close(h);
+    wait_for(child);
+    // Splitting and joining.
+    l = (struct flock){.l_type = F_WRLCK, .l_start = 0, .l_len = 10};
+    SAY(fcntl(g, F_SETLK, &l));
+    l = (struct flock){.l_type = F_UNLCK, .l_start = 4, .l_len = 2};
+    SAY(fcntl(g, F_OFD_SETLK, &l));
+    SAY(fcntl(g, F_SETLK, &l));
+    static const struct {
+        short whence;
+        int start, length;
+    } ranges[] = {{SEEK_SET, 0, 10}, {SEEK_SET, 4, 0}, {SEEK_SET, 5, 3}, {SEEK_END, -3, 3}, {SEEK_END, -3, -2}};
+    for (unsigned i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        IN_CHILD (child) {
+            seen = (struct flock){.l_type = F_WRLCK, .l_whence = ranges[i].whence};
+            seen.l_start = ranges[i].start;
+            seen.l_len = ranges[i].length;
+            SAY(fcntl(g, F_GETLK, &seen));
+            printf("%d %d %ld %ld %d\n", seen.l_type, seen.l_whence, (long)seen.l_start, (long)seen.l_len,
+                   seen.l_pid == getppid());
+        }
+        wait_for(child);
+    }
+    l = (struct flock){.l_type = F_UNLCK, .l_start = 0, .l_len = 0};
+    SAY(fcntl(g, F_GETLK, &l));
+    l = (struct flock){.l_type = F_WRLCK, .l_start = -1, .l_len = 0};
+    SAY(fcntl(g, F_SETLK, &l));
+    l = (struct flock){.l_type = F_WRLCK, .l_start = 0, .l_len = -1};
+    SAY(fcntl(g, F_SETLK, &l));
+    l = (struct flock){.l_type = F_WRLCK, .l_whence = 9};
+    SAY(fcntl(g, F_SETLK, &l));
+}
+
+MAIN(TEST(opens), TEST(descriptors), TEST(names), TEST(attributes), TEST(locks), TEST(pipes), TEST(moves),
+     TEST(description_locks))

@@ -15,7 +15,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use linux_abi::Errno;
 use linux_abi::inet::*;
 use linux_abi::socket::{
-    AF_INET, AF_INET6, AF_UNSPEC, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_IP, SOL_IPV6, SOL_TCP, SOL_UDP,
+    AF_INET, AF_INET6, AF_UNSPEC, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_TCP,
+    SOL_UDP,
 };
 use std::rc::Rc;
 
@@ -259,7 +260,8 @@ pub fn set_option(
         (SOL_TCP, TCP_KEEPIDLE | TCP_KEEPINTVL) => 32767,
         (SOL_TCP, TCP_KEEPCNT | TCP_SYNCNT) => 127,
         (SOL_IP | SOL_IPV6 | SOL_TCP | SOL_UDP, _) => i32::MAX,
-        _ => return base.set(task, level, name, value),
+        (SOL_SOCKET, _) => return base.set(task, level, name, value),
+        _ => return Err(Errno::ENOPROTOOPT),
     };
     let default = kept_default(base, level, name).map_err(|_| Errno::ENOPROTOOPT)?;
     // Options of IP may be given as one byte (ip_setsockopt).

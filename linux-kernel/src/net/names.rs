@@ -145,6 +145,19 @@ impl UnixNames {
         }
     }
 
+    /// What bind(2) says to a socket that has a name already: a file that is there is noticed first.
+    pub async fn refuse(&self, task: &Task, address: &Address) -> Errno {
+        let Address::Path(path) = address else { return Errno::EINVAL };
+        let (fs, cred) = (task.fs(), task.cred());
+        let may_search = |attributes: &vfs::Attributes| cred.may(attributes, Want::EXEC);
+        let walker = Walker { root: &fs.root, start: &fs.cwd, may_search: &may_search };
+        match task.kernel.namespace.walk(&walker, path, LastSymlink::Keep).await {
+            Ok(walked) if walked.target.is_some() => Errno::EADDRINUSE,
+            Ok(_) => Errno::EINVAL,
+            Err(error) => error,
+        }
+    }
+
     /// Five hexadecimal digits that are free (unix(7), "Autobind feature").
     pub fn bind_auto(&self, socket: &Rc<UnixSocket>) -> Result<Name> {
         for _ in 0..=0xfffff {

@@ -300,6 +300,10 @@ fn files_and_credentials_go_along() {
             let own = ucred(p.task.process.pid, 1000, 1000);
             p.send(a, b"early", NONE).await.unwrap();
             p.set_option(b, SOL_SOCKET, SO_PASSCRED, 1).await.unwrap();
+            // Sent before anybody asked, it is nobody's, as natively (`guest/sockets.c`, `rights`).
+            let (_, control, _) = p.recv_with(b, 100, 100, NONE).await.unwrap();
+            assert_eq!(&control[head..][..12], ucred(0, 65534, 65534));
+            p.send(a, b"later", NONE).await.unwrap();
             let (_, control, _) = p.recv_with(b, 100, 100, NONE).await.unwrap();
             assert_eq!(&control[head..][..12], own);
             let root = p.control(SCM_CREDENTIALS, &ucred(q.task.process.pid, 0, 0));

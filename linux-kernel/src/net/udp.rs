@@ -5,7 +5,7 @@ use super::inet;
 use super::options::SocketBase;
 use super::ports::{Binding, Local, PortTable};
 use super::{Outgoing, Received, Shutdown, Socket};
-use crate::file::{Io, Ready, Result};
+use crate::file::{Blocking, Io, Ready, Result};
 use crate::task::{Arch, Task};
 use async_trait::async_trait;
 use core::net::SocketAddr;
@@ -194,7 +194,9 @@ impl Socket for UdpSocket {
             if let Some(received) = self.inbox.read_message(buf, flags.contains(MsgFlags::PEEK)) {
                 return Some(Ok(received));
             }
-            self.shut.get().has(Shutdown::READ).then(|| Ok(Received::default()))
+            // Who does not wait is not told of the end (__skb_wait_for_more_packets is what looks).
+            let end = self.shut.get().has(Shutdown::READ) && io.blocking == Blocking::Wait;
+            end.then(|| Ok(Received::default()))
         };
         self.base.wait(io, &self.base.changed, self.base.receive_timeout.get(), read).await
     }

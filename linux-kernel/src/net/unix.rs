@@ -7,7 +7,7 @@ use super::inbox::{Inbox, Parcel};
 use super::names::{Address, Name, UnixNames};
 use super::options::SocketBase;
 use super::{Outgoing, Received, Shutdown, Socket};
-use crate::file::{Io, Ready, Result};
+use crate::file::{Blocking, Io, Ready, Result};
 use crate::task::{Arch, Task};
 use async_trait::async_trait;
 use linux_abi::Errno;
@@ -24,6 +24,8 @@ use std::rc::{Rc, Weak};
 const MAX_MESSAGES: usize = 10;
 /// What a message takes of a send buffer besides its bytes.
 const MESSAGE_COST: usize = 512;
+/// The sender of a message without credentials: ids that have no mapping show as `overflowuid`.
+const NOBODY: Ucred = Ucred { pid: 0, uid: 65534, gid: 65534 };
 /// Bytes of a send buffer that no message can use.
 const BUFFER_RESERVE: usize = 32;
 
@@ -52,6 +54,8 @@ pub struct UnixSocket {
     /// Connected, waiting for accept(2).
     pending: RefCell<VecDeque<Rc<UnixSocket>>>,
     peer_cred: Cell<Option<Ucred>>,
+    /// Made by connect(2), and not yet taken by accept(2).
+    unaccepted: Cell<bool>,
     dead: Cell<bool>,
 }
 
@@ -116,6 +120,7 @@ impl UnixSocket {
             backlog: Cell::new(0),
             pending: RefCell::default(),
             peer_cred: Cell::new(None),
+            unaccepted: Cell::new(false),
             dead: Cell::new(false),
         })
     }
@@ -172,6 +177,18 @@ impl UnixSocket {
         if self.base.pass_cred.get() { self.autobind() } else { Ok(()) }
     }
 
+    /// The credentials that go along unasked: where one of the two sides wants them, or might yet
+    /// (`unix_maybe_add_creds`).
+    fn attached_cred(&self, task: &Task, peer: &UnixSocket) -> Option<Ucred> {
+        let wanted = self.base.pass_cred.get() || peer.base.pass_cred.get() || peer.unaccepted.get();
+        wanted.then(|| real(task))
+    }
+
+    /// What a receiver that asks for credentials is told; a message from before somebody asked is nobody's.
+    fn shown_cred(&self, sent: Option<Ucred>) -> Option<Ucred> {
+        self.base.pass_cred.get().then(|| sent.unwrap_or(NOBODY))
+    }
+
     /// How much of `from`'s send buffer the messages here take.
     fn load(&self) -> usize {
         self.inbox.bytes() + if self.is_message_kind() { self.inbox.len() * MESSAGE_COST } else { 0 }
@@ -218,6 +235,7 @@ impl UnixSocket {
             *accepted.peer.borrow_mut() = Some(self.this()?);
             accepted.peer_cred.set(Some(effective(io.task)));
             accepted.state.set(State::Connected);
+            accepted.unaccepted.set(true);
             self.peer_cred.set(listener.peer_cred.get());
             *self.peer.borrow_mut() = Some(accepted.clone());
             self.state.set(State::Connected);
@@ -264,7 +282,7 @@ impl UnixSocket {
             });
         }
         let peer = self.peer().ok_or(Errno::ENOTCONN)?;
-        let cred = message.cred.or_else(|| Some(real(io.task)));
+        let cred = message.cred.or_else(|| self.attached_cred(io.task, &peer));
         let mut rights = message.rights;
         let mut done = 0;
         while done < message.data.len() {
@@ -336,7 +354,7 @@ impl UnixSocket {
             data: message.data.iter().copied().collect(),
             from: Some(self.sender_address()),
             rights: message.rights,
-            cred: message.cred.or_else(|| Some(real(io.task))),
+            cred: message.cred.or_else(|| self.attached_cred(io.task, &peer)),
         });
         peer.base.changed.wake_all();
         Ok(message.data.len())
@@ -395,7 +413,10 @@ impl Socket for UnixSocket {
         let address = Address::parse(address)?;
         if self.name.borrow().is_some() {
             // Asking for any name where there is one is fine (unix_autobind).
-            return if address == Address::Unnamed { Ok(()) } else { Err(Errno::EINVAL) };
+            return match address {
+                Address::Unnamed => Ok(()),
+                address => Err(self.names.refuse(task, &address).await),
+            };
         }
         let name = self.names.bind(task, &self.this()?, address).await?;
         *self.name.borrow_mut() = Some(Rc::new(name));
@@ -448,6 +469,7 @@ impl Socket for UnixSocket {
             self.shut.get().has(Shutdown::READ).then_some(Err(Errno::EINVAL))
         };
         let accepted = self.base.wait(io, &self.base.changed, self.base.receive_timeout.get(), next).await?;
+        accepted.unaccepted.set(false);
         self.base.changed.wake_all();
         Ok(accepted)
     }
@@ -484,15 +506,18 @@ impl Socket for UnixSocket {
         let read = || {
             (load, count) = (self.load(), self.inbox.len());
             if !messages && !self.inbox.is_empty() {
-                return Some(Ok(self.inbox.read_stream(buf, peek)));
+                let received = self.inbox.read_stream(buf, peek);
+                return Some(Ok(Received { cred: self.shown_cred(received.cred), ..received }));
             }
             if let Some(received) = self.inbox.read_message(buf, peek) {
-                return Some(Ok(received));
+                return Some(Ok(Received { cred: self.shown_cred(received.cred), ..received }));
             }
             if let Some(error) = self.base.take_error() {
                 return Some(Err(error));
             }
-            self.shut.get().has(Shutdown::READ).then(|| Ok(Received::default()))
+            // Of datagrams who does not wait is not told of the end.
+            let told = self.connection_based() || io.blocking == Blocking::Wait;
+            (told && self.shut.get().has(Shutdown::READ)).then(|| Ok(Received::default()))
         };
         let mut received =
             self.base.wait(io, &self.base.changed, self.base.receive_timeout.get(), read).await?;
@@ -500,7 +525,6 @@ impl Socket for UnixSocket {
         if !messages {
             received.from = self.peer().map(|peer| peer.sender_address());
         }
-        received.cred = received.cred.filter(|_| self.base.pass_cred.get());
         Ok(received)
     }
 

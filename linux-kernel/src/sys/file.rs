@@ -291,13 +291,26 @@ pub async fn pwritev(task: &Rc<Task>, a: &Args) -> Result<u64> {
     write_vectors(task, &file, &vectors, Some(offset)).await
 }
 
+/// Refuses flags of `preadv2` and `pwritev2` that there are not.
+fn known_rw_flags(raw: u32) -> Result<()> {
+    use linux_abi::uio::RwFlags;
+    let known = RwFlags::HIPRI
+        .union(RwFlags::DSYNC)
+        .union(RwFlags::SYNC)
+        .union(RwFlags::NOWAIT)
+        .union(RwFlags::APPEND);
+    if raw & !known.bits() != 0 { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
+}
+
 /// `preadv2`: flags that only advise are accepted.
 pub async fn preadv2(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    known_rw_flags(a.uint(5))?;
     if vector_offset(task, a) == -1 { readv(task, a).await } else { preadv(task, a).await }
 }
 
 /// `pwritev2`: as `preadv2`.
 pub async fn pwritev2(task: &Rc<Task>, a: &Args) -> Result<u64> {
+    known_rw_flags(a.uint(5))?;
     if vector_offset(task, a) == -1 { writev(task, a).await } else { pwritev(task, a).await }
 }
 

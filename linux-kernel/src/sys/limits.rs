@@ -127,6 +127,9 @@ pub async fn nice(task: &Rc<Task>, a: &Args) -> Result<u64> {
 }
 
 fn known_task(task: &Rc<Task>, tid: Pid) -> Result<()> {
+    if tid < 0 {
+        return Err(Errno::EINVAL);
+    }
     if tid == 0 || task.kernel.task(tid).is_some() { Ok(()) } else { Err(Errno::ESRCH) }
 }
 

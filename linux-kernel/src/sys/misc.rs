@@ -169,7 +169,10 @@ pub async fn prctl(task: &Rc<Task>, a: &Args) -> Result<u64> {
             let name: [u8; 16] = fill(&task.comm.borrow());
             task.put(arg, &name).await.map(|()| 0)
         }
-        p::PR_GET_SECCOMP | p::PR_GET_SECUREBITS => Ok(0),
+        p::PR_GET_SECCOMP | p::PR_GET_TIMING => Ok(0),
+        p::PR_SET_TIMING if arg == 0 => Ok(0),
+        // SECBIT_KEEP_CAPS is the only one that is kept.
+        p::PR_GET_SECUREBITS => Ok(u64::from(task.keep_caps.get()) << 4),
         p::PR_CAPBSET_READ if arg > u64::from(LAST_CAP) => Err(Errno::EINVAL),
         p::PR_CAPBSET_READ => Ok(1),
         p::PR_CAPBSET_DROP | p::PR_SET_SECUREBITS => {
@@ -193,9 +196,15 @@ pub async fn prctl(task: &Rc<Task>, a: &Args) -> Result<u64> {
             task.no_new_privs.set(true);
             Ok(0)
         }
+        p::PR_GET_NO_NEW_PRIVS if (1..5).any(|i| a.word(i) != 0) => Err(Errno::EINVAL),
         p::PR_GET_NO_NEW_PRIVS => Ok(task.no_new_privs.get().into()),
-        p::PR_SET_TIMERSLACK | p::PR_SET_THP_DISABLE => Ok(0),
-        p::PR_GET_TIMERSLACK => Ok(50_000),
+        p::PR_SET_TIMERSLACK => {
+            let default = arg as i64 <= 0;
+            task.timer_slack.set(if default { crate::task::DEFAULT_TIMER_SLACK } else { arg });
+            Ok(0)
+        }
+        p::PR_GET_TIMERSLACK => Ok(task.timer_slack.get()),
+        p::PR_SET_THP_DISABLE => Ok(0),
         p::PR_GET_THP_DISABLE => Ok(0),
         p::PR_GET_TSC => task.put(arg, &1u32).await.map(|()| 0),
         // Names for anonymous memory are an option of the kernel's build; without it the answer is EINVAL.

@@ -74,7 +74,7 @@ async fn sendfile_at(task: &Rc<Task>, a: &Args, wide: bool) -> Result<u64> {
     if !input.readable() || !output.writable() {
         return Err(Errno::EBADF);
     }
-    if !input.ops.seekable() {
+    if !input.ops.seekable() || output.flags.get() & open_flags::APPEND != 0 {
         return Err(Errno::EINVAL);
     }
     let addr = a.word(2);
@@ -135,9 +135,16 @@ pub async fn copy_file_range(task: &Rc<Task>, a: &Args) -> Result<u64> {
     Ok(done)
 }
 
+/// All flags there are for `splice`, `tee` and `vmsplice`.
+const SPLICE_FLAGS: SpliceFlags =
+    SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK).union(SpliceFlags::MORE).union(SpliceFlags::GIFT);
+
 /// The flags of `splice`, `tee` and `vmsplice`.
 fn splice_flags(raw: u32) -> Result<SpliceFlags> {
-    SpliceFlags::from_bits(raw).ok_or(Errno::EINVAL)
+    if raw & !SPLICE_FLAGS.bits() != 0 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(SpliceFlags::from_bits_retain(raw))
 }
 
 /// Whether waiting for a pipe is allowed: `SPLICE_F_NONBLOCK` and `O_NONBLOCK` of a pipe both forbid it.
@@ -260,7 +267,9 @@ pub async fn vmsplice(task: &Rc<Task>, a: &Args) -> Result<u64> {
     if total == 0 {
         return Ok(0);
     }
-    let io = pipe_io(task, &file, flags);
+    // Unlike the others it does not look at O_NONBLOCK.
+    let blocking = if flags.contains(SpliceFlags::NONBLOCK) { Blocking::Never } else { Blocking::Wait };
+    let io = Io { task, file: &file, blocking };
     let mut done = 0;
     if !file.writable() {
         pipe.until_readable(io).await?;

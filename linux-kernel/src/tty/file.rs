@@ -138,6 +138,11 @@ impl FileOps for TtyFile {
                 }
                 continue;
             }
+            if self.is_hung_up() && tty.other_side_closed() {
+                // Who waits is told that the master went, who comes later of the end (n_tty_read).
+                outcome = Err(Errno::EIO);
+                break;
+            }
             if self.is_hung_up() || deadline.is_some_and(|deadline| clock.monotonic() >= deadline) {
                 break;
             }

@@ -181,7 +181,8 @@ impl Tty {
             return Err(Errno::EINVAL);
         }
         let members = task.kernel.group(group);
-        let Some(member) = members.first() else { return Err(Errno::ESRCH) };
+        // A process that leads no group may be named too (session_of_pgrp).
+        let member = members.first().cloned().or_else(|| task.kernel.process(group)).ok_or(Errno::ESRCH)?;
         if member.session.borrow().id != task.process.session.borrow().id {
             return Err(Errno::EPERM);
         }

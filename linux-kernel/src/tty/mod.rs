@@ -311,6 +311,11 @@ impl Tty {
         }
     }
 
+    /// Whether the master of a pseudo-terminal is gone.
+    fn other_side_closed(&self) -> bool {
+        matches!(&self.kind, Kind::Pty(pair) if pair.closed.get())
+    }
+
     /// The line went dead: files open now read 0 and write `EIO`, the session leader gets SIGHUP and SIGCONT.
     fn hang_up(&self, kernel: &Kernel) {
         job::session_loses_terminal(self, kernel);

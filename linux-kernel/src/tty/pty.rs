@@ -29,6 +29,8 @@ pub(super) struct Pair {
     pub(super) locked: Cell<bool>,
     /// The last slave was closed: the master reads `EIO`.
     pub(super) slave_closed: Cell<bool>,
+    /// The master was closed.
+    pub(super) closed: Cell<bool>,
     /// `TIOCPKT`.
     pub(super) packet: Cell<bool>,
     /// What the next read in packet mode tells.
@@ -107,6 +109,7 @@ impl PtyTable {
             index,
             locked: Cell::new(true),
             slave_closed: Cell::new(false),
+            closed: Cell::new(false),
             packet: Cell::new(false),
             packet_status: Cell::new(0),
             master_changed: WaitQueue::new(),
@@ -190,6 +193,7 @@ impl Drop for PtyMaster {
     fn drop(&mut self) {
         let Some(kernel) = self.kernel.upgrade() else { return };
         kernel.ptys.slots.borrow_mut().remove(&self.pair().index);
+        self.pair().closed.set(true);
         self.tty.hang_up(&kernel);
     }
 }

@@ -1,0 +1,219 @@
+// The machine and its clocks: time calls, uname, sysinfo, getrandom, prctl, personality.
+#include "cases.h"
+#include <sched.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+#include <sys/times.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+#include <utime.h>
+
+static void clocks(void) {
+    struct timespec a, b, left;
+    static const clockid_t ids[] = {CLOCK_REALTIME,          CLOCK_MONOTONIC,     CLOCK_PROCESS_CPUTIME_ID,
+                                    CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE,
+                                    CLOCK_MONOTONIC_COARSE,  CLOCK_BOOTTIME,      CLOCK_TAI};
+    for (unsigned i = 0; i < sizeof ids / sizeof *ids; i++) {
+        printf("clock %d: ", ids[i]);
+        SAY(clock_gettime(ids[i], &a));
+        clock_gettime(ids[i], &b);
+        long ahead = (b.tv_sec - a.tv_sec) * 1000000000L + b.tv_nsec - a.tv_nsec;
+        printf("goes forward %d, nanoseconds are some %d\n", ahead >= 0, a.tv_nsec >= 0 && a.tv_nsec < 1000000000);
+    }
+    SAY(clock_gettime(-1, &a));
+    SAY(clock_gettime(12, &a));
+    SAY(syscall(SYS_clock_gettime, CLOCK_REALTIME, (void *)1));
+    SAY(clock_settime(CLOCK_MONOTONIC, &a));
+    a = (struct timespec){0, 1000000000};
+    SAY(clock_settime(CLOCK_REALTIME, &a));
+    struct timeval v;
+    SAY(gettimeofday(&v, 0));
+    clock_gettime(CLOCK_REALTIME, &a);
+    printf("the same time %d\n", a.tv_sec - v.tv_sec <= 10 && a.tv_sec - time(0) >= -10);
+    // Sleeping.
+    a = (struct timespec){0, 150000000};
+    long before = now_ms();
+    SAY(nanosleep(&a, &left));
+    printf("slept %d\n", now_ms() - before >= 150);
+    a = (struct timespec){0, 1000000000};
+    SAY(nanosleep(&a, 0));
+    a = (struct timespec){-1, 0};
+    SAY(nanosleep(&a, 0));
+    SAY(syscall(SYS_nanosleep, (void *)1, 0));
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    a.tv_nsec += 150000000;
+    if (a.tv_nsec >= 1000000000) {
+        a.tv_sec++;
+        a.tv_nsec -= 1000000000;
+    }
+    SAY(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &a, 0));
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    printf("slept until %d\n", b.tv_sec > a.tv_sec || (b.tv_sec == a.tv_sec && b.tv_nsec >= a.tv_nsec));
+    SAY(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &a, 0));
+    SAY(clock_nanosleep(CLOCK_THREAD_CPUTIME_ID, 0, &a, 0));
+    SAY(clock_nanosleep(99, 0, &a, 0));
+    // Time used.
+    struct tms used;
+    SAY(times(&used) != -1);
+    struct rusage usage;
+    clock_t start = clock();
+    while (clock() - start < CLOCKS_PER_SEC / 5) {
+    }
+    getrusage(RUSAGE_SELF, &usage);
+    printf("used %d\n", usage.ru_utime.tv_sec * 1000 + usage.ru_utime.tv_usec / 1000 + usage.ru_stime.tv_sec * 1000 +
+                                usage.ru_stime.tv_usec / 1000 >=
+                            100);
+    before = clock();
+    sleep_ms(200);
+    printf("sleeping uses none %d\n", clock() - before < CLOCKS_PER_SEC / 10);
+    SAY(sysconf(_SC_CLK_TCK));
+    SAY(sysconf(_SC_PAGESIZE));
+}
+
+static void interrupted(int signal) {
+    (void)signal;
+}
+static void remaining(void) {
+    struct timespec t = {20, 0}, left = {0, 0};
+    struct sigaction action = {.sa_handler = interrupted};
+    sigaction(SIGUSR1, &action, 0);
+    pid_t child;
+    for (int i = 0; i < 2; i++) {
+        IN_CHILD (child) {
+            until_asleep(getppid());
+            kill(getppid(), SIGUSR1);
+        }
+        if (i == 0)
+            SAY(nanosleep(&t, &left));
+        else
+            SAY(clock_nanosleep(CLOCK_BOOTTIME, 0, &t, &left));
+        printf("left about all %d\n", left.tv_sec >= 5 && left.tv_sec <= 20);
+        wait_for(child);
+    }
+}
+
+static void names(void) {
+    struct utsname u;
+    SAY(uname(&u));
+    printf("%s %s %d\n", u.sysname, u.nodename, u.release[0] >= '2');
+    char host[65];
+    SAY(gethostname(host, sizeof host));
+    puts(host);
+    SAY(gethostname(host, 1));
+    SAY(sethostname("another", 7));
+    uname(&u);
+    puts(u.nodename);
+    SAY(sethostname("x", 65));
+    SAY(sethostname("x", -1));
+    SAY(sethostname((void *)1, 5));
+    SAY(sethostname("cx", 2));
+    struct sysinfo info;
+    SAY(sysinfo(&info));
+    printf("up %d memory %d free %d processes %d unit %d\n", info.uptime >= 0, info.totalram > 0,
+           info.freeram > 0 && info.freeram <= info.totalram, info.procs > 0, info.mem_unit > 0);
+    SAY(sysinfo((void *)1));
+    unsigned cpu = 99, node = 99;
+    SAY(syscall(SYS_getcpu, &cpu, &node, 0));
+    printf("%d %d\n", cpu < 99, node < 99);
+    double load[3];
+    SAY(getloadavg(load, 3));
+    SAY(syscall(SYS_syslog, 10, 0, 0) > 0);
+    SAY(syscall(SYS_syslog, 99, 0, 0));
+}
+
+static void randoms(void) {
+    unsigned char a[256], b[256];
+    SAY(getrandom(a, sizeof a, 0));
+    SAY(getrandom(b, sizeof b, GRND_RANDOM | GRND_NONBLOCK));
+    printf("differ %d\n", memcmp(a, b, sizeof a) != 0);
+    SAY(getrandom(a, 0, 0));
+    SAY(getrandom(a, 10, 99));
+    SAY(getrandom(a, 10, GRND_RANDOM | GRND_INSECURE));
+    SAY(getrandom((void *)1, 10, 0));
+    SAY(getentropy(a, 256));
+    SAY(getentropy(a, 257));
+    int seen = 0;
+    unsigned bits[8] = {0};
+    for (int round = 0; round < 20; round++) {
+        getrandom(a, sizeof a, 0);
+        for (int i = 0; i < 256; i++)
+            bits[a[i] / 32] |= 1U << a[i] % 32;
+    }
+    for (int i = 0; i < 8; i++)
+        seen += __builtin_popcount(bits[i]);
+    printf("every byte %d\n", seen == 256);
+    int f = open("/dev/urandom", O_RDONLY);
+    SAY(read(f, a, 256));
+    SAY(read(f, b, 256));
+    printf("differ %d\n", memcmp(a, b, sizeof a) != 0);
+    SAY(write(open("/dev/random", O_WRONLY), a, 10));
+}
+
+static void settings(void) {
+    char name[32] = "";
+    SAY(prctl(PR_SET_NAME, "short"));
+    SAY(prctl(PR_GET_NAME, name));
+    puts(name);
+    SAY(prctl(PR_SET_NAME, (void *)1));
+    pid_t child;
+    IN_CHILD (child) {
+        prctl(PR_GET_NAME, name);
+        printf("inherited %s\n", name);
+    }
+    wait_for(child);
+    int value = -1;
+    SAY(prctl(PR_SET_PDEATHSIG, 99));
+    SAY(prctl(PR_SET_PDEATHSIG, SIGTERM));
+    IN_CHILD (child) {
+        prctl(PR_GET_PDEATHSIG, &value);
+        printf("not inherited %d\n", value);
+    }
+    wait_for(child);
+    SAY(prctl(PR_SET_PDEATHSIG, 0));
+    SAY(prctl(PR_GET_DUMPABLE));
+    SAY(prctl(PR_SET_DUMPABLE, 2));
+    SAY(prctl(PR_SET_DUMPABLE, 0));
+    SAY(prctl(PR_GET_DUMPABLE));
+    SAY(prctl(PR_SET_DUMPABLE, 1));
+    SAY(prctl(PR_GET_KEEPCAPS));
+    SAY(prctl(PR_SET_KEEPCAPS, 1));
+    SAY(prctl(PR_GET_KEEPCAPS));
+    SAY(prctl(PR_SET_KEEPCAPS, 2));
+    SAY(prctl(PR_GET_CHILD_SUBREAPER, &value));
+    printf("reaper %d\n", value);
+    SAY(prctl(PR_SET_CHILD_SUBREAPER, 1));
+    SAY(prctl(PR_GET_CHILD_SUBREAPER, &value));
+    printf("reaper %d\n", value);
+    SAY(prctl(PR_GET_TIMERSLACK));
+    SAY(prctl(PR_SET_TIMERSLACK, 60000));
+    SAY(prctl(PR_GET_TIMERSLACK));
+    SAY(prctl(PR_SET_TIMERSLACK, 0));
+    SAY(prctl(PR_GET_TIMERSLACK));
+    SAY(prctl(PR_GET_TIMING));
+    SAY(prctl(PR_SET_TIMING, 1));
+    SAY(prctl(PR_GET_SECUREBITS));
+    SAY(prctl(PR_GET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    SAY(prctl(PR_CAPBSET_READ, 40));
+    SAY(prctl(77777));
+    SAY(personality(0xffffffff));
+    SAY(personality(ADDR_NO_RANDOMIZE));
+    SAY(personality(0xffffffff));
+    IN_CHILD (child) {
+        SAY(personality(0xffffffff));
+    }
+    wait_for(child);
+    SAY(personality(0));
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    SAY(sched_setaffinity(0, sizeof set, &set));
+    SAY(sched_getaffinity(999999, sizeof set, &set));
+    SAY(syscall(SYS_sched_getaffinity, 0, 1, &set));
+    SAY(sched_yield());
+    SAY(sched_get_priority_min(SCHED_RR));
+    SAY(sched_getscheduler(-1));
+}
+
+MAIN(TEST(clocks), TEST(remaining), TEST(names), TEST(randoms), TEST(settings))
