@@ -5,7 +5,8 @@
 //! here says what the right output is, only that both are the same.
 //!
 //! `CX_CASE=text` runs only the cases whose name holds that text and prints what they print; `CX_IMAGES=directory`
-//! takes images from there, and `CX_BINARY=file` runs that `cx`. `CX_HOST=node` and `CX_HOST=chromium` run the guests in
+//! takes images from there, and `CX_BINARY=file` runs that `cx`. `CX_DEBIAN=trixie-amd64` runs the
+//! cases on another suite and architecture of Debian. `CX_HOST=node` and `CX_HOST=chromium` run the guests in
 //! the web package instead.
 #![forbid(unsafe_code)]
 

@@ -14,13 +14,15 @@ pub(crate) struct Image {
 
 static FOUND: Mutex<BTreeMap<String, Image>> = Mutex::new(BTreeMap::new());
 
-/// The image of a name such as `tiny` (Debian 12, i386) or `trixie-i386-mini`; built where it is missing.
+/// The image of a name such as `tiny` (Debian 12, i386, or what `CX_DEBIAN` says: `bookworm-amd64`) or
+/// `trixie-i386-mini`; built where it is missing.
 pub(crate) fn named(name: &str) -> Image {
     let mut found = FOUND.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(image) = found.get(name) {
         return image.clone();
     }
-    let full = if name.contains('-') { name.to_string() } else { format!("bookworm-i386-{name}") };
+    let debian = std::env::var("CX_DEBIAN").unwrap_or_else(|_| "bookworm-i386".into());
+    let full = if name.contains('-') { name.to_string() } else { format!("{debian}-{name}") };
     let file = match std::env::var_os("CX_IMAGES") {
         Some(folder) => PathBuf::from(folder).join(format!("{full}.ext2")),
         None => build(&full),
