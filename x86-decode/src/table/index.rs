@@ -5,7 +5,8 @@
 //! opcode, which leaves one to three candidates almost everywhere.
 
 use super::{ALL, COUNT};
-use crate::{ModRm, Modes, Prefix, Row, Width};
+use crate::operands::Vsib;
+use crate::{FeatureSet, Form, ModRm, Modes, Prefix, Row, Size, Width};
 
 /// Key: bits 0–7 ModRM, then these.
 pub(crate) const KEY_REG: u32 = 1 << 8;
@@ -14,6 +15,9 @@ pub(crate) const KEY_OSZ_SHIFT: u32 = 10;
 pub(crate) const KEY_PREFIX_SHIFT: u32 = 12;
 pub(crate) const KEY_REX_W: u32 = 1 << 14;
 pub(crate) const KEY_REX_B: u32 = 1 << 15;
+pub(crate) const KEY_L: u32 = 1 << 16;
+/// VEX.vvvv names a register: it is not 1111b.
+pub(crate) const KEY_VVVV: u32 = 1 << 17;
 
 /// Operand size as it stands in the key.
 pub(crate) const fn key_width(width: Width) -> u32 {
@@ -30,12 +34,37 @@ pub(crate) const KEY_66: u32 = 1;
 pub(crate) const KEY_F3: u32 = 2;
 pub(crate) const KEY_F2: u32 = 3;
 
-/// A row that shares a slot with others.
+/// A row that shares a slot with others, and what of it the decoder needs: together, as they are read together.
 #[derive(Clone, Copy)]
 pub(crate) struct Candidate {
-    pub(crate) mask: u32,
-    pub(crate) value: u32,
-    pub(crate) row: u16,
+    mask: u32,
+    value: u32,
+    needs: FeatureSet,
+    row: u16,
+    pub(crate) forms: [Form; 4],
+    pub(crate) size: Size,
+    /// ModRM names a register whatever `mod` is.
+    pub(crate) any_mod: bool,
+    pub(crate) vsib: Option<Vsib>,
+}
+
+impl Candidate {
+    const NONE: Candidate = Candidate {
+        mask: 0,
+        value: 0,
+        needs: FeatureSet::ALL,
+        row: 0,
+        forms: [Form::None; 4],
+        size: Size::Osz,
+        any_mod: false,
+        vsib: None,
+    };
+
+    /// The row itself.
+    #[inline]
+    pub(crate) fn row(&self) -> Option<&'static Row> {
+        super::ROWS.get(usize::from(self.row))
+    }
 }
 
 const fn candidate(row: &Row) -> Candidate {
@@ -88,11 +117,48 @@ const fn candidate(row: &Row) -> Candidate {
         mask |= KEY_REX_B;
         value |= if set { KEY_REX_B } else { 0 };
     }
-    Candidate { mask, value, row: row.id }
+    if let Some(set) = row.vex_l {
+        mask |= KEY_L;
+        value |= if set { KEY_L } else { 0 };
+    }
+    // VEX.vvvv must be 1111b where it names no operand (SDM vol. 2 §2.3.5.6).
+    if row.map.is_vex() && !has_form(row, &[Form::Hx, Form::Hdq, Form::By]) {
+        mask |= KEY_VVVV;
+    }
+    let vsib = if has_form(row, &[Form::Vmdq]) {
+        Some(Vsib::Xmm)
+    } else if has_form(row, &[Form::Vmx]) {
+        Some(Vsib::Length)
+    } else {
+        None
+    };
+    let [a, b, c, d] = row.args;
+    Candidate {
+        mask,
+        value,
+        needs: row.features(),
+        row: row.id,
+        forms: [a.form, b.form, c.form, d.form],
+        size: row.size,
+        any_mod: matches!(row.modrm, ModRm::AnyMod),
+        vsib,
+    }
 }
 
-/// Maps times opcodes.
-const OPCODES: usize = 4 * 256;
+/// Whether one of the row's operands has one of these forms.
+const fn has_form(row: &Row, forms: &[Form]) -> bool {
+    let mut i = 0;
+    while i < row.args.len() * forms.len() {
+        if row.args[i / forms.len()].form as u8 == forms[i % forms.len()] as u8 {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// Maps times opcodes; of eight maps one is unused.
+const OPCODES: usize = 8 * 256;
 
 /// An opcode: whether it has ModRM, whether ModRM.reg selects among eight slots, and its first slot.
 /// [`NO_SLOT`] for opcodes without rows.
@@ -205,7 +271,7 @@ static STARTS: [u16; SLOTS + 1] = {
 const TOTAL: usize = STARTS[SLOTS] as usize;
 
 static CANDIDATES: [Candidate; TOTAL] = {
-    let mut all = [Candidate { mask: 0, value: 0, row: 0 }; TOTAL];
+    let mut all = [Candidate::NONE; TOTAL];
     let mut fill = STARTS;
     let mut i = 0;
     while i < COUNT {
@@ -237,16 +303,16 @@ static CANDIDATES: [Candidate; TOTAL] = {
 /// The entry of an opcode; `map` is the number of a [`crate::Map`].
 #[inline]
 pub(crate) fn entry(map: usize, opcode: u8) -> Entry {
-    ENTRIES[(map & 3) * 256 + opcode as usize]
+    ENTRIES[(map & 7) * 256 + opcode as usize]
 }
 
-/// The first row of the opcode that the key satisfies.
+/// The first row of the opcode that the key satisfies and the CPU has.
 #[inline]
-pub(crate) fn find(entry: Entry, key: u32) -> Option<&'static Row> {
+pub(crate) fn find(entry: Entry, key: u32, features: FeatureSet) -> Option<&'static Candidate> {
     let digit = if entry.0 & BY_DIGIT != 0 { key as usize >> 3 & 7 } else { 0 };
     let slot = (entry.0 & NO_SLOT) as usize + digit;
     let from = usize::from(*STARTS.get(slot)?);
     let to = usize::from(*STARTS.get(slot + 1)?);
-    let found = CANDIDATES.get(from..to)?.iter().find(|c| key & c.mask == c.value)?;
-    super::ROWS.get(usize::from(found.row))
+    let mut candidates = CANDIDATES.get(from..to)?.iter();
+    candidates.find(|c| key & c.mask == c.value && features.contains(c.needs))
 }

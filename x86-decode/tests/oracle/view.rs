@@ -4,7 +4,9 @@ use iced_x86::{
     FlowControl, Instruction, InstructionInfo, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
     RflagsBits,
 };
-use x86_decode::{Access, FlagSet, Flow, Insn, Mem, NO_REG, Op, Operand, RIP, Reg, Rep, Seg, Width};
+use x86_decode::{
+    Access, FlagSet, Flow, Insn, Mem, NO_REG, Op, Operand, RIP, Reg, Rep, Seg, Width, XMM_INDEX, YMM_INDEX,
+};
 
 use crate::differences as diff;
 
@@ -114,6 +116,7 @@ fn reg_of(reg: Register) -> Option<Reg> {
         _ if reg.is_st() => Reg::St(reg.number() as u8),
         _ if reg.is_mm() => Reg::Mm(reg.number() as u8),
         _ if reg.is_xmm() => Reg::Xmm(reg.number() as u8),
+        _ if reg.is_ymm() => Reg::Ymm(reg.number() as u8),
         _ if reg.is_cr() => Reg::Cr(reg.number() as u8),
         _ if reg.is_dr() => Reg::Dr(reg.number() as u8),
         _ => return None,
@@ -138,7 +141,12 @@ fn bits_of(value: i64, width: Width) -> u64 {
 /// Whether our memory operand is theirs; sizes are compared apart.
 fn same_memory(ours: &Mem, theirs: &Instruction, bits: u32) -> bool {
     let (base, index) = (theirs.memory_base(), theirs.memory_index());
-    let number = |reg: Register| if reg == Register::None { NO_REG } else { reg.number() as u8 };
+    let number = |reg: Register| match reg {
+        Register::None => NO_REG,
+        _ if reg.is_xmm() => XMM_INDEX + reg.number() as u8,
+        _ if reg.is_ymm() => YMM_INDEX + reg.number() as u8,
+        _ => reg.number() as u8,
+    };
     let width = |reg: Register| match reg.size() {
         2 => Width::W16,
         4 => Width::W32,
@@ -151,6 +159,10 @@ fn same_memory(ours: &Mem, theirs: &Instruction, bits: u32) -> bool {
             2 => Width::W16,
             4 => Width::W32,
             _ => Width::W64,
+        },
+        (Register::None, index) if index.is_vector_register() => match theirs.memory_displ_size() {
+            8 => Width::W64,
+            _ => Width::W32,
         },
         (Register::None, index) => width(index),
         (base, _) => width(base),
