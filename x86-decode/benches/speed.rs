@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use iced_x86::{Decoder, DecoderOptions, Instruction};
-use x86_decode::{Mode, decode};
+use x86_decode::{FeatureSet, Insn, Mode, decode_into};
 
 #[path = "../tests/support/elf.rs"]
 mod elf;
@@ -17,9 +17,10 @@ const ROUNDS: usize = 15;
 /// Sweeps with our decoder; instructions met, bytes that are none included.
 fn ours(code: &[u8], mode: Mode) -> u64 {
     let (mut at, mut count) = (0, 0);
+    let mut insn = Insn::NONE;
     while let Some(rest) = code.get(at..).filter(|rest| !rest.is_empty()) {
-        at += match decode(rest, mode) {
-            Ok(insn) => usize::from(black_box(&insn).len),
+        at += match decode_into(rest, mode, FeatureSet::ALL, &mut insn) {
+            Ok(()) => usize::from(black_box(&insn).len),
             Err(_) => 1,
         };
         count += 1;

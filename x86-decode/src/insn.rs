@@ -157,3 +157,18 @@ pub struct Insn {
     /// The table row that matched: encoding, access, flags, CPUID feature, control flow.
     pub row: &'static Row,
 }
+
+impl Insn {
+    /// What [`crate::decode_into`] may write into: no instruction yet, whatever its fields say.
+    pub const NONE: Insn = Insn {
+        op: Op::Ud2,
+        len: 1,
+        width: Width::W32,
+        addr: Width::W32,
+        lock: false,
+        rep: Rep::None,
+        seg: Seg::Ds,
+        operands: [Operand::None; 4],
+        row: &crate::table::FIRST,
+    };
+}

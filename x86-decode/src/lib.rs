@@ -28,7 +28,7 @@ mod reader;
 mod row;
 mod table;
 
-pub use decode::{DecodeError, MAX_LEN, decode, decode_for};
+pub use decode::{DecodeError, MAX_LEN, decode, decode_for, decode_into};
 pub use feature::{Feature, FeatureSet};
 pub use insn::{Insn, Mem, Mode, NO_REG, Operand, RIP, Reg, Rep, Seg, Width, XMM_INDEX, YMM_INDEX};
 pub use op::Op;

@@ -9,14 +9,6 @@ pub(crate) const REX_R: u8 = 4;
 const REX_X: u8 = 2;
 pub(crate) const REX_B: u8 = 1;
 
-/// Index register of a vector of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Vsib {
-    Xmm,
-    /// Of the vector length.
-    Length,
-}
-
 /// What operands are made from once the row is known.
 pub(crate) struct Decoding<'a, 'b> {
     pub(crate) code: &'a mut Reader<'b>,
@@ -32,8 +24,6 @@ pub(crate) struct Decoding<'a, 'b> {
     /// VEX.W, in every mode.
     pub(crate) vex_w: bool,
     pub(crate) vvvv: u8,
-    /// Memory operand of ModRM, its size still 0.
-    pub(crate) mem: Option<Mem>,
 }
 
 impl Decoding<'_, '_> {
@@ -67,32 +57,43 @@ impl Decoding<'_, '_> {
         })
     }
 
-    fn memory(&self, size: u16) -> Operand {
-        match self.mem {
-            Some(mem) => Operand::Mem(Mem { size, ..mem }),
-            // The table's checks give memory forms to rows that demand memory only.
-            None => Operand::None,
+    /// Whether ModRM.rm is memory.
+    fn is_memory(&self) -> bool {
+        self.modrm < 0xc0
+    }
+
+    /// The memory operand of ModRM.
+    fn memory(&mut self, size: u16) -> Operand {
+        Operand::Mem(if self.addr == Width::W16 { self.mem16(size) } else { self.mem32(size, None) })
+    }
+
+    /// The vector of addresses of ModRM, whose indices are vector registers from `first`. None without SIB.
+    fn memory_vector(&mut self, first: u8) -> Option<Operand> {
+        if self.addr == Width::W16 || self.modrm & 7 != 4 {
+            return None;
         }
+        // VEX.W is the element size outside 64-bit mode too.
+        Some(Operand::Mem(self.mem32(if self.vex_w { 8 } else { 4 }, Some(first))))
     }
 
     /// General register or memory of one width.
-    fn e(&self, width: Width) -> Operand {
+    fn e(&mut self, width: Width) -> Operand {
         self.e_or(width, u16::from(width.bytes()))
     }
 
     /// General register, or memory of another size.
-    fn e_or(&self, reg: Width, mem: u16) -> Operand {
-        if self.mem.is_some() { self.memory(mem) } else { self.gpr(reg, self.rm()) }
+    fn e_or(&mut self, reg: Width, mem: u16) -> Operand {
+        if self.is_memory() { self.memory(mem) } else { self.gpr(reg, self.rm()) }
     }
 
     /// MMX register or memory; REX does not extend MMX registers.
-    fn mm(&self, mem: u16) -> Operand {
-        if self.mem.is_some() { self.memory(mem) } else { Operand::Reg(Reg::Mm(self.modrm & 7)) }
+    fn mm(&mut self, mem: u16) -> Operand {
+        if self.is_memory() { self.memory(mem) } else { Operand::Reg(Reg::Mm(self.modrm & 7)) }
     }
 
     /// XMM register or memory.
-    fn xmm(&self, mem: u16) -> Operand {
-        if self.mem.is_some() { self.memory(mem) } else { Operand::Reg(Reg::Xmm(self.rm())) }
+    fn xmm(&mut self, mem: u16) -> Operand {
+        if self.is_memory() { self.memory(mem) } else { Operand::Reg(Reg::Xmm(self.rm())) }
     }
 
     /// Bytes of the vector length.
@@ -105,19 +106,8 @@ impl Decoding<'_, '_> {
         Operand::Reg(if self.long_vector { Reg::Ymm(n) } else { Reg::Xmm(n) })
     }
 
-    /// The memory operand of ModRM. None for a vector of addresses without SIB.
-    pub(crate) fn memory_operand(&mut self, vsib: Option<Vsib>) -> Option<Mem> {
-        let vsib = match vsib {
-            Some(_) if self.addr == Width::W16 || self.modrm & 7 != 4 => return None,
-            Some(Vsib::Xmm) => Some(XMM_INDEX),
-            Some(Vsib::Length) => Some(if self.long_vector { YMM_INDEX } else { XMM_INDEX }),
-            None => None,
-        };
-        Some(if self.addr == Width::W16 { self.mem16() } else { self.mem32(vsib) })
-    }
-
     /// 16-bit addressing forms (SDM vol. 2 table 2-1).
-    fn mem16(&mut self) -> Mem {
+    fn mem16(&mut self, size: u16) -> Mem {
         const BX: u8 = 3;
         const BP: u8 = 5;
         const SI: u8 = 6;
@@ -142,11 +132,11 @@ impl Decoding<'_, '_> {
             _ => self.code.i16(),
         };
         let seg = self.seg.unwrap_or(if base == BP { Seg::Ss } else { Seg::Ds });
-        Mem { seg, base, index, scale: 1, disp, addr: self.addr, size: 0 }
+        Mem { seg, base, index, scale: 1, disp, addr: self.addr, size }
     }
 
     /// 32- and 64-bit addressing forms (SDM vol. 2 tables 2-2 and 2-3, §2.2.1.6 for RIP).
-    fn mem32(&mut self, vsib: Option<u8>) -> Mem {
+    fn mem32(&mut self, size: u16, vsib: Option<u8>) -> Mem {
         let (mode, rm) = (self.modrm >> 6, self.modrm & 7);
         let mut base = self.rm();
         let (mut index, mut scale) = (NO_REG, 1);
@@ -177,7 +167,7 @@ impl Decoding<'_, '_> {
         }
         // SP and BP address the stack (SDM vol. 1 table 3-5); R12 and R13 do not.
         let seg = self.seg.unwrap_or(if base == 4 || base == 5 { Seg::Ss } else { Seg::Ds });
-        Mem { seg, base, index, scale, disp, addr: self.addr, size: 0 }
+        Mem { seg, base, index, scale, disp, addr: self.addr, size }
     }
 
     /// Memory at an absolute offset of the address size.
@@ -207,12 +197,16 @@ impl Decoding<'_, '_> {
         Some(Operand::Reg(Reg::Seg(seg)))
     }
 
-    pub(crate) fn operand(&mut self, form: Form) -> Option<Operand> {
+    /// Reads one operand into its place. None: there is no such operand.
+    ///
+    /// Operands are written where they stay: a copy of something just written in parts waits for all of them.
+    #[inline(always)]
+    pub(crate) fn operand(&mut self, form: Form, out: &mut Operand) -> Option<()> {
         let width = self.width;
         let bytes = u16::from(width.bytes());
         let long = self.mode == Mode::Bits64;
         let legacy_size = |small, large| if width == Width::W16 { small } else { large };
-        Some(match form {
+        *out = match form {
             Form::None => Operand::None,
             Form::Eb => self.e(Width::W8),
             Form::Ew => self.e(Width::W16),
@@ -255,7 +249,7 @@ impl Decoding<'_, '_> {
             Form::Qq | Form::Nq => self.mm(8),
             Form::Qd => self.mm(4),
             Form::Vx => self.vector(self.reg()),
-            Form::Wx if self.mem.is_some() => self.memory(self.vector_bytes()),
+            Form::Wx if self.is_memory() => self.memory(self.vector_bytes()),
             Form::Wx | Form::Ux => self.vector(self.rm()),
             Form::Hx => self.vector(self.vvvv),
             // The upper bit counts in 64-bit mode only.
@@ -269,8 +263,8 @@ impl Decoding<'_, '_> {
             Form::Wh => self.xmm(self.vector_bytes() / 2),
             Form::Wf => self.xmm(self.vector_bytes() / 4),
             Form::We => self.xmm(self.vector_bytes() / 8),
-            // VEX.W is the element size outside 64-bit mode too.
-            Form::Vmx | Form::Vmdq => self.memory(if self.vex_w { 8 } else { 4 }),
+            Form::Vmdq => self.memory_vector(XMM_INDEX)?,
+            Form::Vmx => self.memory_vector(if self.long_vector { YMM_INDEX } else { XMM_INDEX })?,
             Form::Wq => self.xmm(8),
             Form::Wd => self.xmm(4),
             Form::Ww => self.xmm(2),
@@ -319,6 +313,7 @@ impl Decoding<'_, '_> {
                 let offset = if width == Width::W16 { u32::from(self.code.u16()) } else { self.code.u32() };
                 Operand::Far { selector: self.code.u16(), offset }
             }
-        })
+        };
+        Some(())
     }
 }

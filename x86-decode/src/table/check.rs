@@ -61,10 +61,12 @@ pub(super) const fn row(row: &Row) {
 
     let mut i = 0;
     let mut ended = false;
+    let mut by_rm = false;
     while i < row.args.len() {
         let form = row.args[i].form;
         assert!(!ended || matches!(form, Form::None), "operands stand without gaps");
         ended = matches!(form, Form::None);
+        by_rm |= matches!(place(form), Place::RegOrMem | Place::Mem);
         match place(form) {
             Place::RegOrMem => assert!(has_modrm && !matches!(row.modrm, ModRm::AnyMod)),
             Place::Mem => assert!(matches!(row.modrm, ModRm::Mem), "memory operand without memory form"),
@@ -82,6 +84,8 @@ pub(super) const fn row(row: &Row) {
         }
         i += 1;
     }
+    // The operand reads SIB and displacement.
+    assert!(by_rm == matches!(row.modrm, ModRm::Any | ModRm::Mem) || matches!(row.modrm, ModRm::Reg));
     if matches!(row.flow, Flow::Branch | Flow::CondBranch | Flow::Call) {
         assert!(matches!(place(row.args[0].form), Place::Branch), "a direct branch without target");
     }

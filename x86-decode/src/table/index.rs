@@ -5,7 +5,6 @@
 //! opcode, which leaves one to three candidates almost everywhere.
 
 use super::{ALL, COUNT};
-use crate::operands::Vsib;
 use crate::{FeatureSet, Form, ModRm, Modes, Prefix, Row, Size, Width};
 
 /// Key: bits 0–7 ModRM, then these.
@@ -43,9 +42,8 @@ pub(crate) struct Candidate {
     row: u16,
     pub(crate) forms: [Form; 4],
     pub(crate) size: Size,
-    /// ModRM names a register whatever `mod` is.
-    pub(crate) any_mod: bool,
-    pub(crate) vsib: Option<Vsib>,
+    /// An operand is a vector of addresses.
+    pub(crate) vsib: bool,
 }
 
 impl Candidate {
@@ -56,8 +54,7 @@ impl Candidate {
         row: 0,
         forms: [Form::None; 4],
         size: Size::Osz,
-        any_mod: false,
-        vsib: None,
+        vsib: false,
     };
 
     /// The row itself.
@@ -125,13 +122,6 @@ const fn candidate(row: &Row) -> Candidate {
     if row.map.is_vex() && !has_form(row, &[Form::Hx, Form::Hdq, Form::By]) {
         mask |= KEY_VVVV;
     }
-    let vsib = if has_form(row, &[Form::Vmdq]) {
-        Some(Vsib::Xmm)
-    } else if has_form(row, &[Form::Vmx]) {
-        Some(Vsib::Length)
-    } else {
-        None
-    };
     let [a, b, c, d] = row.args;
     Candidate {
         mask,
@@ -140,8 +130,7 @@ const fn candidate(row: &Row) -> Candidate {
         row: row.id,
         forms: [a.form, b.form, c.form, d.form],
         size: row.size,
-        any_mod: matches!(row.modrm, ModRm::AnyMod),
-        vsib,
+        vsib: has_form(row, &[Form::Vmdq, Form::Vmx]),
     }
 }
 

@@ -72,3 +72,6 @@ static ALL: [Row; COUNT] = {
     }
     all
 };
+
+/// A row where there is none yet.
+pub(crate) static FIRST: Row = PARTS[0][0];
