@@ -5,6 +5,7 @@ use crate::insn::{Insn, Mode, Operand, Reg, Rep, Seg, Width};
 use crate::operands::{Decoding, REX_B, REX_R, REX_W};
 use crate::reader::Reader;
 use crate::row::Size;
+use crate::spec::Banks;
 use crate::table::index;
 
 /// Why bytes are not an instruction.
@@ -170,16 +171,11 @@ fn instruction(code: &mut Reader<'_>, mode: Mode, features: FeatureSet, insn: &m
     }
     let modrm = if entry.has_modrm() { code.u8() } else { 0 };
 
-    let operand_size = match (mode, p.p66) {
-        (Mode::Bits64, _) if p.rex & REX_W != 0 => Width::W64,
-        (Mode::Bits16, false) | (Mode::Bits32 | Mode::Bits64, true) => Width::W16,
-        (Mode::Bits16, true) | (Mode::Bits32 | Mode::Bits64, false) => Width::W32,
+    let operand_size = match p.rex & REX_W {
+        0 => SIZES[mode as usize][usize::from(p.p66)].0,
+        _ => Width::W64,
     };
-    let addr = match (mode, p.p67) {
-        (Mode::Bits64, false) => Width::W64,
-        (Mode::Bits16, true) | (Mode::Bits32, false) | (Mode::Bits64, true) => Width::W32,
-        (Mode::Bits16, false) | (Mode::Bits32, true) => Width::W16,
-    };
+    let addr = SIZES[mode as usize][usize::from(p.p67)].1;
     let mandatory = if p.mandatory == index::KEY_NP && p.p66 { index::KEY_66 } else { p.mandatory };
     key |= u32::from(modrm) | mandatory << index::KEY_PREFIX_SHIFT;
     key |= index::key_width(operand_size) << index::KEY_OSZ_SHIFT;
@@ -189,22 +185,9 @@ fn instruction(code: &mut Reader<'_>, mode: Mode, features: FeatureSet, insn: &m
     key |= if p.rex & REX_B != 0 { index::KEY_REX_B } else { 0 };
     let found = index::find(entry, key, features)?;
 
-    let width = match found.size {
-        Size::Byte => Width::W8,
-        Size::Osz => operand_size,
-        Size::OszNoW if operand_size == Width::W64 => Width::W32,
-        Size::OszNoW => operand_size,
-        Size::D64 if long && operand_size == Width::W32 => Width::W64,
-        Size::D64 => operand_size,
-        Size::F64 if long => Width::W64,
-        Size::F64 => operand_size,
-        Size::Native if long => Width::W64,
-        Size::Native => Width::W32,
-        Size::RexW if p.rex & REX_W != 0 => Width::W64,
-        Size::RexW => Width::W32,
-    };
-
-    let row = found.row()?;
+    let width = WIDTHS[found.size as usize][usize::from(long)][operand_size as usize];
+    let row = found.row;
+    let long_vector = key & index::KEY_L != 0;
     let mut d = Decoding {
         code,
         mode,
@@ -214,12 +197,12 @@ fn instruction(code: &mut Reader<'_>, mode: Mode, features: FeatureSet, insn: &m
         modrm,
         width,
         addr,
-        long_vector: key & index::KEY_L != 0,
+        banks: Banks::new(p.rex, long, width, p.rex & REX_W != 0, addr, long_vector),
         vex_w: key & index::KEY_REX_W != 0,
         vvvv,
     };
-    for (operand, form) in insn.operands.iter_mut().zip(found.forms) {
-        d.operand(form, operand)?;
+    for (operand, spec) in insn.operands.iter_mut().zip(&found.operands) {
+        d.operand(*spec, operand)?;
     }
     insn.op = row.op;
     insn.len = code.position() as u8;
@@ -241,6 +224,25 @@ fn instruction(code: &mut Reader<'_>, mode: Mode, features: FeatureSet, insn: &m
     }
     Some(())
 }
+
+/// Operand and address size of a mode, without and with their prefix (SDM vol. 1 tables 3-3 and 3-4).
+static SIZES: [[(Width, Width); 2]; 3] = {
+    use Width::{W16, W32, W64};
+    [[(W16, W16), (W32, W32)], [(W32, W32), (W16, W16)], [(W32, W64), (W16, W32)]]
+};
+
+/// [`Insn::width`] by [`Size`], 64-bit mode, and operand size.
+static WIDTHS: [[[Width; 4]; 2]; 7] = {
+    use Width::{W8, W16, W32, W64};
+    let mut widths = [[[W8, W16, W32, W64]; 2]; 7];
+    widths[Size::Byte as usize] = [[W8; 4]; 2];
+    widths[Size::OszNoW as usize] = [[W8, W16, W32, W32]; 2];
+    widths[Size::D64 as usize][1] = [W8, W16, W64, W64];
+    widths[Size::F64 as usize][1] = [W64; 4];
+    widths[Size::Native as usize] = [[W32; 4], [W64; 4]];
+    widths[Size::RexW as usize] = [[W8, W32, W32, W64]; 2];
+    widths
+};
 
 /// Destination, index and mask of a gather must be three registers (SDM vol. 2, VGATHERDPS).
 fn gathers_apart(operands: &[Operand; 4]) -> bool {
@@ -284,6 +286,7 @@ static IS_PREFIX: [bool; 256] = {
 
 impl Prefixes {
     /// Reads prefixes, of which `byte` may be the first. Gives the byte behind them.
+    #[inline(always)]
     fn read(&mut self, mut byte: u8, code: &mut Reader<'_>, long: bool) -> u8 {
         // More than fifteen of them are an error already.
         while code.position() <= MAX_LEN {

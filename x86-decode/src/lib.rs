@@ -26,6 +26,7 @@ mod op;
 mod operands;
 mod reader;
 mod row;
+mod spec;
 mod table;
 
 pub use decode::{DecodeError, MAX_LEN, decode, decode_for, decode_into};

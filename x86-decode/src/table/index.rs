@@ -5,6 +5,7 @@
 //! opcode, which leaves one to three candidates almost everywhere.
 
 use super::{ALL, COUNT};
+use crate::spec::Spec;
 use crate::{FeatureSet, Form, ModRm, Modes, Prefix, Row, Size, Width};
 
 /// Key: bits 0–7 ModRM, then these.
@@ -39,8 +40,8 @@ pub(crate) struct Candidate {
     mask: u32,
     value: u32,
     needs: FeatureSet,
-    row: u16,
-    pub(crate) forms: [Form; 4],
+    pub(crate) row: &'static Row,
+    pub(crate) operands: [Spec; 4],
     pub(crate) size: Size,
     /// An operand is a vector of addresses.
     pub(crate) vsib: bool,
@@ -51,20 +52,14 @@ impl Candidate {
         mask: 0,
         value: 0,
         needs: FeatureSet::ALL,
-        row: 0,
-        forms: [Form::None; 4],
+        row: &super::FIRST,
+        operands: [Spec::NONE; 4],
         size: Size::Osz,
         vsib: false,
     };
-
-    /// The row itself.
-    #[inline]
-    pub(crate) fn row(&self) -> Option<&'static Row> {
-        super::ROWS.get(usize::from(self.row))
-    }
 }
 
-const fn candidate(row: &Row) -> Candidate {
+const fn candidate(row: &'static Row) -> Candidate {
     let mut mask = 0;
     let mut value = 0;
     if let Some(digit) = row.digit {
@@ -127,8 +122,8 @@ const fn candidate(row: &Row) -> Candidate {
         mask,
         value,
         needs: row.features(),
-        row: row.id,
-        forms: [a.form, b.form, c.form, d.form],
+        row,
+        operands: [Spec::of(a.form), Spec::of(b.form), Spec::of(c.form), Spec::of(d.form)],
         size: row.size,
         vsib: has_form(row, &[Form::Vmdq, Form::Vmx]),
     }
