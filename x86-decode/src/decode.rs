@@ -109,17 +109,29 @@ fn decode_last(bytes: &[u8], mode: Mode, features: FeatureSet, insn: &mut Insn) 
     }
 }
 
+#[inline]
 fn instruction(code: &mut Reader<'_>, mode: Mode, features: FeatureSet, insn: &mut Insn) -> Option<()> {
-    let long = mode == Mode::Bits64;
+    if mode == Mode::Bits64 {
+        instruction_in::<true>(code, mode, features, insn)
+    } else {
+        instruction_in::<false>(code, mode, features, insn)
+    }
+}
+
+fn instruction_in<const LONG: bool>(
+    code: &mut Reader<'_>,
+    mode: Mode,
+    features: FeatureSet,
+    insn: &mut Insn,
+) -> Option<()> {
     let mut p = Prefixes { rex: 0, p66: false, p67: false, lock: false, mandatory: index::KEY_NP, seg: None };
     let mut opcode = code.u8();
     if IS_PREFIX[usize::from(opcode)] {
-        opcode = p.read(opcode, code, long);
+        opcode = p.read::<LONG>(opcode, code);
     }
 
     let mut map = 0;
-    let mut key = 0;
-    let mut vvvv = 0;
+    let mut vex = Vex { key: 0, vvvv: 0 };
     if opcode == 0x0f {
         map = 1;
         opcode = code.u8();
@@ -127,41 +139,9 @@ fn instruction(code: &mut Reader<'_>, mode: Mode, features: FeatureSet, insn: &m
             map = if opcode == 0x38 { 2 } else { 3 };
             opcode = code.u8();
         }
-    } else if opcode & 0xfe == 0xc4 && (long || code.peek() >= 0xc0) {
+    } else if opcode & 0xfe == 0xc4 && (LONG || code.peek() >= 0xc0) {
         // In 16- and 32-bit code LDS and LES have no register form; VEX begins where it would be.
-        if p.rex != 0 || p.p66 || p.lock || p.mandatory != index::KEY_NP {
-            return None;
-        }
-        let mut fields = code.u8();
-        map = 1;
-        // R, X and B stand inverted, in the order of REX; two-byte VEX has R only.
-        let mut rex = !fields >> 5 & REX_R;
-        if opcode == 0xc4 {
-            map = usize::from(fields & 0x1f);
-            rex = !fields >> 5;
-            fields = code.u8();
-            if fields & 0x80 != 0 {
-                key |= index::KEY_REX_W;
-                rex |= REX_W;
-            }
-        }
-        if !(1..=3).contains(&map) {
-            return None;
-        }
-        map += 3;
-        vvvv = !fields >> 3 & 0xf;
-        if vvvv != 0 {
-            key |= index::KEY_VVVV;
-        }
-        if fields & 4 != 0 {
-            key |= index::KEY_L;
-        }
-        p.mandatory = u32::from(fields & 3);
-        if long {
-            p.rex = rex;
-        } else {
-            vvvv &= 7;
-        }
+        (map, vex) = p.vex::<LONG>(opcode, code)?;
         opcode = code.u8();
     }
 
@@ -176,17 +156,18 @@ fn instruction(code: &mut Reader<'_>, mode: Mode, features: FeatureSet, insn: &m
         _ => Width::W64,
     };
     let addr = SIZES[mode as usize][usize::from(p.p67)].1;
-    let mandatory = if p.mandatory == index::KEY_NP && p.p66 { index::KEY_66 } else { p.mandatory };
-    key |= u32::from(modrm) | mandatory << index::KEY_PREFIX_SHIFT;
-    key |= index::key_width(operand_size) << index::KEY_OSZ_SHIFT;
-    key |= if modrm >= 0xc0 { index::KEY_REG } else { 0 };
-    key |= if long { index::KEY_LONG } else { 0 };
-    key |= if p.rex & REX_W != 0 { index::KEY_REX_W } else { 0 };
-    key |= if p.rex & REX_B != 0 { index::KEY_REX_B } else { 0 };
-    let found = index::find(entry, key, features)?;
+    let mandatory = p.mandatory | u32::from(p.mandatory == index::KEY_NP && p.p66);
+    let key = vex.key
+        | u32::from(modrm)
+        | mandatory << index::KEY_PREFIX_SHIFT
+        | index::key_width(operand_size) << index::KEY_OSZ_SHIFT
+        | index::KEY_REG * u32::from(modrm >= 0xc0)
+        | index::KEY_LONG * u32::from(LONG)
+        | u32::from(p.rex & REX_W) << index::KEY_REX_W_SHIFT
+        | u32::from(p.rex & REX_B) << index::KEY_REX_B_SHIFT;
+    let (found, row) = index::find(entry, key, features)?;
 
-    let width = WIDTHS[found.size as usize][usize::from(long)][operand_size as usize];
-    let row = found.row;
+    let width = WIDTHS[found.size as usize][usize::from(LONG)][operand_size as usize];
     let long_vector = key & index::KEY_L != 0;
     let mut d = Decoding {
         code,
@@ -197,29 +178,27 @@ fn instruction(code: &mut Reader<'_>, mode: Mode, features: FeatureSet, insn: &m
         modrm,
         width,
         addr,
-        banks: Banks::new(p.rex, long, width, p.rex & REX_W != 0, addr, long_vector),
+        banks: Banks::new(p.rex, LONG, width, p.rex & REX_W != 0, addr, long_vector),
         vex_w: key & index::KEY_REX_W != 0,
-        vvvv,
+        vvvv: vex.vvvv,
     };
-    for (operand, spec) in insn.operands.iter_mut().zip(&found.operands) {
-        d.operand(*spec, operand)?;
-    }
-    insn.op = row.op;
+    d.operands(&found.layout, &mut insn.operands)?;
+    insn.op = found.op;
     insn.len = code.position() as u8;
     insn.width = width;
     insn.addr = addr;
     insn.lock = p.lock;
     insn.rep = match p.mandatory {
-        index::KEY_F3 if row.repeatable => Rep::Rep,
-        index::KEY_F2 if row.repeatable => Rep::Repne,
+        index::KEY_F3 if found.repeatable => Rep::Rep,
+        index::KEY_F2 if found.repeatable => Rep::Repne,
         _ => Rep::None,
     };
     insn.seg = p.seg.unwrap_or(Seg::Ds);
     insn.row = row;
-    if found.vsib && !gathers_apart(&insn.operands) {
+    if found.layout.vsib && !gathers_apart(&insn.operands) {
         return None;
     }
-    if p.lock && !(row.lockable && matches!(insn.operands[0], Operand::Mem(_))) {
+    if p.lock && !(found.lockable && matches!(insn.operands[0], Operand::Mem(_))) {
         return None;
     }
     Some(())
@@ -284,10 +263,51 @@ static IS_PREFIX: [bool; 256] = {
     set
 };
 
+/// What VEX says beyond REX and the mandatory prefix.
+struct Vex {
+    /// L, W, and whether vvvv names a register, as they stand in the key.
+    key: u32,
+    vvvv: u8,
+}
+
 impl Prefixes {
+    /// Reads the VEX prefix that begins with `first`. Gives its map, and what has no place in prefixes. None: #UD.
+    fn vex<const LONG: bool>(&mut self, first: u8, code: &mut Reader<'_>) -> Option<(usize, Vex)> {
+        if self.rex != 0 || self.p66 || self.lock || self.mandatory != index::KEY_NP {
+            return None;
+        }
+        let mut fields = code.u8();
+        let mut map = 1;
+        let mut key = 0;
+        // R, X and B stand inverted, in the order of REX; two-byte VEX has R only.
+        let mut rex = !fields >> 5 & REX_R;
+        if first == 0xc4 {
+            map = usize::from(fields & 0x1f);
+            rex = !fields >> 5;
+            fields = code.u8();
+            if fields & 0x80 != 0 {
+                key |= index::KEY_REX_W;
+                rex |= REX_W;
+            }
+        }
+        if !(1..=3).contains(&map) {
+            return None;
+        }
+        let mut vvvv = !fields >> 3 & 0xf;
+        key |= index::KEY_VVVV * u32::from(vvvv != 0) | index::KEY_L * u32::from(fields & 4 != 0);
+        self.mandatory = u32::from(fields & 3);
+        if LONG {
+            self.rex = rex;
+        } else {
+            vvvv &= 7;
+        }
+        // The maps of VEX stand behind those without.
+        Some((map + 3, Vex { key, vvvv }))
+    }
+
     /// Reads prefixes, of which `byte` may be the first. Gives the byte behind them.
     #[inline(always)]
-    fn read(&mut self, mut byte: u8, code: &mut Reader<'_>, long: bool) -> u8 {
+    fn read<const LONG: bool>(&mut self, mut byte: u8, code: &mut Reader<'_>) -> u8 {
         // More than fifteen of them are an error already.
         while code.position() <= MAX_LEN {
             match byte {
@@ -299,12 +319,12 @@ impl Prefixes {
                 0x64 => self.seg = Some(Seg::Fs),
                 0x65 => self.seg = Some(Seg::Gs),
                 // 64-bit mode ignores these four; an earlier FS or GS override stays (SDM vol. 2 §2.1.1).
-                0x26 | 0x2e | 0x36 | 0x3e if long => {}
+                0x26 | 0x2e | 0x36 | 0x3e if LONG => {}
                 0x26 => self.seg = Some(Seg::Es),
                 0x2e => self.seg = Some(Seg::Cs),
                 0x36 => self.seg = Some(Seg::Ss),
                 0x3e => self.seg = Some(Seg::Ds),
-                0x40..=0x4f if long => {
+                0x40..=0x4f if LONG => {
                     self.rex = byte;
                     byte = code.u8();
                     continue;

@@ -2,7 +2,7 @@
 
 use crate::insn::{Mem, Mode, NO_REG, Operand, RIP, Reg, Seg, Width, XMM_INDEX, YMM_INDEX};
 use crate::reader::Reader;
-use crate::spec::{BYTES, Banks, Place, REGISTERS, SEGMENTS, Spec, bank};
+use crate::spec::{BYTES, Banks, Layout, Place, REGISTERS, SEGMENTS, Spec, bank};
 
 pub(crate) const REX_W: u8 = 8;
 pub(crate) const REX_R: u8 = 4;
@@ -43,28 +43,44 @@ impl Decoding<'_, '_> {
         REGISTERS.get(self.banks.of(spec.class)).map_or(Operand::None, |bank| bank[usize::from(number & 0xf)])
     }
 
-    /// Reads one operand into its place. None: there is no such operand.
+    /// Reads the operands into their places. None: there is no such operand.
     ///
     /// Operands are written where they stay: a copy of something just written in parts waits for all of them.
     #[inline(always)]
-    pub(crate) fn operand(&mut self, spec: Spec, out: &mut Operand) -> Option<()> {
+    pub(crate) fn operands(&mut self, layout: &Layout, out: &mut [Operand; 4]) -> Option<()> {
+        for operand in out.iter_mut() {
+            *operand = Operand::None;
+        }
+        if let Some((at, spec)) = layout.rm {
+            let out = &mut out[usize::from(at & 3)];
+            if self.modrm >= 0xc0 {
+                *out = self.register(spec, self.rm());
+            } else {
+                self.memory(spec, out);
+            }
+        }
+        if let Some((at, spec)) = layout.field {
+            out[usize::from(at & 3)] = self.register(spec, self.reg());
+        }
+        if let Some((at, spec)) = layout.other {
+            self.other(spec, &mut out[usize::from(at & 3)])?;
+            if let Some((at, spec)) = layout.more {
+                out[usize::from(at & 3)] = self.rare(spec)?;
+            }
+        }
+        Some(())
+    }
+
+    #[inline(always)]
+    fn other(&mut self, spec: Spec, out: &mut Operand) -> Option<()> {
         match spec.place {
-            Place::None => *out = Operand::None,
-            Place::RegOrMem if self.modrm >= 0xc0 => *out = self.register(spec, self.rm()),
-            Place::RegOrMem | Place::Mem => self.memory(spec, out),
-            Place::Field => *out = self.register(spec, self.reg()),
-            Place::Rm => *out = self.register(spec, self.rm()),
             Place::Opcode => *out = self.register(spec, self.opcode & 7 | (self.rex & REX_B) << 3),
-            Place::Vvvv => *out = self.register(spec, self.vvvv),
-            Place::Fixed => *out = self.register(spec, spec.number),
             Place::ImmByte => *out = Operand::Imm(i64::from(self.code.u8())),
             Place::ImmSignedByte => *out = Operand::Imm(self.code.i8()),
             Place::ImmWidth => *out = Operand::Imm(self.immediate()),
             Place::RelByte => *out = Operand::Rel(self.code.i8()),
             Place::RelWidth if self.width == Width::W16 => *out = Operand::Rel(self.code.i16()),
             Place::RelWidth => *out = Operand::Rel(self.code.i32()),
-            Place::ImmFull if self.width == Width::W64 => *out = Operand::Imm(self.code.u64() as i64),
-            Place::ImmFull => *out = Operand::Imm(self.immediate()),
             _ => *out = self.rare(spec)?,
         }
         Some(())
@@ -81,9 +97,17 @@ impl Decoding<'_, '_> {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn rare(&mut self, spec: Spec) -> Option<Operand> {
         Some(match spec.place {
+            Place::Rm => self.register(spec, self.rm()),
+            Place::Vvvv => self.register(spec, self.vvvv),
+            Place::Fixed => self.register(spec, spec.number),
+            Place::ImmByte => Operand::Imm(i64::from(self.code.u8())),
+            Place::ImmSignedByte => Operand::Imm(self.code.i8()),
+            Place::ImmWidth => Operand::Imm(self.immediate()),
+            Place::ImmFull if self.width == Width::W64 => Operand::Imm(self.code.u64() as i64),
+            Place::ImmFull => Operand::Imm(self.immediate()),
             Place::ImmWord => Operand::Imm(i64::from(self.code.u16())),
             Place::One => Operand::Imm(1),
             Place::FarPointer => {

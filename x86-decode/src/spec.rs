@@ -9,13 +9,11 @@ use crate::row::Form;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     None,
-    /// ModRM.rm, register or memory.
+    /// ModRM.rm, register or memory; the row says whether one of the two is meant.
     RegOrMem,
     /// ModRM.reg.
     Field,
-    /// ModRM.rm, memory.
-    Mem,
-    /// ModRM.rm, register.
+    /// ModRM.rm, a register whatever `mod` is.
     Rm,
     /// The opcode.
     Opcode,
@@ -268,38 +266,39 @@ impl Spec {
             Form::Gv => spec(Field, Class::V),
             Form::Gy => spec(Field, Class::Y),
             Form::By => spec(Vvvv, Class::Y),
-            Form::Rnative | Form::Rv => spec(Rm, Class::V),
-            Form::Rd => spec(Rm, Class::D),
-            Form::Ry => spec(Rm, Class::Y),
-            Form::Ra => spec(Rm, Class::A),
-            Form::M => sized(Mem, Class::V, Bytes::None),
-            Form::Mb => sized(Mem, Class::V, Bytes::B1),
-            Form::Mw => sized(Mem, Class::V, Bytes::B2),
-            Form::Md => sized(Mem, Class::V, Bytes::B4),
-            Form::Mq => sized(Mem, Class::V, Bytes::B8),
-            Form::Mdq => sized(Mem, Class::V, Bytes::B16),
-            Form::Mx => spec(Mem, Class::X),
-            Form::Mt => sized(Mem, Class::V, Bytes::B10),
-            Form::Mv => spec(Mem, Class::V),
-            Form::My => spec(Mem, Class::Y),
-            Form::Ma => sized(Mem, Class::V, Bytes::Pair),
-            Form::Mp => sized(Mem, Class::V, Bytes::Far),
-            Form::Ms => sized(Mem, Class::Mode, Bytes::Table),
-            Form::Menv => sized(Mem, Class::V, Bytes::Environment),
-            Form::Mstate => sized(Mem, Class::V, Bytes::State),
-            Form::Mfx => sized(Mem, Class::V, Bytes::B512),
+            Form::Rnative => spec(Rm, Class::V),
+            Form::Rv => spec(RegOrMem, Class::V),
+            Form::Rd => spec(RegOrMem, Class::D),
+            Form::Ry => spec(RegOrMem, Class::Y),
+            Form::Ra => spec(RegOrMem, Class::A),
+            Form::M => sized(RegOrMem, Class::V, Bytes::None),
+            Form::Mb => sized(RegOrMem, Class::V, Bytes::B1),
+            Form::Mw => sized(RegOrMem, Class::V, Bytes::B2),
+            Form::Md => sized(RegOrMem, Class::V, Bytes::B4),
+            Form::Mq => sized(RegOrMem, Class::V, Bytes::B8),
+            Form::Mdq => sized(RegOrMem, Class::V, Bytes::B16),
+            Form::Mx => spec(RegOrMem, Class::X),
+            Form::Mt => sized(RegOrMem, Class::V, Bytes::B10),
+            Form::Mv => spec(RegOrMem, Class::V),
+            Form::My => spec(RegOrMem, Class::Y),
+            Form::Ma => sized(RegOrMem, Class::V, Bytes::Pair),
+            Form::Mp => sized(RegOrMem, Class::V, Bytes::Far),
+            Form::Ms => sized(RegOrMem, Class::Mode, Bytes::Table),
+            Form::Menv => sized(RegOrMem, Class::V, Bytes::Environment),
+            Form::Mstate => sized(RegOrMem, Class::V, Bytes::State),
+            Form::Mfx => sized(RegOrMem, Class::V, Bytes::B512),
             Form::Pq => spec(Field, Class::Mm),
             Form::Qq => spec(RegOrMem, Class::Mm),
             Form::Qd => sized(RegOrMem, Class::Mm, Bytes::B4),
-            Form::Nq => spec(Rm, Class::Mm),
+            Form::Nq => spec(RegOrMem, Class::Mm),
             Form::Vx => spec(Field, Class::X),
             Form::Wx => spec(RegOrMem, Class::X),
-            Form::Ux => spec(Rm, Class::X),
+            Form::Ux => spec(RegOrMem, Class::X),
             Form::Hx => spec(Vvvv, Class::X),
             Form::Lx => spec(Is4, Class::X),
             Form::Vdq => spec(Field, Class::Xmm),
             Form::Wdq => spec(RegOrMem, Class::Xmm),
-            Form::Udq => spec(Rm, Class::Xmm),
+            Form::Udq => spec(RegOrMem, Class::Xmm),
             Form::Hdq => spec(Vvvv, Class::Xmm),
             Form::Wq => sized(RegOrMem, Class::Xmm, Bytes::B8),
             Form::Wd => sized(RegOrMem, Class::Xmm, Bytes::B4),
@@ -329,7 +328,7 @@ impl Spec {
             Form::Fs => segment(4),
             Form::Gs => segment(5),
             Form::St0 => fixed(Class::St, 0),
-            Form::StI => spec(Rm, Class::St),
+            Form::StI => spec(RegOrMem, Class::St),
             Form::Ib => spec(ImmByte, Class::B),
             Form::Ibs => spec(ImmSignedByte, Class::B),
             Form::Iw => spec(ImmWord, Class::W),
@@ -340,5 +339,51 @@ impl Spec {
             Form::Relv => spec(RelWidth, Class::V),
             Form::Ap => spec(FarPointer, Class::V),
         }
+    }
+}
+
+/// The operands of a row: what most rows have, one operand by ModRM.rm, one by ModRM.reg and one more, by its place in
+/// [`crate::Insn::operands`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// Of `RegOrMem`.
+    pub(crate) rm: Option<(u8, Spec)>,
+    /// Of `Field`.
+    pub(crate) field: Option<(u8, Spec)>,
+    /// Of another place.
+    pub(crate) other: Option<(u8, Spec)>,
+    /// Of a second other place: far fewer.
+    pub(crate) more: Option<(u8, Spec)>,
+    /// An operand is a vector of addresses.
+    pub(crate) vsib: bool,
+}
+
+impl Layout {
+    pub(crate) const fn of(forms: &[Form; 4]) -> Layout {
+        let mut layout = Layout { rm: None, field: None, other: None, more: None, vsib: false };
+        let mut i = 0;
+        while i < forms.len() {
+            let spec = Spec::of(forms[i]);
+            let operand = Some((i as u8, spec));
+            match spec.place {
+                Place::None => {}
+                Place::RegOrMem => {
+                    assert!(layout.rm.is_none(), "one operand by ModRM.rm");
+                    layout.rm = operand;
+                }
+                Place::Field => {
+                    assert!(layout.field.is_none(), "one operand by ModRM.reg");
+                    layout.field = operand;
+                }
+                _ if layout.other.is_none() => layout.other = operand,
+                _ => {
+                    assert!(layout.more.is_none(), "two operands elsewhere");
+                    layout.more = operand;
+                }
+            }
+            layout.vsib |= matches!(spec.place, Place::Vectors);
+            i += 1;
+        }
+        layout
     }
 }

@@ -5,8 +5,8 @@
 //! opcode, which leaves one to three candidates almost everywhere.
 
 use super::{ALL, COUNT};
-use crate::spec::Spec;
-use crate::{FeatureSet, Form, ModRm, Modes, Prefix, Row, Size, Width};
+use crate::spec::Layout;
+use crate::{FeatureSet, Form, ModRm, Modes, Op, Prefix, Row, Size, Width};
 
 /// Key: bits 0–7 ModRM, then these.
 pub(crate) const KEY_REG: u32 = 1 << 8;
@@ -15,6 +15,9 @@ pub(crate) const KEY_OSZ_SHIFT: u32 = 10;
 pub(crate) const KEY_PREFIX_SHIFT: u32 = 12;
 pub(crate) const KEY_REX_W: u32 = 1 << 14;
 pub(crate) const KEY_REX_B: u32 = 1 << 15;
+/// From REX.W and REX.B as they stand in REX.
+pub(crate) const KEY_REX_W_SHIFT: u32 = 14 - 3;
+pub(crate) const KEY_REX_B_SHIFT: u32 = 15;
 pub(crate) const KEY_L: u32 = 1 << 16;
 /// VEX.vvvv names a register: it is not 1111b.
 pub(crate) const KEY_VVVV: u32 = 1 << 17;
@@ -40,22 +43,27 @@ pub(crate) struct Candidate {
     mask: u32,
     value: u32,
     needs: FeatureSet,
-    pub(crate) row: &'static Row,
-    pub(crate) operands: [Spec; 4],
+    /// None ends the candidates of a slot.
+    row: Option<&'static Row>,
+    pub(crate) layout: Layout,
+    pub(crate) op: Op,
     pub(crate) size: Size,
-    /// An operand is a vector of addresses.
-    pub(crate) vsib: bool,
+    pub(crate) lockable: bool,
+    pub(crate) repeatable: bool,
 }
 
 impl Candidate {
-    const NONE: Candidate = Candidate {
+    /// Stands behind the candidates of a slot, and fits every key.
+    const END: Candidate = Candidate {
         mask: 0,
         value: 0,
-        needs: FeatureSet::ALL,
-        row: &super::FIRST,
-        operands: [Spec::NONE; 4],
+        needs: FeatureSet::of(&[]),
+        row: None,
+        layout: Layout::of(&[Form::None; 4]),
+        op: Op::Ud2,
         size: Size::Osz,
-        vsib: false,
+        lockable: false,
+        repeatable: false,
     };
 }
 
@@ -122,10 +130,12 @@ const fn candidate(row: &'static Row) -> Candidate {
         mask,
         value,
         needs: row.features(),
-        row,
-        operands: [Spec::of(a.form), Spec::of(b.form), Spec::of(c.form), Spec::of(d.form)],
+        row: Some(row),
+        layout: Layout::of(&[a.form, b.form, c.form, d.form]),
+        op: row.op,
         size: row.size,
-        vsib: has_form(row, &[Form::Vmdq, Form::Vmx]),
+        lockable: row.lockable,
+        repeatable: row.repeatable,
     }
 }
 
@@ -227,7 +237,7 @@ const SLOTS: usize = {
     slots
 };
 
-/// `STARTS[slot]..STARTS[slot + 1]` are the candidates of `slot`.
+/// Where the candidates of a slot start; [`Candidate::END`] stands behind the last one.
 static STARTS: [u16; SLOTS + 1] = {
     let mut starts = [0u16; SLOTS + 1];
     let mut i = 0;
@@ -246,7 +256,7 @@ static STARTS: [u16; SLOTS + 1] = {
     }
     let mut slot = 0;
     while slot < SLOTS {
-        starts[slot + 1] += starts[slot];
+        starts[slot + 1] += starts[slot] + 1;
         slot += 1;
     }
     starts
@@ -255,7 +265,7 @@ static STARTS: [u16; SLOTS + 1] = {
 const TOTAL: usize = STARTS[SLOTS] as usize;
 
 static CANDIDATES: [Candidate; TOTAL] = {
-    let mut all = [Candidate::NONE; TOTAL];
+    let mut all = [Candidate::END; TOTAL];
     let mut fill = STARTS;
     let mut i = 0;
     while i < COUNT {
@@ -291,12 +301,20 @@ pub(crate) fn entry(map: usize, opcode: u8) -> Entry {
 }
 
 /// The first row of the opcode that the key satisfies and the CPU has.
-#[inline]
-pub(crate) fn find(entry: Entry, key: u32, features: FeatureSet) -> Option<&'static Candidate> {
+#[inline(always)]
+pub(crate) fn find(
+    entry: Entry,
+    key: u32,
+    features: FeatureSet,
+) -> Option<(&'static Candidate, &'static Row)> {
     let digit = if entry.0 & BY_DIGIT != 0 { key as usize >> 3 & 7 } else { 0 };
     let slot = (entry.0 & NO_SLOT) as usize + digit;
-    let from = usize::from(*STARTS.get(slot)?);
-    let to = usize::from(*STARTS.get(slot + 1)?);
-    let mut candidates = CANDIDATES.get(from..to)?.iter();
-    candidates.find(|c| key & c.mask == c.value && features.contains(c.needs))
+    let mut at = usize::from(*STARTS.get(slot)?);
+    loop {
+        let candidate = CANDIDATES.get(at)?;
+        if key & candidate.mask == candidate.value && features.contains(candidate.needs) {
+            return candidate.row.map(|row| (candidate, row));
+        }
+        at += 1;
+    }
 }
