@@ -79,17 +79,13 @@ pub fn decode_into(
     features: FeatureSet,
     insn: &mut Insn,
 ) -> Result<(), DecodeError> {
-    if let Some(window) = bytes.first_chunk() {
-        let mut code = Reader::new(window);
-        let done = instruction(&mut code, mode, features, insn);
+    let Some(window) = bytes.first_chunk() else { return decode_last(bytes, mode, features, insn) };
+    match instruction(window, mode, features, insn) {
         // Whatever was made of bytes behind the longest instruction is void.
-        return match done {
-            _ if code.position() > MAX_LEN => Err(DecodeError::TooLong),
-            Some(()) => Ok(()),
-            None => Err(DecodeError::Invalid),
-        };
+        (read, _) if read > MAX_LEN => Err(DecodeError::TooLong),
+        (_, Some(())) => Ok(()),
+        (_, None) => Err(DecodeError::Invalid),
     }
-    decode_last(bytes, mode, features, insn)
 }
 
 /// Decodes near the end of code: zeros stand for what is missing, and count for nothing.
@@ -99,26 +95,42 @@ fn decode_last(bytes: &[u8], mode: Mode, features: FeatureSet, insn: &mut Insn) 
     for (to, from) in window.iter_mut().zip(bytes) {
         *to = *from;
     }
-    let mut code = Reader::new(&window);
-    let done = instruction(&mut code, mode, features, insn);
-    match done {
-        _ if code.position() > MAX_LEN && bytes.len() >= MAX_LEN => Err(DecodeError::TooLong),
-        _ if code.position() > bytes.len() => Err(DecodeError::Truncated),
-        Some(()) => Ok(()),
-        None => Err(DecodeError::Invalid),
+    match instruction(&window, mode, features, insn) {
+        (read, _) if read > MAX_LEN && bytes.len() >= MAX_LEN => Err(DecodeError::TooLong),
+        (read, _) if read > bytes.len() => Err(DecodeError::Truncated),
+        (_, Some(())) => Ok(()),
+        (_, None) => Err(DecodeError::Invalid),
     }
 }
 
+/// Bytes read, and whether they are an instruction.
 #[inline]
-fn instruction(code: &mut Reader<'_>, mode: Mode, features: FeatureSet, insn: &mut Insn) -> Option<()> {
+fn instruction(
+    window: &[u8; Reader::WINDOW],
+    mode: Mode,
+    features: FeatureSet,
+    insn: &mut Insn,
+) -> (usize, Option<()>) {
     if mode == Mode::Bits64 {
-        instruction_in::<true>(code, mode, features, insn)
+        instruction_in::<true>(window, mode, features, insn)
     } else {
-        instruction_in::<false>(code, mode, features, insn)
+        instruction_in::<false>(window, mode, features, insn)
     }
 }
 
 fn instruction_in<const LONG: bool>(
+    window: &[u8; Reader::WINDOW],
+    mode: Mode,
+    features: FeatureSet,
+    insn: &mut Insn,
+) -> (usize, Option<()>) {
+    let mut code = Reader::new(window);
+    let done = read::<LONG>(&mut code, mode, features, insn);
+    (code.position(), done)
+}
+
+#[inline(always)]
+fn read<const LONG: bool>(
     code: &mut Reader<'_>,
     mode: Mode,
     features: FeatureSet,
@@ -126,6 +138,11 @@ fn instruction_in<const LONG: bool>(
 ) -> Option<()> {
     let mut p = Prefixes { rex: 0, p66: false, p67: false, lock: false, mandatory: index::KEY_NP, seg: None };
     let mut opcode = code.u8();
+    // One REX prefix is the most frequent case.
+    if LONG && opcode & 0xf0 == 0x40 {
+        p.rex = opcode;
+        opcode = code.u8();
+    }
     if IS_PREFIX[usize::from(opcode)] {
         opcode = p.read::<LONG>(opcode, code);
     }
@@ -170,7 +187,7 @@ fn instruction_in<const LONG: bool>(
     let width = WIDTHS[found.size as usize][usize::from(LONG)][operand_size as usize];
     let long_vector = key & index::KEY_L != 0;
     let mut d = Decoding {
-        code,
+        code: *code,
         mode,
         rex: p.rex,
         seg: p.seg,
@@ -182,7 +199,9 @@ fn instruction_in<const LONG: bool>(
         vex_w: key & index::KEY_REX_W != 0,
         vvvv: vex.vvvv,
     };
-    d.operands(&found.layout, &mut insn.operands)?;
+    let operands = d.operands(&found.layout, &mut insn.operands);
+    *code = d.code;
+    operands?;
     insn.op = found.op;
     insn.len = code.position() as u8;
     insn.width = width;
@@ -271,6 +290,7 @@ struct Vex {
 }
 
 impl Prefixes {
+    #[inline(always)]
     /// Reads the VEX prefix that begins with `first`. Gives its map, and what has no place in prefixes. None: #UD.
     fn vex<const LONG: bool>(&mut self, first: u8, code: &mut Reader<'_>) -> Option<(usize, Vex)> {
         if self.rex != 0 || self.p66 || self.lock || self.mandatory != index::KEY_NP {
@@ -324,15 +344,11 @@ impl Prefixes {
                 0x2e => self.seg = Some(Seg::Cs),
                 0x36 => self.seg = Some(Seg::Ss),
                 0x3e => self.seg = Some(Seg::Ds),
-                0x40..=0x4f if LONG => {
-                    self.rex = byte;
-                    byte = code.u8();
-                    continue;
-                }
+                0x40..=0x4f if LONG => {}
                 _ => break,
             }
             // A REX prefix that is not the last one counts for nothing (SDM vol. 2 §2.2.1).
-            self.rex = 0;
+            self.rex = if LONG && byte & 0xf0 == 0x40 { byte } else { 0 };
             byte = code.u8();
         }
         byte

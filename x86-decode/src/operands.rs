@@ -2,7 +2,7 @@
 
 use crate::insn::{Mem, Mode, NO_REG, Operand, RIP, Reg, Seg, Width, XMM_INDEX, YMM_INDEX};
 use crate::reader::Reader;
-use crate::spec::{BYTES, Banks, Layout, Place, REGISTERS, SEGMENTS, Spec, bank};
+use crate::spec::{BYTES, Banks, Layout, Place, SEGMENTS, Spec, bank, register};
 
 pub(crate) const REX_W: u8 = 8;
 pub(crate) const REX_R: u8 = 4;
@@ -10,8 +10,9 @@ const REX_X: u8 = 2;
 pub(crate) const REX_B: u8 = 1;
 
 /// What operands are made from once the row is known.
-pub(crate) struct Decoding<'a, 'b> {
-    pub(crate) code: &'a mut Reader<'b>,
+#[derive(Clone, Copy)]
+pub(crate) struct Decoding<'a> {
+    pub(crate) code: Reader<'a>,
     pub(crate) mode: Mode,
     pub(crate) rex: u8,
     pub(crate) seg: Option<Seg>,
@@ -25,7 +26,7 @@ pub(crate) struct Decoding<'a, 'b> {
     pub(crate) vvvv: u8,
 }
 
-impl Decoding<'_, '_> {
+impl Decoding<'_> {
     /// ModRM.reg with REX.R.
     #[inline]
     fn reg(&self) -> u8 {
@@ -38,9 +39,9 @@ impl Decoding<'_, '_> {
         self.modrm & 7 | (self.rex & REX_B) << 3
     }
 
-    #[inline]
+    #[inline(always)]
     fn register(&self, spec: Spec, number: u8) -> Operand {
-        REGISTERS.get(self.banks.of(spec.class)).map_or(Operand::None, |bank| bank[usize::from(number & 0xf)])
+        *register(self.banks, spec.class, number)
     }
 
     /// Reads the operands into their places. None: there is no such operand.
@@ -65,7 +66,7 @@ impl Decoding<'_, '_> {
         if let Some((at, spec)) = layout.other {
             self.other(spec, &mut out[usize::from(at & 3)])?;
             if let Some((at, spec)) = layout.more {
-                out[usize::from(at & 3)] = self.rare(spec)?;
+                self.rarely(spec, &mut out[usize::from(at & 3)])?;
             }
         }
         Some(())
@@ -81,7 +82,7 @@ impl Decoding<'_, '_> {
             Place::RelByte => *out = Operand::Rel(self.code.i8()),
             Place::RelWidth if self.width == Width::W16 => *out = Operand::Rel(self.code.i16()),
             Place::RelWidth => *out = Operand::Rel(self.code.i32()),
-            _ => *out = self.rare(spec)?,
+            _ => self.rarely(spec, out)?,
         }
         Some(())
     }
@@ -95,6 +96,15 @@ impl Decoding<'_, '_> {
             Width::W32 => i64::from(self.code.u32()),
             Width::W64 => self.code.i32(),
         }
+    }
+
+    /// A rare operand, on a copy of all this: what no call sees can stay in registers.
+    #[inline(always)]
+    fn rarely(&mut self, spec: Spec, out: &mut Operand) -> Option<()> {
+        let mut copy = *self;
+        *out = copy.rare(spec)?;
+        self.code = copy.code;
+        Some(())
     }
 
     #[inline(never)]
@@ -135,8 +145,9 @@ impl Decoding<'_, '_> {
         })
     }
 
+    #[inline(always)]
     fn bytes(&self, spec: Spec) -> u16 {
-        BYTES[spec.bytes as usize].get(self.banks.of(spec.bytes_class)).copied().unwrap_or(0)
+        BYTES[spec.bytes as usize][self.banks.of(spec.bytes_class)]
     }
 
     /// The memory operand of ModRM.
@@ -158,7 +169,7 @@ impl Decoding<'_, '_> {
     }
 
     /// 16-bit addressing forms (SDM vol. 2 table 2-1).
-    #[inline]
+    #[inline(always)]
     fn mem16(&mut self, size: u16) -> Mem {
         const BX: u8 = 3;
         const BP: u8 = 5;

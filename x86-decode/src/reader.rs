@@ -4,6 +4,7 @@ use crate::MAX_LEN;
 
 /// Reads from a window that is longer than any instruction. The caller compares [`Reader::position`] with the bytes there
 /// are, at the end: what was read behind them, zeros or the next instruction, decides nothing.
+#[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
     window: &'a [u8; Reader::WINDOW],
     position: usize,

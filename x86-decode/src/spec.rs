@@ -77,7 +77,8 @@ pub(crate) mod bank {
     pub(crate) const MM: u8 = 6;
     pub(crate) const BYTE: u8 = 7;
     pub(crate) const ST: u8 = 8;
-    pub(crate) const COUNT: usize = 9;
+    /// As many as four bits tell apart, so that no index needs a check.
+    pub(crate) const COUNT: usize = 16;
 }
 
 /// The banks of all classes in one decoding, four bits each.
@@ -114,12 +115,12 @@ impl Banks {
 
     #[inline]
     pub(crate) fn of(self, class: Class) -> usize {
-        (self.0 >> (4 * class as u32) & 0xf) as usize
+        (self.0 >> (4 * class as u32 & 0x3f) & 0xf) as usize
     }
 }
 
 /// Every register that a number of four bits names.
-pub(crate) static REGISTERS: [[Operand; 16]; bank::COUNT] = {
+static REGISTERS: [[Operand; 16]; bank::COUNT] = {
     let mut all = [[Operand::None; 16]; bank::COUNT];
     let mut n = 0;
     while n < 16 {
@@ -139,6 +140,12 @@ pub(crate) static REGISTERS: [[Operand; 16]; bank::COUNT] = {
     }
     all
 };
+
+/// Register `number` of a class.
+#[inline(always)]
+pub(crate) fn register(banks: Banks, class: Class, number: u8) -> &'static Operand {
+    &REGISTERS[banks.of(class)][usize::from(number & 0xf)]
+}
 
 /// Segment registers by number.
 pub(crate) const SEGMENTS: [Seg; 6] = [Seg::Es, Seg::Cs, Seg::Ss, Seg::Ds, Seg::Fs, Seg::Gs];
@@ -170,7 +177,7 @@ pub(crate) enum Bytes {
 }
 
 const BYTES_COUNT: usize = Bytes::State as usize + 1;
-const OWN: [u16; bank::COUNT] = [1, 2, 4, 8, 16, 32, 8, 1, 10];
+const OWN: [u16; bank::COUNT] = [1, 2, 4, 8, 16, 32, 8, 1, 10, 0, 0, 0, 0, 0, 0, 0];
 
 pub(crate) static BYTES: [[u16; bank::COUNT]; BYTES_COUNT] = {
     let mut all = [OWN; BYTES_COUNT];
