@@ -138,28 +138,27 @@ fn read<const LONG: bool>(
 ) -> Option<()> {
     let mut p = Prefixes { rex: 0, p66: false, p67: false, lock: false, mandatory: index::KEY_NP, seg: None };
     let mut opcode = code.u8();
-    // One REX prefix is the most frequent case.
-    if LONG && opcode & 0xf0 == 0x40 {
-        p.rex = opcode;
-        opcode = code.u8();
-    }
-    if IS_PREFIX[usize::from(opcode)] {
-        opcode = p.read::<LONG>(opcode, code);
-    }
-
     let mut map = 0;
     let mut vex = Vex { key: 0, vvvv: 0 };
-    if opcode == 0x0f {
-        map = 1;
-        opcode = code.u8();
-        if opcode == 0x38 || opcode == 0x3a {
-            map = if opcode == 0x38 { 2 } else { 3 };
+    if IS_SPECIAL[usize::from(opcode)] {
+        // One REX prefix is the most frequent case.
+        if LONG && opcode & 0xf0 == 0x40 {
+            p.rex = opcode;
             opcode = code.u8();
         }
-    } else if opcode & 0xfe == 0xc4 && (LONG || code.peek() >= 0xc0) {
-        // In 16- and 32-bit code LDS and LES have no register form; VEX begins where it would be.
-        (map, vex) = p.vex::<LONG>(opcode, code)?;
-        opcode = code.u8();
+        opcode = p.read::<LONG>(opcode, code);
+        if opcode == 0x0f {
+            map = 1;
+            opcode = code.u8();
+            if opcode == 0x38 || opcode == 0x3a {
+                map = if opcode == 0x38 { 2 } else { 3 };
+                opcode = code.u8();
+            }
+        } else if opcode & 0xfe == 0xc4 && (LONG || code.peek() >= 0xc0) {
+            // In 16- and 32-bit code LDS and LES have no register form; VEX begins where it would be.
+            (map, vex) = p.vex::<LONG>(opcode, code)?;
+            opcode = code.u8();
+        }
     }
 
     let entry = index::entry(map, opcode);
@@ -207,11 +206,14 @@ fn read<const LONG: bool>(
     insn.width = width;
     insn.addr = addr;
     insn.lock = p.lock;
-    insn.rep = match p.mandatory {
-        index::KEY_F3 if found.repeatable => Rep::Rep,
-        index::KEY_F2 if found.repeatable => Rep::Repne,
-        _ => Rep::None,
-    };
+    insn.rep = Rep::None;
+    if found.repeatable {
+        insn.rep = match p.mandatory {
+            index::KEY_F3 => Rep::Rep,
+            index::KEY_F2 => Rep::Repne,
+            _ => Rep::None,
+        };
+    }
     insn.seg = p.seg.unwrap_or(Seg::Ds);
     insn.row = row;
     if found.layout.vsib && !gathers_apart(&insn.operands) {
@@ -265,15 +267,15 @@ struct Prefixes {
     seg: Option<Seg>,
 }
 
-/// Bytes that are prefixes in one of the modes.
-static IS_PREFIX: [bool; 256] = {
+/// First bytes that are not just an opcode: prefixes in one of the modes, escapes, VEX.
+static IS_SPECIAL: [bool; 256] = {
     let mut set = [false; 256];
     let mut byte = 0x40;
     while byte < 0x50 {
         set[byte] = true;
         byte += 1;
     }
-    let others = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
+    let others = [0x0f, 0xc4, 0xc5, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
     let mut i = 0;
     while i < others.len() {
         set[others[i]] = true;
