@@ -1,0 +1,129 @@
+//! Lengths against objdump, over real programs: `OBJDUMP_ROOT=DIRECTORY cargo test -p x86-decode --test objdump` sweeps the
+//! code of every x86 ELF file below the directory. Without it, the code of this test itself.
+//!
+//! objdump sweeps a section from one symbol to the next; we decode at every address it prints.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use x86_decode::{Insn, Mode, decode};
+
+#[path = "support/elf.rs"]
+mod elf;
+
+#[derive(Default)]
+struct Tally {
+    files: u64,
+    compared: u64,
+    /// Lines that say nothing of a length, by reason.
+    passed_over: BTreeMap<&'static str, u64>,
+    wrong: Vec<String>,
+}
+
+/// Why a line of objdump is not compared.
+fn no_length(text: &str, bytes: &[u8]) -> Option<&'static str> {
+    let word = text.split(' ').next().unwrap_or_default();
+    let only_prefixes = text.split_whitespace().all(|word| {
+        word.starts_with("rex")
+            || ["data16", "addr16", "addr32", "repz", "repnz", "lock", "cs", "ss", "ds", "es", "fs", "gs"]
+                .contains(&word)
+    });
+    if text.contains("(bad)") || text.starts_with(".byte") {
+        Some("data between functions: objdump gives up too")
+    } else if only_prefixes {
+        Some("prefixes that objdump prints alone, where the whole is no instruction to it")
+    } else if bytes.contains(&0x62) && word.starts_with('v') || word.starts_with('k') {
+        Some("AVX-512, which the table does not know")
+    } else if [
+        "encls", "enclu", "xbegin", "xabort", "xend", "xtest", "rdpkru", "wrpkru", "incsspd", "incsspq",
+        "vmcall", "vmfunc",
+    ]
+    .contains(&word)
+    {
+        Some("instructions the table does not know")
+    } else {
+        None
+    }
+}
+
+/// Our length of what objdump prints as one: `fwait` and what follows count as one there.
+fn our_length(code: &[u8], mode: Mode, theirs: usize) -> Option<usize> {
+    let len = |insn: Insn| usize::from(insn.len);
+    let first = decode(code, mode).map(len).ok()?;
+    match code.first() {
+        Some(0x9b) if theirs > 1 => Some(first + decode(&code[first..], mode).map(len).ok()?),
+        _ => Some(first),
+    }
+}
+
+fn sweep(path: &Path, tally: &mut Tally) -> Option<()> {
+    let file = std::fs::read(path).ok()?;
+    let (mode, sections) = elf::code(&file)?;
+    tally.files += 1;
+    let mut child = Command::new("objdump")
+        .args(["-d", "-z", "-w", "--insn-width=16"])
+        .arg(path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let mut section = None;
+    for line in BufReader::new(child.stdout.take()?).lines() {
+        let line = line.ok()?;
+        if let Some(name) = line.strip_prefix("Disassembly of section ") {
+            section = sections.iter().find(|section| section.name == name.trim_end_matches(':'));
+            continue;
+        }
+        let mut fields = line.splitn(3, '\t');
+        let (Some(address), Some(bytes)) = (fields.next(), fields.next()) else { continue };
+        let Ok(address) = u64::from_str_radix(address.trim().trim_end_matches(':'), 16) else { continue };
+        let text = fields.next().unwrap_or_default();
+        let theirs = bytes.split_whitespace().count();
+        let code = section.and_then(|section| section.bytes.get((address - section.address) as usize..))?;
+        if let Some(reason) = no_length(text, &code[..theirs.min(code.len())]) {
+            *tally.passed_over.entry(reason).or_default() += 1;
+            continue;
+        }
+        tally.compared += 1;
+        let ours = our_length(code, mode, theirs);
+        if ours != Some(theirs) && tally.wrong.len() < 50 {
+            tally.wrong.push(format!("{} {line}: ours {ours:?}", path.display()));
+        }
+    }
+    child.wait().ok()?;
+    Some(())
+}
+
+fn files_below(path: PathBuf, all: &mut Vec<PathBuf>) {
+    let Ok(kind) = path.symlink_metadata() else { return };
+    if kind.is_dir() {
+        for entry in path.read_dir().into_iter().flatten().flatten() {
+            files_below(entry.path(), all);
+        }
+    } else if kind.is_file() {
+        all.push(path);
+    }
+}
+
+#[test]
+fn lengths_in_real_programs() {
+    if Command::new("objdump").arg("--version").stdout(Stdio::null()).status().is_err() {
+        println!("skipped: there is no objdump");
+        return;
+    }
+    let root = std::env::var_os("OBJDUMP_ROOT").map(PathBuf::from);
+    let mut files = Vec::new();
+    files_below(root.unwrap_or_else(|| std::env::current_exe().expect("a path")), &mut files);
+    let mut tally = Tally::default();
+    for file in files {
+        sweep(&file, &mut tally);
+    }
+    println!(
+        "{} files, {} instructions compared, not compared: {:#?}",
+        tally.files, tally.compared, tally.passed_over
+    );
+    assert!(tally.files > 0 && tally.compared > 0);
+    assert!(tally.wrong.is_empty(), "{}", tally.wrong.join("\n"));
+}
