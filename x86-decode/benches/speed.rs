@@ -12,7 +12,7 @@ use x86_decode::{FeatureSet, Insn, Mode, decode_into};
 #[path = "../tests/support/elf.rs"]
 mod elf;
 
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 40;
 
 /// Sweeps with our decoder; instructions met, bytes that are none included.
 fn ours(code: &[u8], mode: Mode) -> u64 {

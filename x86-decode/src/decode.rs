@@ -139,7 +139,9 @@ fn read<const LONG: bool>(
     let mut p = Prefixes { rex: 0, p66: false, p67: false, lock: false, mandatory: index::KEY_NP, seg: None };
     let mut opcode = code.u8();
     let mut map = 0;
-    let mut vex = Vex { key: 0, vvvv: 0 };
+    let mut vvvv = 0;
+    // Without prefixes the mode decides.
+    let mut effect = PLAIN[mode as usize];
     if IS_SPECIAL[usize::from(opcode)] {
         // One REX prefix is the most frequent case.
         if LONG && opcode & 0xf0 == 0x40 {
@@ -147,6 +149,7 @@ fn read<const LONG: bool>(
             opcode = code.u8();
         }
         opcode = p.read::<LONG>(opcode, code);
+        let mut vex_key = 0;
         if opcode == 0x0f {
             map = 1;
             opcode = code.u8();
@@ -156,9 +159,11 @@ fn read<const LONG: bool>(
             }
         } else if opcode & 0xfe == 0xc4 && (LONG || code.peek() >= 0xc0) {
             // In 16- and 32-bit code LDS and LES have no register form; VEX begins where it would be.
-            (map, vex) = p.vex::<LONG>(opcode, code)?;
+            let vex = p.vex::<LONG>(opcode, code)?;
+            (map, vvvv, vex_key) = (vex.map, vex.vvvv, vex.key);
             opcode = code.u8();
         }
+        effect = p.effect(mode, vex_key);
     }
 
     let entry = index::entry(map, opcode);
@@ -167,24 +172,11 @@ fn read<const LONG: bool>(
     }
     let modrm = if entry.has_modrm() { code.u8() } else { 0 };
 
-    let operand_size = match p.rex & REX_W {
-        0 => SIZES[mode as usize][usize::from(p.p66)].0,
-        _ => Width::W64,
-    };
-    let addr = SIZES[mode as usize][usize::from(p.p67)].1;
-    let mandatory = p.mandatory | u32::from(p.mandatory == index::KEY_NP && p.p66);
-    let key = vex.key
-        | u32::from(modrm)
-        | mandatory << index::KEY_PREFIX_SHIFT
-        | index::key_width(operand_size) << index::KEY_OSZ_SHIFT
-        | index::KEY_REG * u32::from(modrm >= 0xc0)
-        | index::KEY_LONG * u32::from(LONG)
-        | u32::from(p.rex & REX_W) << index::KEY_REX_W_SHIFT
-        | u32::from(p.rex & REX_B) << index::KEY_REX_B_SHIFT;
+    let key = effect.key | u32::from(modrm) | (index::KEY_REG * u32::from(modrm >= 0xc0));
     let (found, row) = index::find(entry, key, features)?;
 
-    let width = WIDTHS[found.size as usize][usize::from(LONG)][operand_size as usize];
-    let long_vector = key & index::KEY_L != 0;
+    let width = WIDTHS[found.size as usize][usize::from(LONG)][effect.operand_size as usize];
+    let addr = effect.addr;
     let mut d = Decoding {
         code: *code,
         mode,
@@ -194,9 +186,9 @@ fn read<const LONG: bool>(
         modrm,
         width,
         addr,
-        banks: Banks::new(p.rex, LONG, width, p.rex & REX_W != 0, addr, long_vector),
+        banks: effect.banks.with_width(width),
         vex_w: key & index::KEY_REX_W != 0,
-        vvvv: vex.vvvv,
+        vvvv,
     };
     let operands = d.operands(&found.layout, &mut insn.operands);
     *code = d.code;
@@ -225,8 +217,24 @@ fn read<const LONG: bool>(
     Some(())
 }
 
+/// What prefixes and mode come to.
+#[derive(Clone, Copy)]
+struct Effect {
+    operand_size: Width,
+    addr: Width,
+    /// All of the key but ModRM.
+    key: u32,
+    banks: Banks,
+}
+
+/// The effect of no prefix in each mode.
+static PLAIN: [Effect; 3] = {
+    let none = Prefixes { rex: 0, p66: false, p67: false, lock: false, mandatory: index::KEY_NP, seg: None };
+    [none.effect(Mode::Bits16, 0), none.effect(Mode::Bits32, 0), none.effect(Mode::Bits64, 0)]
+};
+
 /// Operand and address size of a mode, without and with their prefix (SDM vol. 1 tables 3-3 and 3-4).
-static SIZES: [[(Width, Width); 2]; 3] = {
+const SIZES: [[(Width, Width); 2]; 3] = {
     use Width::{W16, W32, W64};
     [[(W16, W16), (W32, W32)], [(W32, W32), (W16, W16)], [(W32, W64), (W16, W32)]]
 };
@@ -286,15 +294,36 @@ static IS_SPECIAL: [bool; 256] = {
 
 /// What VEX says beyond REX and the mandatory prefix.
 struct Vex {
+    map: usize,
     /// L, W, and whether vvvv names a register, as they stand in the key.
     key: u32,
     vvvv: u8,
 }
 
 impl Prefixes {
+    /// What they come to in `mode`; `vex` is what a VEX prefix adds to the key.
+    const fn effect(&self, mode: Mode, vex: u32) -> Effect {
+        let long = matches!(mode, Mode::Bits64);
+        let wide = self.rex & REX_W != 0;
+        let operand_size = if wide { Width::W64 } else { SIZES[mode as usize][self.p66 as usize].0 };
+        let addr = SIZES[mode as usize][self.p67 as usize].1;
+        let mandatory = match self.mandatory {
+            index::KEY_NP if self.p66 => index::KEY_66,
+            other => other,
+        };
+        let key = vex
+            | (mandatory << index::KEY_PREFIX_SHIFT)
+            | (index::key_width(operand_size) << index::KEY_OSZ_SHIFT)
+            | (index::KEY_LONG * long as u32)
+            | (index::KEY_REX_W * wide as u32)
+            | (index::KEY_REX_B * (self.rex & REX_B) as u32);
+        let banks = Banks::new(self.rex != 0, long, wide, addr, vex & index::KEY_L != 0);
+        Effect { operand_size, addr, key, banks }
+    }
+
     #[inline(always)]
     /// Reads the VEX prefix that begins with `first`. Gives its map, and what has no place in prefixes. None: #UD.
-    fn vex<const LONG: bool>(&mut self, first: u8, code: &mut Reader<'_>) -> Option<(usize, Vex)> {
+    fn vex<const LONG: bool>(&mut self, first: u8, code: &mut Reader<'_>) -> Option<Vex> {
         if self.rex != 0 || self.p66 || self.lock || self.mandatory != index::KEY_NP {
             return None;
         }
@@ -316,7 +345,8 @@ impl Prefixes {
             return None;
         }
         let mut vvvv = !fields >> 3 & 0xf;
-        key |= index::KEY_VVVV * u32::from(vvvv != 0) | index::KEY_L * u32::from(fields & 4 != 0);
+        key |= index::KEY_VVVV * u32::from(vvvv != 0);
+        key |= index::KEY_L * u32::from(fields & 4 != 0);
         self.mandatory = u32::from(fields & 3);
         if LONG {
             self.rex = rex;
@@ -324,7 +354,7 @@ impl Prefixes {
             vvvv &= 7;
         }
         // The maps of VEX stand behind those without.
-        Some((map + 3, Vex { key, vvvv }))
+        Some(Vex { map: map + 3, key, vvvv })
     }
 
     /// Reads prefixes, of which `byte` may be the first. Gives the byte behind them.

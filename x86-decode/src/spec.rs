@@ -86,22 +86,14 @@ pub(crate) mod bank {
 pub(crate) struct Banks(u64);
 
 impl Banks {
-    #[inline]
-    pub(crate) fn new(
-        rex: u8,
-        long: bool,
-        width: Width,
-        wide: bool,
-        addr: Width,
-        long_vector: bool,
-    ) -> Banks {
-        let byte = if rex == 0 { bank::BYTE_LEGACY } else { bank::BYTE };
+    /// All but the bank of [`Class::V`].
+    pub(crate) const fn new(rex: bool, long: bool, wide: bool, addr: Width, long_vector: bool) -> Banks {
+        let byte = if rex { bank::BYTE } else { bank::BYTE_LEGACY };
         let banks = [
             (Class::B, byte),
             (Class::W, bank::WORD),
             (Class::D, bank::DWORD),
             (Class::Q, bank::QWORD),
-            (Class::V, if width == Width::W8 { byte } else { width as u8 }),
             (Class::Y, if wide { bank::QWORD } else { bank::DWORD }),
             (Class::A, addr as u8),
             (Class::X, if long_vector { bank::YMM } else { bank::XMM }),
@@ -110,12 +102,25 @@ impl Banks {
             (Class::Mode, if long { bank::QWORD } else { bank::DWORD }),
             (Class::St, bank::ST),
         ];
-        Banks(banks.iter().fold(0, |all, (class, bank)| all | u64::from(*bank) << (4 * *class as u32)))
+        let mut all = 0;
+        let mut i = 0;
+        while i < banks.len() {
+            all |= (banks[i].1 as u64) << (4 * banks[i].0 as u32);
+            i += 1;
+        }
+        Banks(all)
+    }
+
+    /// With the operation's width, which no byte register goes by: they have their class.
+    #[inline]
+    pub(crate) fn with_width(self, width: Width) -> Banks {
+        Banks(self.0 | (width as u64) << (4 * Class::V as u32))
     }
 
     #[inline]
     pub(crate) fn of(self, class: Class) -> usize {
-        (self.0 >> (4 * class as u32 & 0x3f) & 0xf) as usize
+        let shift = (4 * class as u32) & 0x3f;
+        (self.0 >> shift & 0xf) as usize
     }
 }
 

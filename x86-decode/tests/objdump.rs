@@ -19,7 +19,8 @@ struct Tally {
     compared: u64,
     /// Lines that say nothing of a length, by reason.
     passed_over: BTreeMap<&'static str, u64>,
-    wrong: Vec<String>,
+    /// By mnemonic: how many, and the first.
+    wrong: BTreeMap<String, (u64, String)>,
 }
 
 /// Why a line of objdump is not compared.
@@ -45,6 +46,20 @@ fn no_length(text: &str, bytes: &[u8]) -> Option<&'static str> {
         Some("instructions the table does not know")
     } else {
         None
+    }
+}
+
+/// Why we refuse what objdump takes for an instruction.
+fn refused(text: &str, code: &[u8]) -> Option<&'static str> {
+    let opcode: Vec<u8> =
+        code.iter().copied().skip_while(|byte| matches!(byte, 0x66 | 0xf2 | 0xf3)).take(2).collect();
+    match opcode[..] {
+        [0x0f, 0xa6 | 0xa7] => Some("VIA PadLock"),
+        [0x0f, 0x0e | 0x0f] => Some("3DNow!"),
+        _ if text.contains("lock ") => Some("data: LOCK before what cannot be locked"),
+        _ if text.contains("%?") => Some("data: a segment, control or debug register that does not exist"),
+        _ if text.ends_with(",%cs") => Some("data: a move to CS"),
+        _ => None,
     }
 }
 
@@ -86,10 +101,16 @@ fn sweep(path: &Path, tally: &mut Tally) -> Option<()> {
             *tally.passed_over.entry(reason).or_default() += 1;
             continue;
         }
-        tally.compared += 1;
         let ours = our_length(code, mode, theirs);
-        if ours != Some(theirs) && tally.wrong.len() < 50 {
-            tally.wrong.push(format!("{} {line}: ours {ours:?}", path.display()));
+        if let Some(reason) = refused(text, code).filter(|_| ours.is_none()) {
+            *tally.passed_over.entry(reason).or_default() += 1;
+            continue;
+        }
+        tally.compared += 1;
+        if ours != Some(theirs) {
+            let mnemonic = text.split(' ').next().unwrap_or_default().to_owned();
+            let first = format!("{} {line}: ours {ours:?}", path.display());
+            tally.wrong.entry(mnemonic).or_insert((0, first)).0 += 1;
         }
     }
     child.wait().ok()?;
@@ -125,5 +146,5 @@ fn lengths_in_real_programs() {
         tally.files, tally.compared, tally.passed_over
     );
     assert!(tally.files > 0 && tally.compared > 0);
-    assert!(tally.wrong.is_empty(), "{}", tally.wrong.join("\n"));
+    assert!(tally.wrong.is_empty(), "{:#?}", tally.wrong);
 }

@@ -15,9 +15,6 @@ pub(crate) const KEY_OSZ_SHIFT: u32 = 10;
 pub(crate) const KEY_PREFIX_SHIFT: u32 = 12;
 pub(crate) const KEY_REX_W: u32 = 1 << 14;
 pub(crate) const KEY_REX_B: u32 = 1 << 15;
-/// From REX.W and REX.B as they stand in REX.
-pub(crate) const KEY_REX_W_SHIFT: u32 = 14 - 3;
-pub(crate) const KEY_REX_B_SHIFT: u32 = 15;
 pub(crate) const KEY_L: u32 = 1 << 16;
 /// VEX.vvvv names a register: it is not 1111b.
 pub(crate) const KEY_VVVV: u32 = 1 << 17;

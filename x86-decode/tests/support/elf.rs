@@ -4,6 +4,7 @@ use x86_decode::Mode;
 
 /// A section of code.
 pub(crate) struct Code<'a> {
+    #[allow(dead_code)]
     pub(crate) name: String,
     /// Address of the first byte.
     #[allow(dead_code)] // Not of interest to every user of this file.
