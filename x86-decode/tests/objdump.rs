@@ -23,39 +23,42 @@ struct Tally {
     wrong: BTreeMap<String, (u64, String)>,
 }
 
-/// Why a line of objdump is not compared.
-fn no_length(text: &str, bytes: &[u8]) -> Option<&'static str> {
-    let word = text.split(' ').next().unwrap_or_default();
-    let only_prefixes = text.split_whitespace().all(|word| {
-        word.starts_with("rex")
-            || ["data16", "addr16", "addr32", "repz", "repnz", "lock", "cs", "ss", "ds", "es", "fs", "gs"]
-                .contains(&word)
-    });
+/// Words that objdump prints for prefixes alone.
+const PREFIXES: &[&str] =
+    &["data16", "addr16", "addr32", "repz", "repnz", "lock", "cs", "ss", "ds", "es", "fs", "gs"];
+
+/// Why a line of objdump tells no length.
+fn no_length(text: &str) -> Option<&'static str> {
+    let mut words = text.split_whitespace();
     if text.contains("(bad)") || text.starts_with(".byte") {
         Some("data between functions: objdump gives up too")
-    } else if only_prefixes {
+    } else if words.all(|word| word.starts_with("rex") || PREFIXES.contains(&word)) {
         Some("prefixes that objdump prints alone, where the whole is no instruction to it")
-    } else if bytes.contains(&0x62) && word.starts_with('v') || word.starts_with('k') {
-        Some("AVX-512, which the table does not know")
-    } else if [
-        "encls", "enclu", "xbegin", "xabort", "xend", "xtest", "rdpkru", "wrpkru", "incsspd", "incsspq",
-        "vmcall", "vmfunc",
-    ]
-    .contains(&word)
-    {
-        Some("instructions the table does not know")
     } else {
         None
     }
 }
 
+/// Transactions, enclaves, protection keys, shadow stacks, by mnemonic.
+const UNKNOWN: &[&str] =
+    &["encls", "enclu", "xbegin", "xabort", "xend", "xtest", "rdpkru", "wrpkru", "incsspd", "incsspq"];
+
 /// Why we refuse what objdump takes for an instruction.
 fn refused(text: &str, code: &[u8]) -> Option<&'static str> {
+    let word = text.split(' ').next().unwrap_or_default();
     let opcode: Vec<u8> =
         code.iter().copied().skip_while(|byte| matches!(byte, 0x66 | 0xf2 | 0xf3)).take(2).collect();
     match opcode[..] {
         [0x0f, 0xa6 | 0xa7] => Some("VIA PadLock"),
         [0x0f, 0x0e | 0x0f] => Some("3DNow!"),
+        [0x8f, _] => Some("XOP"),
+        [0x62, _] => Some("AVX-512"),
+        [0xc4 | 0xc5, _] if word.starts_with('k') => Some("AVX-512"),
+        _ if word.starts_with("vm") => Some("virtual machine extensions"),
+        _ if UNKNOWN.contains(&word) => Some("extensions that the table does not know"),
+        _ if text.contains("(287 only)") => Some("80287 only"),
+        _ if text.contains("%tr") => Some("test registers of the i486"),
+        _ if word == "sysret" || word == "syscall" => Some("AMD only outside 64-bit mode"),
         _ if text.contains("lock ") => Some("data: LOCK before what cannot be locked"),
         _ if text.contains("%?") => Some("data: a segment, control or debug register that does not exist"),
         _ if text.ends_with(",%cs") => Some("data: a move to CS"),
@@ -97,7 +100,7 @@ fn sweep(path: &Path, tally: &mut Tally) -> Option<()> {
         let text = fields.next().unwrap_or_default();
         let theirs = bytes.split_whitespace().count();
         let code = section.and_then(|section| section.bytes.get((address - section.address) as usize..))?;
-        if let Some(reason) = no_length(text, &code[..theirs.min(code.len())]) {
+        if let Some(reason) = no_length(text) {
             *tally.passed_over.entry(reason).or_default() += 1;
             continue;
         }
