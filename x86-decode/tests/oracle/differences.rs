@@ -116,33 +116,33 @@ pub(crate) const UNSIZED: &[M] = &[
     M::Prefetcht2,
 ];
 
+/// Instructions that store or load an image of x87 and vector registers: iced counts none of them.
+pub(crate) const IMAGES: &[Code] = &[
+    Code::Fxsave_m512byte,
+    Code::Fxsave64_m512byte,
+    Code::Fxrstor_m512byte,
+    Code::Fxrstor64_m512byte,
+    Code::Xsave_mem,
+    Code::Xsave64_mem,
+    Code::Xsaveopt_mem,
+    Code::Xsaveopt64_mem,
+    Code::Xsavec_mem,
+    Code::Xsavec64_mem,
+    Code::Xsaves_mem,
+    Code::Xsaves64_mem,
+    Code::Xrstor_mem,
+    Code::Xrstor64_mem,
+    Code::Xrstors_mem,
+    Code::Xrstors64_mem,
+];
+
 /// Flag use that differs.
 pub(crate) const FLAGS: &[(&[Code], &str)] = &[
     (
         &[Code::Rcl_rm8_imm8, Code::Rcr_rm8_imm8, Code::Rcl_rm16_imm8, Code::Rcr_rm16_imm8],
         "iced takes the count modulo 9 or 17 before it looks for 0 and 1; the SDM defines OF by the count masked to five bits",
     ),
-    (
-        &[
-            Code::Fxsave_m512byte,
-            Code::Fxsave64_m512byte,
-            Code::Fxrstor_m512byte,
-            Code::Fxrstor64_m512byte,
-            Code::Xsave_mem,
-            Code::Xsave64_mem,
-            Code::Xsaveopt_mem,
-            Code::Xsaveopt64_mem,
-            Code::Xsavec_mem,
-            Code::Xsavec64_mem,
-            Code::Xsaves_mem,
-            Code::Xsaves64_mem,
-            Code::Xrstor_mem,
-            Code::Xrstor64_mem,
-            Code::Xrstors_mem,
-            Code::Xrstors64_mem,
-        ],
-        "the status word with C0 to C3 is part of the image",
-    ),
+    (IMAGES, "the status word with C0 to C3 is part of the image"),
 ];
 
 /// `sub`, `xor` and their like of a register with itself: iced says the register is not read. Rows know no values.
