@@ -19,8 +19,11 @@ pub struct Case {
 }
 
 /// Makes an instruction of a row that starts at [`CODE`]. None if the row cannot be encoded in this mode, or
-/// another row took the encodings tried.
+/// another row took the encodings tried. VEX encodings are not made.
 pub fn build(rng: &mut Rng, row: &Row, mode: Mode) -> Option<Case> {
+    if row.map.is_vex() {
+        return None;
+    }
     (0..40).find_map(|_| attempt(rng, row, mode))
 }
 
@@ -84,6 +87,7 @@ fn attempt(rng: &mut Rng, row: &Row, mode: Mode) -> Option<Case> {
         Map::Of => bytes.push(0x0f),
         Map::Of38 => bytes.extend([0x0f, 0x38]),
         Map::Of3a => bytes.extend([0x0f, 0x3a]),
+        Map::Vex0f | Map::Vex0f38 | Map::Vex0f3a => return None,
     }
     bytes.push(row.opcode | if row.plus_reg { rng.below(8) as u8 } else { 0 });
     let mut pins = Vec::new();

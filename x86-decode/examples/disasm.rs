@@ -1,39 +1,39 @@
-//! Prints offset, bytes and text of each instruction: `disasm 16|32|64 HEX` or `disasm 16|32|64 FILE` (raw code).
-
-use std::{env, fs, process::ExitCode};
+//! Disassembles: `disasm FILE` the code sections of an ELF file, `disasm 16|32|64 HEX` the bytes given.
 
 use x86_decode::{Mode, decode};
 
-fn main() -> ExitCode {
-    let args: Vec<String> = env::args().skip(1).collect();
-    let [bits, code] = args.as_slice() else { return usage() };
-    let mode = match bits.as_str() {
-        "16" => Mode::Bits16,
-        "32" => Mode::Bits32,
-        "64" => Mode::Bits64,
-        _ => return usage(),
+#[path = "../tests/support/elf.rs"]
+mod elf;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (mode, hex) = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["16", hex] => (Mode::Bits16, hex),
+        ["32", hex] => (Mode::Bits32, hex),
+        ["64", hex] => (Mode::Bits64, hex),
+        [file] => {
+            let file = std::fs::read(file).unwrap_or_default();
+            let (mode, sections) = elf::code(&file).expect("an x86 ELF file");
+            for code in sections {
+                println!("{}:", code.name);
+                list(code.address, code.bytes, mode);
+            }
+            return;
+        }
+        _ => panic!("usage: disasm FILE | 16|32|64 HEX"),
     };
-    let Some(bytes) = fs::read(code).ok().or_else(|| parse_hex(code)) else { return usage() };
-    let mut offset = 0;
-    while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
-        let (len, text) = match decode(rest, mode) {
-            Ok(insn) => (usize::from(insn.len), insn.to_string()),
+    let bytes: Result<Vec<u8>, _> = hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16)).collect();
+    list(0, &bytes.expect("bytes in hexadecimal"), mode);
+}
+
+fn list(mut at: u64, mut code: &[u8], mode: Mode) {
+    while !code.is_empty() {
+        let (len, text) = match decode(code, mode) {
+            Ok(insn) => (usize::from(insn.len), insn.at(at).to_string()),
             Err(error) => (1, format!("({error})")),
         };
-        let hex: String = rest.iter().take(len).map(|byte| format!("{byte:02x} ")).collect();
-        println!("{offset:8x}: {hex:<30} {text}");
-        offset += len;
+        let hex: String = code.iter().take(len).map(|byte| format!("{byte:02x} ")).collect();
+        println!("{at:8x}: {hex:<30} {text}");
+        (code, at) = (&code[len..], at + len as u64);
     }
-    ExitCode::SUCCESS
-}
-
-fn parse_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> =
-        text.split_whitespace().flat_map(str::chars).map(|c| c.to_digit(16)).collect();
-    digits.map(|digits| digits.chunks(2).map(|pair| pair.iter().fold(0, |b, d| b * 16 + *d as u8)).collect())
-}
-
-fn usage() -> ExitCode {
-    eprintln!("usage: disasm 16|32|64 HEX|FILE");
-    ExitCode::from(2)
 }

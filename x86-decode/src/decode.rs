@@ -1,7 +1,11 @@
 //! From bytes to [`Insn`]: prefixes, opcode, row, ModRM, operands (SDM vol. 2 chapter 2).
 
-use crate::insn::{Insn, Mem, Mode, NO_REG, Operand, RIP, Reg, Rep, Seg, Width};
-use crate::row::{Arg, Form, ModRm, Size};
+use crate::FeatureSet;
+use crate::insn::{Insn, Mode, Operand, Reg, Rep, Seg, Width};
+use crate::operands::{Decoding, REX_B, REX_R, REX_W};
+use crate::reader::Reader;
+use crate::row::Size;
+use crate::spec::Banks;
 use crate::table::index;
 
 /// Why bytes are not an instruction.
@@ -31,7 +35,7 @@ impl core::error::Error for DecodeError {}
 /// Longest instruction (SDM vol. 2 §2.3.11).
 pub const MAX_LEN: usize = 15;
 
-/// Decodes the instruction that `bytes` start with, as code of `mode`.
+/// Decodes the instruction that `bytes` start with, as code of `mode`, on a CPU with every feature the table knows.
 ///
 /// Bytes behind the instruction are not looked at.
 ///
@@ -43,122 +47,224 @@ pub const MAX_LEN: usize = 15;
 /// assert_eq!(insn.operands[0], Operand::Reg(Reg::Gpr64(0)));
 /// ```
 pub fn decode(bytes: &[u8], mode: Mode) -> Result<Insn, DecodeError> {
-    let mut code = Reader { bytes: bytes.get(..MAX_LEN).unwrap_or(bytes), pos: 0 };
-    let long = mode == Mode::Bits64;
-    let mut p = Prefixes { rex: 0, p66: false, p67: false, lock: false, mandatory: index::KEY_NP, seg: None };
+    decode_for(bytes, mode, FeatureSet::ALL)
+}
 
-    let mut opcode = loop {
-        let byte = code.u8()?;
-        match byte {
-            0x66 => p.p66 = true,
-            0x67 => p.p67 = true,
-            0xf0 => p.lock = true,
-            0xf2 => p.mandatory = index::KEY_F2,
-            0xf3 => p.mandatory = index::KEY_F3,
-            0x64 => p.seg = Some(Seg::Fs),
-            0x65 => p.seg = Some(Seg::Gs),
-            // 64-bit mode ignores these four; an earlier FS or GS override stays (SDM vol. 2 §2.1.1).
-            0x26 | 0x2e | 0x36 | 0x3e if long => {}
-            0x26 => p.seg = Some(Seg::Es),
-            0x2e => p.seg = Some(Seg::Cs),
-            0x36 => p.seg = Some(Seg::Ss),
-            0x3e => p.seg = Some(Seg::Ds),
-            0x40..=0x4f if long => {
-                p.rex = byte;
-                continue;
-            }
-            _ => break byte,
-        }
-        // A REX prefix that is not the last one counts for nothing (SDM vol. 2 §2.2.1).
-        p.rex = 0;
-    };
+/// Decodes as a CPU with `features` does: an instruction it lacks is [`DecodeError::Invalid`], or the older one that its
+/// encoding was before (`bsf` for `tzcnt`, `nop` for `endbr64`).
+///
+/// Real and virtual-8086 mode have no VEX: there a CPU without [`crate::Feature::Avx`], BMI1 and BMI2 is asked for, with
+/// [`Mode::Bits16`] (SDM vol. 2 §2.3.1).
+///
+/// ```
+/// use x86_decode::{Feature, FeatureSet, Mode, Op, decode, decode_for};
+///
+/// let bytes = [0xf3, 0x0f, 0xbc, 0xc1];
+/// let old = FeatureSet::of(&[Feature::Sse2]);
+/// assert_eq!(decode(&bytes, Mode::Bits64).unwrap().op, Op::Tzcnt);
+/// assert_eq!(decode_for(&bytes, Mode::Bits64, old).unwrap().op, Op::Bsf);
+/// ```
+pub fn decode_for(bytes: &[u8], mode: Mode, features: FeatureSet) -> Result<Insn, DecodeError> {
+    let mut insn = Insn::NONE;
+    decode_into(bytes, mode, features, &mut insn)?;
+    Ok(insn)
+}
+
+/// Decodes as [`decode_for`] into an instruction that the caller has; after an error it is any.
+///
+/// The fastest way to decode a lot.
+pub fn decode_into(
+    bytes: &[u8],
+    mode: Mode,
+    features: FeatureSet,
+    insn: &mut Insn,
+) -> Result<(), DecodeError> {
+    let Some(window) = bytes.first_chunk() else { return decode_last(bytes, mode, features, insn) };
+    match instruction(window, mode, features, insn) {
+        // Whatever was made of bytes behind the longest instruction is void.
+        (read, _) if read > MAX_LEN => Err(DecodeError::TooLong),
+        (_, Some(())) => Ok(()),
+        (_, None) => Err(DecodeError::Invalid),
+    }
+}
+
+/// Decodes near the end of code: zeros stand for what is missing, and count for nothing.
+#[cold]
+fn decode_last(bytes: &[u8], mode: Mode, features: FeatureSet, insn: &mut Insn) -> Result<(), DecodeError> {
+    let mut window = [0; Reader::WINDOW];
+    for (to, from) in window.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    match instruction(&window, mode, features, insn) {
+        (read, _) if read > MAX_LEN && bytes.len() >= MAX_LEN => Err(DecodeError::TooLong),
+        (read, _) if read > bytes.len() => Err(DecodeError::Truncated),
+        (_, Some(())) => Ok(()),
+        (_, None) => Err(DecodeError::Invalid),
+    }
+}
+
+/// Bytes read, and whether they are an instruction.
+#[inline]
+fn instruction(
+    window: &[u8; Reader::WINDOW],
+    mode: Mode,
+    features: FeatureSet,
+    insn: &mut Insn,
+) -> (usize, Option<()>) {
+    if mode == Mode::Bits64 {
+        instruction_in::<true>(window, mode, features, insn)
+    } else {
+        instruction_in::<false>(window, mode, features, insn)
+    }
+}
+
+fn instruction_in<const LONG: bool>(
+    window: &[u8; Reader::WINDOW],
+    mode: Mode,
+    features: FeatureSet,
+    insn: &mut Insn,
+) -> (usize, Option<()>) {
+    let mut code = Reader::new(window);
+    let done = read::<LONG>(&mut code, mode, features, insn);
+    (code.position(), done)
+}
+
+#[inline(always)]
+fn read<const LONG: bool>(
+    code: &mut Reader<'_>,
+    mode: Mode,
+    features: FeatureSet,
+    insn: &mut Insn,
+) -> Option<()> {
+    let mut p = Prefixes { rex: 0, p66: false, p67: false, lock: false, mandatory: index::KEY_NP, seg: None };
+    let mut opcode = code.u8();
     let mut map = 0;
-    if opcode == 0x0f {
-        map = 1;
-        opcode = code.u8()?;
-        if opcode == 0x38 || opcode == 0x3a {
-            map = if opcode == 0x38 { 2 } else { 3 };
-            opcode = code.u8()?;
+    let mut vvvv = 0;
+    // Without prefixes the mode decides.
+    let mut effect = PLAIN[mode as usize];
+    if IS_SPECIAL[usize::from(opcode)] {
+        // One REX prefix is the most frequent case.
+        if LONG && opcode & 0xf0 == 0x40 {
+            p.rex = opcode;
+            opcode = code.u8();
         }
+        opcode = p.read::<LONG>(opcode, code);
+        let mut vex_key = 0;
+        if opcode == 0x0f {
+            map = 1;
+            opcode = code.u8();
+            if opcode == 0x38 || opcode == 0x3a {
+                map = if opcode == 0x38 { 2 } else { 3 };
+                opcode = code.u8();
+            }
+        } else if opcode & 0xfe == 0xc4 && (LONG || code.peek() >= 0xc0) {
+            // In 16- and 32-bit code LDS and LES have no register form; VEX begins where it would be.
+            let vex = p.vex::<LONG>(opcode, code)?;
+            (map, vvvv, vex_key) = (vex.map, vex.vvvv, vex.key);
+            opcode = code.u8();
+        }
+        effect = p.effect(mode, vex_key);
     }
 
     let entry = index::entry(map, opcode);
     if entry.is_empty() {
-        return Err(DecodeError::Invalid);
+        return None;
     }
-    let modrm = if entry.has_modrm() { code.u8()? } else { 0 };
+    let modrm = if entry.has_modrm() { code.u8() } else { 0 };
 
-    let operand_size = match (mode, p.p66) {
-        (Mode::Bits64, _) if p.rex & REX_W != 0 => Width::W64,
-        (Mode::Bits16, false) | (Mode::Bits32 | Mode::Bits64, true) => Width::W16,
-        (Mode::Bits16, true) | (Mode::Bits32 | Mode::Bits64, false) => Width::W32,
-    };
-    let addr = match (mode, p.p67) {
-        (Mode::Bits64, false) => Width::W64,
-        (Mode::Bits16, true) | (Mode::Bits32, false) | (Mode::Bits64, true) => Width::W32,
-        (Mode::Bits16, false) | (Mode::Bits32, true) => Width::W16,
-    };
-    let mandatory = if p.mandatory == index::KEY_NP && p.p66 { index::KEY_66 } else { p.mandatory };
-    let mut key = u32::from(modrm) | mandatory << index::KEY_PREFIX_SHIFT;
-    key |= index::key_width(operand_size) << index::KEY_OSZ_SHIFT;
-    key |= if modrm >= 0xc0 { index::KEY_REG } else { 0 };
-    key |= if long { index::KEY_LONG } else { 0 };
-    key |= if p.rex & REX_W != 0 { index::KEY_REX_W } else { 0 };
-    key |= if p.rex & REX_B != 0 { index::KEY_REX_B } else { 0 };
-    let row = index::find(entry, key).ok_or(DecodeError::Invalid)?;
+    let key = effect.key | u32::from(modrm) | (index::KEY_REG * u32::from(modrm >= 0xc0));
+    let (found, row) = index::find(entry, key, features)?;
 
-    let width = match row.size {
-        Size::Byte => Width::W8,
-        Size::Osz => operand_size,
-        Size::OszNoW if operand_size == Width::W64 => Width::W32,
-        Size::OszNoW => operand_size,
-        Size::D64 if long && operand_size == Width::W32 => Width::W64,
-        Size::D64 => operand_size,
-        Size::F64 if long => Width::W64,
-        Size::F64 => operand_size,
-        Size::Native if long => Width::W64,
-        Size::Native => Width::W32,
-    };
-
-    let mut d = Operands { code, mode, rex: p.rex, seg: p.seg, opcode, modrm, width, addr, mem: None };
-    if entry.has_modrm() && modrm < 0xc0 && row.modrm != ModRm::AnyMod {
-        d.mem = Some(if addr == Width::W16 { d.mem16()? } else { d.mem32()? });
-    }
-    let mut operands = [Operand::None; 4];
-    for (operand, arg) in operands.iter_mut().zip(&row.args) {
-        if arg.form == Form::None {
-            break;
-        }
-        *operand = d.operand(arg)?;
-    }
-    if p.lock && !(row.lockable && matches!(operands[0], Operand::Mem(_))) {
-        return Err(DecodeError::Invalid);
-    }
-    let rep = match p.mandatory {
-        index::KEY_F3 if row.repeatable => Rep::Rep,
-        index::KEY_F2 if row.repeatable => Rep::Repne,
-        _ => Rep::None,
-    };
-    Ok(Insn {
-        op: row.op,
-        len: d.code.pos as u8,
+    let width = WIDTHS[found.size as usize][usize::from(LONG)][effect.operand_size as usize];
+    let addr = effect.addr;
+    let mut d = Decoding {
+        code: *code,
+        mode,
+        rex: p.rex,
+        seg: p.seg,
+        opcode,
+        modrm,
         width,
         addr,
-        lock: p.lock,
-        rep,
-        seg: p.seg.unwrap_or(Seg::Ds),
-        operands,
-        row,
-    })
+        banks: effect.banks.with_width(width),
+        vex_w: key & index::KEY_REX_W != 0,
+        vvvv,
+    };
+    let operands = d.operands(&found.layout, &mut insn.operands);
+    *code = d.code;
+    operands?;
+    insn.op = found.op;
+    insn.len = code.position() as u8;
+    insn.width = width;
+    insn.addr = addr;
+    insn.lock = p.lock;
+    insn.rep = Rep::None;
+    if found.repeatable {
+        insn.rep = match p.mandatory {
+            index::KEY_F3 => Rep::Rep,
+            index::KEY_F2 => Rep::Repne,
+            _ => Rep::None,
+        };
+    }
+    insn.seg = p.seg.unwrap_or(Seg::Ds);
+    insn.row = row;
+    if found.layout.vsib && !gathers_apart(&insn.operands) {
+        return None;
+    }
+    if p.lock && !(found.lockable && matches!(insn.operands[0], Operand::Mem(_))) {
+        return None;
+    }
+    Some(())
 }
 
-const REX_W: u8 = 8;
-const REX_R: u8 = 4;
-const REX_X: u8 = 2;
-const REX_B: u8 = 1;
+/// What prefixes and mode come to.
+#[derive(Clone, Copy)]
+struct Effect {
+    operand_size: Width,
+    addr: Width,
+    /// All of the key but ModRM.
+    key: u32,
+    banks: Banks,
+}
+
+/// The effect of no prefix in each mode.
+static PLAIN: [Effect; 3] = {
+    let none = Prefixes { rex: 0, p66: false, p67: false, lock: false, mandatory: index::KEY_NP, seg: None };
+    [none.effect(Mode::Bits16, 0), none.effect(Mode::Bits32, 0), none.effect(Mode::Bits64, 0)]
+};
+
+/// Operand and address size of a mode, without and with their prefix (SDM vol. 1 tables 3-3 and 3-4).
+const SIZES: [[(Width, Width); 2]; 3] = {
+    use Width::{W16, W32, W64};
+    [[(W16, W16), (W32, W32)], [(W32, W32), (W16, W16)], [(W32, W64), (W16, W32)]]
+};
+
+/// [`Insn::width`] by [`Size`], 64-bit mode, and operand size.
+static WIDTHS: [[[Width; 4]; 2]; 7] = {
+    use Width::{W8, W16, W32, W64};
+    let mut widths = [[[W8, W16, W32, W64]; 2]; 7];
+    widths[Size::Byte as usize] = [[W8; 4]; 2];
+    widths[Size::OszNoW as usize] = [[W8, W16, W32, W32]; 2];
+    widths[Size::D64 as usize][1] = [W8, W16, W64, W64];
+    widths[Size::F64 as usize][1] = [W64; 4];
+    widths[Size::Native as usize] = [[W32; 4], [W64; 4]];
+    widths[Size::RexW as usize] = [[W8, W32, W32, W64]; 2];
+    widths
+};
+
+/// Destination, index and mask of a gather must be three registers (SDM vol. 2, VGATHERDPS).
+fn gathers_apart(operands: &[Operand; 4]) -> bool {
+    let number = |operand: &Operand| match *operand {
+        Operand::Reg(Reg::Xmm(n) | Reg::Ymm(n)) => n,
+        Operand::Mem(mem) => mem.index & 0xf,
+        _ => 0xff,
+    };
+    let [a, b, c, _] = operands.each_ref().map(number);
+    a != b && b != c && a != c
+}
 
 struct Prefixes {
-    /// The REX byte, 0 if there is none.
+    /// The REX byte, 0 if there is none; R, X, B and W of a VEX prefix in its place.
     rex: u8,
     p66: bool,
     p67: bool,
@@ -169,312 +275,114 @@ struct Prefixes {
     seg: Option<Seg>,
 }
 
-/// The bytes of one instruction, 15 at most.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    pos: usize,
+/// First bytes that are not just an opcode: prefixes in one of the modes, escapes, VEX.
+static IS_SPECIAL: [bool; 256] = {
+    let mut set = [false; 256];
+    let mut byte = 0x40;
+    while byte < 0x50 {
+        set[byte] = true;
+        byte += 1;
+    }
+    let others = [0x0f, 0xc4, 0xc5, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
+    let mut i = 0;
+    while i < others.len() {
+        set[others[i]] = true;
+        i += 1;
+    }
+    set
+};
+
+/// What VEX says beyond REX and the mandatory prefix.
+struct Vex {
+    map: usize,
+    /// L, W, and whether vvvv names a register, as they stand in the key.
+    key: u32,
+    vvvv: u8,
 }
 
-impl Reader<'_> {
-    #[cold]
-    fn end(&self) -> DecodeError {
-        if self.bytes.len() >= MAX_LEN { DecodeError::TooLong } else { DecodeError::Truncated }
+impl Prefixes {
+    /// What they come to in `mode`; `vex` is what a VEX prefix adds to the key.
+    const fn effect(&self, mode: Mode, vex: u32) -> Effect {
+        let long = matches!(mode, Mode::Bits64);
+        let wide = self.rex & REX_W != 0;
+        let operand_size = if wide { Width::W64 } else { SIZES[mode as usize][self.p66 as usize].0 };
+        let addr = SIZES[mode as usize][self.p67 as usize].1;
+        let mandatory = match self.mandatory {
+            index::KEY_NP if self.p66 => index::KEY_66,
+            other => other,
+        };
+        let key = vex
+            | (mandatory << index::KEY_PREFIX_SHIFT)
+            | (index::key_width(operand_size) << index::KEY_OSZ_SHIFT)
+            | (index::KEY_LONG * long as u32)
+            | (index::KEY_REX_W * wide as u32)
+            | (index::KEY_REX_B * (self.rex & REX_B) as u32);
+        let banks = Banks::new(self.rex != 0, long, wide, addr, vex & index::KEY_L != 0);
+        Effect { operand_size, addr, key, banks }
     }
 
-    #[inline]
-    fn u8(&mut self) -> Result<u8, DecodeError> {
-        let byte = *self.bytes.get(self.pos).ok_or_else(|| self.end())?;
-        self.pos += 1;
-        Ok(byte)
-    }
-
-    #[inline]
-    fn chunk<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let rest = self.bytes.get(self.pos..).unwrap_or_default();
-        let chunk = *rest.first_chunk().ok_or_else(|| self.end())?;
-        self.pos += N;
-        Ok(chunk)
-    }
-
-    #[inline]
-    fn u16(&mut self) -> Result<u16, DecodeError> {
-        self.chunk().map(u16::from_le_bytes)
-    }
-
-    #[inline]
-    fn u32(&mut self) -> Result<u32, DecodeError> {
-        self.chunk().map(u32::from_le_bytes)
-    }
-
-    #[inline]
-    fn u64(&mut self) -> Result<u64, DecodeError> {
-        self.chunk().map(u64::from_le_bytes)
-    }
-
-    #[inline]
-    fn i8(&mut self) -> Result<i64, DecodeError> {
-        self.u8().map(|v| i64::from(v as i8))
-    }
-
-    #[inline]
-    fn i16(&mut self) -> Result<i64, DecodeError> {
-        self.u16().map(|v| i64::from(v as i16))
-    }
-
-    #[inline]
-    fn i32(&mut self) -> Result<i64, DecodeError> {
-        self.u32().map(|v| i64::from(v as i32))
-    }
-}
-
-/// What operands are made from once the row is known.
-struct Operands<'a> {
-    code: Reader<'a>,
-    mode: Mode,
-    rex: u8,
-    seg: Option<Seg>,
-    opcode: u8,
-    modrm: u8,
-    width: Width,
-    addr: Width,
-    /// Memory operand of ModRM, its size still 0.
-    mem: Option<Mem>,
-}
-
-impl Operands<'_> {
-    fn rex(&self, bit: u8) -> u8 {
-        if self.rex & bit != 0 { 8 } else { 0 }
-    }
-
-    /// ModRM.reg with REX.R.
-    fn reg(&self) -> u8 {
-        self.modrm >> 3 & 7 | self.rex(REX_R)
-    }
-
-    /// ModRM.rm with REX.B.
-    fn rm(&self) -> u8 {
-        self.modrm & 7 | self.rex(REX_B)
-    }
-
-    /// 32-bit width, or 64 with REX.W.
-    fn by_rex_w(&self) -> Width {
-        if self.rex & REX_W != 0 { Width::W64 } else { Width::W32 }
-    }
-
-    /// General register `n`; without REX the byte registers 4–7 are AH, CH, DH, BH (SDM vol. 1 §3.7.2.1).
-    fn gpr(&self, width: Width, n: u8) -> Operand {
-        Operand::Reg(match width {
-            Width::W8 if self.rex == 0 && n & 4 != 0 => Reg::Gpr8High(n & 3),
-            Width::W8 => Reg::Gpr8(n),
-            Width::W16 => Reg::Gpr16(n),
-            Width::W32 => Reg::Gpr32(n),
-            Width::W64 => Reg::Gpr64(n),
-        })
-    }
-
-    fn memory(&self, size: u16) -> Operand {
-        match self.mem {
-            Some(mem) => Operand::Mem(Mem { size, ..mem }),
-            // The table's checks give memory forms to rows that demand memory only.
-            None => Operand::None,
+    #[inline(always)]
+    /// Reads the VEX prefix that begins with `first`. Gives its map, and what has no place in prefixes. None: #UD.
+    fn vex<const LONG: bool>(&mut self, first: u8, code: &mut Reader<'_>) -> Option<Vex> {
+        if self.rex != 0 || self.p66 || self.lock || self.mandatory != index::KEY_NP {
+            return None;
         }
-    }
-
-    /// General register or memory of one width.
-    fn e(&self, width: Width) -> Operand {
-        self.e_or(width, u16::from(width.bytes()))
-    }
-
-    /// General register, or memory of another size.
-    fn e_or(&self, reg: Width, mem: u16) -> Operand {
-        if self.mem.is_some() { self.memory(mem) } else { self.gpr(reg, self.rm()) }
-    }
-
-    /// MMX register or memory; REX does not extend MMX registers.
-    fn mm(&self, mem: u16) -> Operand {
-        if self.mem.is_some() { self.memory(mem) } else { Operand::Reg(Reg::Mm(self.modrm & 7)) }
-    }
-
-    fn xmm(&self, mem: u16) -> Operand {
-        if self.mem.is_some() { self.memory(mem) } else { Operand::Reg(Reg::Xmm(self.rm())) }
-    }
-
-    /// 16-bit addressing forms (SDM vol. 2 table 2-1).
-    fn mem16(&mut self) -> Result<Mem, DecodeError> {
-        const BX: u8 = 3;
-        const BP: u8 = 5;
-        const SI: u8 = 6;
-        const DI: u8 = 7;
-        let (mut base, index) = match self.modrm & 7 {
-            0 => (BX, SI),
-            1 => (BX, DI),
-            2 => (BP, SI),
-            3 => (BP, DI),
-            4 => (SI, NO_REG),
-            5 => (DI, NO_REG),
-            6 => (BP, NO_REG),
-            _ => (BX, NO_REG),
-        };
-        let disp = match self.modrm >> 6 {
-            0 if self.modrm & 7 == 6 => {
-                base = NO_REG;
-                self.code.i16()?
+        let mut fields = code.u8();
+        let mut map = 1;
+        let mut key = 0;
+        // R, X and B stand inverted, in the order of REX; two-byte VEX has R only.
+        let mut rex = !fields >> 5 & REX_R;
+        if first == 0xc4 {
+            map = usize::from(fields & 0x1f);
+            rex = !fields >> 5;
+            fields = code.u8();
+            if fields & 0x80 != 0 {
+                key |= index::KEY_REX_W;
+                rex |= REX_W;
             }
-            0 => 0,
-            1 => self.code.i8()?,
-            _ => self.code.i16()?,
-        };
-        let seg = self.seg.unwrap_or(if base == BP { Seg::Ss } else { Seg::Ds });
-        Ok(Mem { seg, base, index, scale: 1, disp, addr: self.addr, size: 0 })
-    }
-
-    /// 32- and 64-bit addressing forms (SDM vol. 2 tables 2-2 and 2-3, §2.2.1.6 for RIP).
-    fn mem32(&mut self) -> Result<Mem, DecodeError> {
-        let (mode, rm) = (self.modrm >> 6, self.modrm & 7);
-        let mut base = self.rm();
-        let (mut index, mut scale) = (NO_REG, 1);
-        let mut no_base = rm == 5 && mode == 0;
-        let mut absent = if self.mode == Mode::Bits64 { RIP } else { NO_REG };
-        if rm == 4 {
-            let sib = self.code.u8()?;
-            base = sib & 7 | self.rex(REX_B);
-            let i = sib >> 3 & 7 | self.rex(REX_X);
-            if i != 4 {
-                index = i;
-                scale = 1 << (sib >> 6);
-            }
-            no_base = sib & 7 == 5 && mode == 0;
-            absent = NO_REG;
         }
-        let disp = match mode {
-            0 if no_base => self.code.i32()?,
-            0 => 0,
-            1 => self.code.i8()?,
-            _ => self.code.i32()?,
-        };
-        if no_base {
-            base = absent;
+        if !(1..=3).contains(&map) {
+            return None;
         }
-        // SP and BP address the stack (SDM vol. 1 table 3-5); R12 and R13 do not.
-        let seg = self.seg.unwrap_or(if base == 4 || base == 5 { Seg::Ss } else { Seg::Ds });
-        Ok(Mem { seg, base, index, scale, disp, addr: self.addr, size: 0 })
+        let mut vvvv = !fields >> 3 & 0xf;
+        key |= index::KEY_VVVV * u32::from(vvvv != 0);
+        key |= index::KEY_L * u32::from(fields & 4 != 0);
+        self.mandatory = u32::from(fields & 3);
+        if LONG {
+            self.rex = rex;
+        } else {
+            vvvv &= 7;
+        }
+        // The maps of VEX stand behind those without.
+        Some(Vex { map: map + 3, key, vvvv })
     }
 
-    /// Memory at an absolute offset of the address size.
-    fn absolute(&mut self, size: u8) -> Result<Operand, DecodeError> {
-        let disp = match self.addr {
-            Width::W64 => self.code.u64()? as i64,
-            Width::W32 => i64::from(self.code.u32()?),
-            Width::W16 | Width::W8 => i64::from(self.code.u16()?),
-        };
-        let seg = self.seg.unwrap_or(Seg::Ds);
-        let mem =
-            Mem { seg, base: NO_REG, index: NO_REG, scale: 1, disp, addr: self.addr, size: u16::from(size) };
-        Ok(Operand::Mem(mem))
-    }
-
-    fn segment(&self, written: bool) -> Result<Operand, DecodeError> {
-        let seg = match self.modrm >> 3 & 7 {
-            0 => Seg::Es,
-            1 if !written => Seg::Cs,
-            2 => Seg::Ss,
-            3 => Seg::Ds,
-            4 => Seg::Fs,
-            5 => Seg::Gs,
-            _ => return Err(DecodeError::Invalid),
-        };
-        Ok(Operand::Reg(Reg::Seg(seg)))
-    }
-
-    fn operand(&mut self, arg: &Arg) -> Result<Operand, DecodeError> {
-        let width = self.width;
-        let bytes = u16::from(width.bytes());
-        let long = self.mode == Mode::Bits64;
-        let legacy_size = |small, large| if width == Width::W16 { small } else { large };
-        Ok(match arg.form {
-            Form::None => Operand::None,
-            Form::Eb => self.e(Width::W8),
-            Form::Ew => self.e(Width::W16),
-            Form::Ed => self.e(Width::W32),
-            Form::Eq => self.e(Width::W64),
-            Form::Ev => self.e(width),
-            Form::Ey => self.e(self.by_rex_w()),
-            Form::Ev0 => self.e_or(width, 0),
-            Form::RvMw => self.e_or(width, 2),
-            Form::RyMw => self.e_or(self.by_rex_w(), 2),
-            Form::Gb => self.gpr(Width::W8, self.reg()),
-            Form::Gw => self.gpr(Width::W16, self.reg()),
-            Form::Gd => self.gpr(Width::W32, self.reg()),
-            Form::Gv => self.gpr(width, self.reg()),
-            Form::Gy => self.gpr(self.by_rex_w(), self.reg()),
-            Form::Rnative => self.gpr(width, self.rm()),
-            Form::M => self.memory(0),
-            Form::Mb => self.memory(1),
-            Form::Mw => self.memory(2),
-            Form::Md => self.memory(4),
-            Form::Mq => self.memory(8),
-            Form::Mx => self.memory(16),
-            Form::Mt => self.memory(10),
-            Form::Mv => self.memory(bytes),
-            Form::My => self.memory(u16::from(self.by_rex_w().bytes())),
-            Form::Ma => self.memory(bytes * 2),
-            Form::Mp => self.memory(bytes + 2),
-            Form::Ms => self.memory(if long { 10 } else { 6 }),
-            Form::Menv => self.memory(legacy_size(14, 28)),
-            Form::Mstate => self.memory(legacy_size(94, 108)),
-            Form::Mfx => self.memory(512),
-            Form::Pq => Operand::Reg(Reg::Mm(self.modrm >> 3 & 7)),
-            Form::Qq | Form::Nq => self.mm(8),
-            Form::Qd => self.mm(4),
-            Form::Vx => Operand::Reg(Reg::Xmm(self.reg())),
-            Form::Wx | Form::Ux => self.xmm(16),
-            Form::Wq => self.xmm(8),
-            Form::Wd => self.xmm(4),
-            Form::Sw => self.segment(arg.access.writes())?,
-            Form::Cr => match self.reg() {
-                cr @ (0 | 2 | 3 | 4 | 8) => Operand::Reg(Reg::Cr(cr)),
-                _ => return Err(DecodeError::Invalid),
-            },
-            Form::Dr => match self.reg() {
-                dr @ 0..8 => Operand::Reg(Reg::Dr(dr)),
-                _ => return Err(DecodeError::Invalid),
-            },
-            Form::Zb => self.gpr(Width::W8, self.opcode & 7 | self.rex(REX_B)),
-            Form::Zv => self.gpr(width, self.opcode & 7 | self.rex(REX_B)),
-            Form::Ob => self.absolute(1)?,
-            Form::Ov => self.absolute(width.bytes())?,
-            Form::Al => Operand::Reg(Reg::Gpr8(0)),
-            Form::Cl => Operand::Reg(Reg::Gpr8(1)),
-            Form::Ax => Operand::Reg(Reg::Gpr16(0)),
-            Form::Dx => Operand::Reg(Reg::Gpr16(2)),
-            Form::Rax => self.gpr(width, 0),
-            Form::Es => Operand::Reg(Reg::Seg(Seg::Es)),
-            Form::Cs => Operand::Reg(Reg::Seg(Seg::Cs)),
-            Form::Ss => Operand::Reg(Reg::Seg(Seg::Ss)),
-            Form::Ds => Operand::Reg(Reg::Seg(Seg::Ds)),
-            Form::Fs => Operand::Reg(Reg::Seg(Seg::Fs)),
-            Form::Gs => Operand::Reg(Reg::Seg(Seg::Gs)),
-            Form::St0 => Operand::Reg(Reg::St(0)),
-            Form::StI => Operand::Reg(Reg::St(self.modrm & 7)),
-            Form::Ib => Operand::Imm(i64::from(self.code.u8()?)),
-            Form::Ibs => Operand::Imm(self.code.i8()?),
-            Form::Iw => Operand::Imm(i64::from(self.code.u16()?)),
-            Form::Iz | Form::Iv => Operand::Imm(match width {
-                Width::W8 => i64::from(self.code.u8()?),
-                Width::W16 => i64::from(self.code.u16()?),
-                Width::W32 => i64::from(self.code.u32()?),
-                Width::W64 if arg.form == Form::Iv => self.code.u64()? as i64,
-                Width::W64 => self.code.i32()?,
-            }),
-            Form::One => Operand::Imm(1),
-            Form::Rel8 => Operand::Rel(self.code.i8()?),
-            Form::Relv if width == Width::W16 => Operand::Rel(self.code.i16()?),
-            Form::Relv => Operand::Rel(self.code.i32()?),
-            Form::Ap => {
-                let offset =
-                    if width == Width::W16 { u32::from(self.code.u16()?) } else { self.code.u32()? };
-                Operand::Far { selector: self.code.u16()?, offset }
+    /// Reads prefixes, of which `byte` may be the first. Gives the byte behind them.
+    #[inline(always)]
+    fn read<const LONG: bool>(&mut self, mut byte: u8, code: &mut Reader<'_>) -> u8 {
+        // More than fifteen of them are an error already.
+        while code.position() <= MAX_LEN {
+            match byte {
+                0x66 => self.p66 = true,
+                0x67 => self.p67 = true,
+                0xf0 => self.lock = true,
+                0xf2 => self.mandatory = index::KEY_F2,
+                0xf3 => self.mandatory = index::KEY_F3,
+                0x64 => self.seg = Some(Seg::Fs),
+                0x65 => self.seg = Some(Seg::Gs),
+                // 64-bit mode ignores these four; an earlier FS or GS override stays (SDM vol. 2 §2.1.1).
+                0x26 | 0x2e | 0x36 | 0x3e if LONG => {}
+                0x26 => self.seg = Some(Seg::Es),
+                0x2e => self.seg = Some(Seg::Cs),
+                0x36 => self.seg = Some(Seg::Ss),
+                0x3e => self.seg = Some(Seg::Ds),
+                0x40..=0x4f if LONG => {}
+                _ => break,
             }
-        })
+            // A REX prefix that is not the last one counts for nothing (SDM vol. 2 §2.2.1).
+            self.rex = if LONG && byte & 0xf0 == 0x40 { byte } else { 0 };
+            byte = code.u8();
+        }
+        byte
     }
 }

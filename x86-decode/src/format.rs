@@ -2,8 +2,8 @@
 
 use core::fmt::{Display, Formatter, Result};
 
-use crate::insn::{Insn, Mem, NO_REG, Operand, RIP, Reg, Rep, Seg, Width};
-use crate::{Flow, Op};
+use crate::Op;
+use crate::insn::{Insn, Mem, NO_REG, Operand, RIP, Reg, Rep, Seg, Width, XMM_INDEX, YMM_INDEX};
 
 const GPR8: [&str; 8] = ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"];
 const GPR8_HIGH: [&str; 4] = ["ah", "ch", "dh", "bh"];
@@ -66,6 +66,7 @@ impl Display for Mem {
             8 => "qword ptr ",
             10 => "tbyte ptr ",
             16 => "xmmword ptr ",
+            32 => "ymmword ptr ",
             _ => "",
         };
         let reg = |n| match self.addr {
@@ -89,7 +90,11 @@ impl Display for Mem {
             plus = "+";
         }
         if self.index != NO_REG {
-            write!(f, "{plus}{}", reg(self.index))?;
+            match self.index {
+                YMM_INDEX.. => write!(f, "{plus}{}", Reg::Ymm(self.index - YMM_INDEX))?,
+                XMM_INDEX.. => write!(f, "{plus}{}", Reg::Xmm(self.index - XMM_INDEX))?,
+                index => write!(f, "{plus}{}", reg(index))?,
+            }
             if self.scale != 1 {
                 write!(f, "*{}", self.scale)?;
             }
@@ -109,59 +114,107 @@ impl Display for Mem {
     }
 }
 
+impl Insn {
+    /// The text of the instruction at `address`: branch targets are absolute, and RIP-relative operands show where they
+    /// point.
+    pub fn at(&self, address: u64) -> impl Display + '_ {
+        At { insn: self, address: Some(address) }
+    }
+}
+
 impl Display for Insn {
     /// Branch targets are written relative to the start of the instruction, `$+0x10`: the decoder knows no addresses.
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        if self.lock {
-            f.write_str("lock ")?;
-        }
-        let compares = matches!(self.op, Op::Cmps | Op::Scas);
-        f.write_str(match self.rep {
-            Rep::None => "",
-            Rep::Rep if compares => "repe ",
-            Rep::Rep => "rep ",
-            Rep::Repne => "repne ",
-        })?;
-        let name = match (self.op, self.addr) {
-            (Op::Jcxz, Width::W32) => "jecxz",
-            (Op::Jcxz, Width::W64) => "jrcxz",
-            _ => self.op.name(),
-        };
-        f.write_str(name)?;
-        if self.row.repeatable {
-            f.write_str(match self.width {
-                Width::W8 => "b",
-                Width::W16 => "w",
-                Width::W32 => "d",
-                Width::W64 => "q",
-            })?;
-            // No operand shows an override of the source's segment.
-            if self.seg != Seg::Ds && !matches!(self.op, Op::Stos | Op::Scas | Op::Ins) {
-                write!(f, " {}:", self.seg)?;
-            }
-        }
-        let far = self.row.flow == Flow::IndirectCall || self.row.flow == Flow::IndirectBranch;
-        for (i, operand) in self.operands.iter().enumerate() {
+        At { insn: self, address: None }.fmt(f)
+    }
+}
+
+/// An instruction, and where it stands if that is known.
+struct At<'a> {
+    insn: &'a Insn,
+    address: Option<u64>,
+}
+
+impl Display for At<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let insn = self.insn;
+        mnemonic(insn, f)?;
+        // The size of a far pointer says less than the mnemonic.
+        let far = matches!(insn.op, Op::CallFar | Op::JmpFar);
+        for (i, operand) in insn.operands.iter().enumerate() {
             let separator = if i == 0 { " " } else { ", " };
             match operand {
                 Operand::None => break,
                 Operand::Reg(reg) => write!(f, "{separator}{reg}")?,
-                // The size of a far pointer says less than the mnemonic.
-                Operand::Mem(mem) if far && matches!(self.op, Op::CallFar | Op::JmpFar) => {
-                    write!(f, "{separator}{}", Mem { size: 0, ..*mem })?;
-                }
+                Operand::Mem(mem) if far => write!(f, "{separator}{}", Mem { size: 0, ..*mem })?,
                 Operand::Mem(mem) => write!(f, "{separator}{mem}")?,
                 Operand::Imm(imm) => {
                     f.write_str(separator)?;
                     write_signed(f, *imm, "")?;
                 }
-                Operand::Rel(rel) => {
-                    write!(f, "{separator}$")?;
-                    write_signed(f, rel.wrapping_add(i64::from(self.len)), "+")?;
-                }
+                Operand::Rel(rel) => match self.target(*rel, insn.width) {
+                    Some(target) => write!(f, "{separator}{target:#x}")?,
+                    None => {
+                        write!(f, "{separator}$")?;
+                        write_signed(f, rel.wrapping_add(i64::from(insn.len)), "+")?;
+                    }
+                },
                 Operand::Far { selector, offset } => write!(f, "{separator}{selector:#x}:{offset:#x}")?,
+            }
+        }
+        for operand in &insn.operands {
+            if let Operand::Mem(Mem { base: RIP, disp, addr, .. }) = operand
+                && let Some(target) = self.target(*disp, *addr)
+            {
+                write!(f, "  # {target:#x}")?;
             }
         }
         Ok(())
     }
+}
+
+impl At<'_> {
+    /// What is `rel` bytes behind the instruction, in an address space of `width`.
+    fn target(&self, rel: i64, width: Width) -> Option<u64> {
+        let next = self.address?.wrapping_add(u64::from(self.insn.len));
+        Some(next.wrapping_add_signed(rel) & (u64::MAX >> (64 - width.bits())))
+    }
+}
+
+/// Prefixes and mnemonic.
+fn mnemonic(insn: &Insn, f: &mut Formatter<'_>) -> Result {
+    use Op::{Fxrstor, Fxsave, Xrstor, Xrstors, Xsave, Xsavec, Xsaveopt, Xsaves};
+    if insn.lock {
+        f.write_str("lock ")?;
+    }
+    let compares = matches!(insn.op, Op::Cmps | Op::Scas);
+    f.write_str(match insn.rep {
+        Rep::None => "",
+        Rep::Rep if compares => "repe ",
+        Rep::Rep => "rep ",
+        Rep::Repne => "repne ",
+    })?;
+    f.write_str(match (insn.op, insn.addr) {
+        (Op::Jcxz, Width::W32) => "jecxz",
+        (Op::Jcxz, Width::W64) => "jrcxz",
+        _ => insn.op.name(),
+    })?;
+    let suffix = match insn.op {
+        Fxsave | Fxrstor | Xsave | Xsaveopt | Xsavec | Xsaves | Xrstor | Xrstors
+            if insn.width == Width::W64 =>
+        {
+            "64"
+        }
+        _ if !insn.row.repeatable => "",
+        _ => match insn.width {
+            Width::W8 => "b",
+            Width::W16 => "w",
+            Width::W32 => "d",
+            Width::W64 => "q",
+        },
+    };
+    f.write_str(suffix)?;
+    // No operand of a string instruction shows an override of its source's segment.
+    let source = insn.row.repeatable && !matches!(insn.op, Op::Stos | Op::Scas | Op::Ins);
+    if source && insn.seg != Seg::Ds { write!(f, " {}:", insn.seg) } else { Ok(()) }
 }

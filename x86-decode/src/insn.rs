@@ -80,6 +80,11 @@ pub const NO_REG: u8 = 0xff;
 /// `base` of a RIP-relative memory operand. `disp` is then relative to the next instruction.
 pub const RIP: u8 = 0x10;
 
+/// XMM register `n` as the `index` of a memory operand is `XMM_INDEX + n` (VSIB: a vector of addresses).
+pub const XMM_INDEX: u8 = 0x20;
+/// YMM register `n` as the `index` of a memory operand is `YMM_INDEX + n`.
+pub const YMM_INDEX: u8 = 0x40;
+
 /// A memory operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mem {
@@ -87,7 +92,7 @@ pub struct Mem {
     pub seg: Seg,
     /// General register number, [`RIP`] or [`NO_REG`].
     pub base: u8,
-    /// General register number or [`NO_REG`].
+    /// General register number, [`NO_REG`], or a vector register counted from [`XMM_INDEX`] or [`YMM_INDEX`].
     pub index: u8,
     /// 1, 2, 4 or 8.
     pub scale: u8,
@@ -95,7 +100,8 @@ pub struct Mem {
     pub disp: i64,
     /// Effective address size.
     pub addr: Width,
-    /// Bytes accessed; 0 where the instruction accesses none (`lea`, `nop`, `prefetch`, `invlpg`).
+    /// Bytes accessed; 0 where the instruction accesses none (`lea`, `nop`, `prefetch`, `invlpg`) or CPUID tells how many
+    /// (`xsave`). Of a vector of addresses, bytes at each.
     /// FXSAVE 512, FNSAVE 108 or 94, FNSTENV 28 or 14, far pointers 4, 6 or 10, m80 10.
     pub size: u16,
 }
@@ -150,4 +156,19 @@ pub struct Insn {
     pub operands: [Operand; 4],
     /// The table row that matched: encoding, access, flags, CPUID feature, control flow.
     pub row: &'static Row,
+}
+
+impl Insn {
+    /// What [`crate::decode_into`] may write into: no instruction yet, whatever its fields say.
+    pub const NONE: Insn = Insn {
+        op: Op::Ud2,
+        len: 1,
+        width: Width::W32,
+        addr: Width::W32,
+        lock: false,
+        rep: Rep::None,
+        seg: Seg::Ds,
+        operands: [Operand::None; 4],
+        row: &crate::table::FIRST,
+    };
 }

@@ -9,8 +9,9 @@
 //! * [`Insn::flags`], [`Insn::implicit_reads`] and [`Insn::implicit_writes`] refine the row by what one instruction shows
 //!   (immediate shift counts, repeat prefixes).
 //!
-//! The instruction set is the one of the CPU the engine shows to its guests: the i686 integer set and its 64-bit
-//! extension, x87, MMX, SSE, SSE2 and SSE3. VEX, EVEX and XOP encodings are [`DecodeError::Invalid`].
+//! The instruction set is that of x86-64-v3 with its 16- and 32-bit forebears: integer, x87, MMX, SSE to SSE4.2, AVX, AVX2,
+//! FMA, F16C, BMI, ADX, AES, SHA, GFNI, the XSAVE family. EVEX, XOP and 3DNow! encodings are [`DecodeError::Invalid`].
+//! [`decode_for`] takes the [`FeatureSet`] of a CPU and sees the bytes as that CPU does.
 //!
 //! The crate knows nothing of execution, memory or operating systems, allocates nothing and needs no `std`.
 #![no_std]
@@ -18,16 +19,19 @@
 
 mod decode;
 mod effects;
+mod feature;
 mod format;
 mod insn;
 mod op;
+mod operands;
+mod reader;
 mod row;
+mod spec;
 mod table;
 
-pub use decode::{DecodeError, MAX_LEN, decode};
-pub use insn::{Insn, Mem, Mode, NO_REG, Operand, RIP, Reg, Rep, Seg, Width};
+pub use decode::{DecodeError, MAX_LEN, decode, decode_for, decode_into};
+pub use feature::{Feature, FeatureSet};
+pub use insn::{Insn, Mem, Mode, NO_REG, Operand, RIP, Reg, Rep, Seg, Width, XMM_INDEX, YMM_INDEX};
 pub use op::Op;
-pub use row::{
-    Access, Arg, Feature, FlagSet, Flags, Flow, Form, Map, ModRm, Modes, Prefix, RegSet, Row, Size,
-};
+pub use row::{Access, Arg, FlagSet, Flags, Flow, Form, Map, ModRm, Modes, Prefix, RegSet, Row, Size};
 pub use table::ROWS;

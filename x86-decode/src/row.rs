@@ -3,7 +3,7 @@
 //! Rows are written with the small `const` builders of `table/build.rs`, one instruction a line, in the other files
 //! of `table`; `table/index.rs` finds them by opcode.
 
-use crate::{Op, Width};
+use crate::{Feature, FeatureSet, Op, Width};
 
 /// Opcode map (SDM vol. 2 appendix A.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,9 +17,22 @@ pub enum Map {
     Of38,
     /// Three-byte opcodes with an immediate byte, `0F 3A xx`.
     Of3a,
+    /// `VEX.0F xx`.
+    Vex0f,
+    /// `VEX.0F38 xx`.
+    Vex0f38,
+    /// `VEX.0F3A xx`.
+    Vex0f3a,
 }
 
-/// What a row demands of the 66, F3 and F2 prefixes.
+impl Map {
+    /// Whether the opcode stands behind a VEX prefix (C4 or C5).
+    pub const fn is_vex(self) -> bool {
+        matches!(self, Map::Vex0f | Map::Vex0f38 | Map::Vex0f3a)
+    }
+}
+
+/// What a row demands of the 66, F3 and F2 prefixes, or of the `pp` field of VEX, which stands for one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Prefix {
     /// Any: 66 is the operand size, F2 and F3 are repeat prefixes or ignored.
@@ -77,6 +90,8 @@ pub enum Size {
     F64,
     /// 64 bits in 64-bit mode and 32 bits elsewhere (control registers).
     Native,
+    /// 64 bits with REX.W or VEX.W in 64-bit mode, else 32: where 66 is not the operand size.
+    RexW,
 }
 
 /// What an instruction does to an operand.
@@ -104,10 +119,12 @@ impl Access {
 /// Where an operand comes from and how large it is; letters follow SDM vol. 2 appendix A.2.
 ///
 /// `E` general register or memory by ModRM.rm, `G` general register by ModRM.reg, `R` register only by rm, `M` memory only,
-/// `P`/`Q`/`N` MMX by reg / by rm or memory / by rm only, `V`/`W`/`U` the same for XMM, `Z` register in the opcode, `O` absolute
-/// offset, `I` immediate, `Rel` branch displacement, `St` x87 register.
+/// `P`/`Q`/`N` MMX by reg / by rm or memory / by rm only, `V`/`W`/`U` the same for XMM and YMM, `H` XMM or YMM by VEX.vvvv, `L`
+/// by the upper half of an immediate byte, `B` general register by VEX.vvvv, `Z` register in the opcode, `O` absolute offset,
+/// `I` immediate, `Rel` branch displacement, `St` x87 register.
 ///
-/// Sizes: `b` 8, `w` 16, `d` 32, `q` 64, `x` 128 bits, `v` the operation's width, `y` 32 or 64 by REX.W.
+/// Sizes: `b` 8, `w` 16, `d` 32, `q` 64, `dq` 128 bits, `x` 128 bits or 256 with VEX.L, `v` the operation's width, `y` 32 or 64
+/// by REX.W or VEX.W. Of vectors, sizes up to `q` are those of memory, with an XMM register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[rustfmt::skip] // A family a line.
@@ -118,14 +135,18 @@ pub enum Form {
     Ev0,
     /// Register of the operation's width, or 16-bit memory (segment and descriptor moves).
     RvMw,
-    /// 32-bit register (64 with REX.W), or 16-bit memory (`pinsrw`).
-    RyMw,
+    /// 32-bit register (64 with REX.W), or smaller memory (`pinsrb`, `pinsrw`, `extractps`).
+    RyMb, RyMw, RyMd,
     Gb, Gw, Gd, Gv, Gy,
+    By,
     /// General register by rm, 32 bits, or 64 in 64-bit mode (control registers).
     Rnative,
+    Rd, Rv, Ry,
+    /// General register by rm of the address size (`umonitor`).
+    Ra,
     /// Memory whose address alone matters.
     M,
-    Mb, Mw, Md, Mq, Mx,
+    Mb, Mw, Md, Mq, Mdq, Mx,
     /// `m80`.
     Mt,
     /// Memory of the operation's width.
@@ -145,7 +166,14 @@ pub enum Form {
     /// FXSAVE area, 512 bytes.
     Mfx,
     Pq, Qq, Qd, Nq,
-    Vx, Wx, Wq, Wd, Ux,
+    Vx, Wx, Ux, Hx, Lx,
+    Vdq, Wdq, Udq, Hdq,
+    Wq, Wd, Ww, Wb,
+    /// XMM register, or memory of a half, a quarter, an eighth of the vector length.
+    Wh, Wf, We,
+    /// Elements of 32 bits (64 with VEX.W) at a vector of addresses, whose index register is an XMM register, or has the
+    /// vector length (VSIB, SDM vol. 2 §2.3.12).
+    Vmdq, Vmx,
     /// Segment register by ModRM.reg.
     Sw,
     /// Control and debug register by ModRM.reg.
@@ -236,7 +264,7 @@ pub struct Flags {
     pub kept: FlagSet,
 }
 
-/// A set of registers used without being named: bits 0–15 general registers, then the x87 top of stack.
+/// A set of registers used without being named: bits 0–15 general registers, then x87 from the top of stack, then vectors.
 ///
 /// Widths follow from [`crate::Insn::width`]: below 32 bits a write leaves the upper part of the register as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -257,6 +285,9 @@ impl RegSet {
     pub const ST1: RegSet = RegSet(1 << 17);
     /// Every x87 and MMX register.
     pub const ST_ALL: RegSet = RegSet(0xff << 16);
+    pub const XMM0: RegSet = RegSet(1 << 24);
+    /// Every XMM and YMM register.
+    pub const XMM_ALL: RegSet = RegSet(3 << 24);
 
     pub const fn or(self, other: RegSet) -> RegSet {
         RegSet(self.0 | other.0)
@@ -265,35 +296,6 @@ impl RegSet {
     pub const fn contains(self, other: RegSet) -> bool {
         self.0 & other.0 == other.0
     }
-}
-
-/// CPUID feature, or older generation, an encoding belongs to (SDM vol. 2, CPUID, tables 3-10 and 3-11).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Feature {
-    /// 8086 to i486: always there.
-    Base,
-    Fpu,
-    Tsc,
-    Msr,
-    Cx8,
-    Sep,
-    Cmov,
-    Clfsh,
-    Mmx,
-    Fxsr,
-    Sse,
-    Sse2,
-    Sse3,
-    Monitor,
-    Cx16,
-    /// 64-bit mode (`LM`), `syscall` included.
-    Long,
-    LahfLong,
-    Rdtscp,
-    PrefetchW,
-    /// Indirect branch tracking; a `nop` where it is absent.
-    CetIbt,
 }
 
 /// Where control goes after the instruction.
@@ -339,7 +341,9 @@ pub struct Row {
     pub modes: Modes,
     /// Required effective operand size (`cbw`, `cwde` and `cdqe` share an opcode).
     pub operand_size: Option<Width>,
-    /// Required REX.W.
+    /// Required VEX.L, which is the vector length: clear 128, set 256 bits.
+    pub vex_l: Option<bool>,
+    /// Required REX.W or VEX.W.
     pub rex_w: Option<bool>,
     /// Required REX.B (`nop` is `xchg` of RAX with itself).
     pub rex_b: Option<bool>,
@@ -363,4 +367,19 @@ pub struct Row {
     pub repeatable: bool,
     /// Faults with #GP outside ring 0 (ring 3 code of Linux never has IOPL 3).
     pub privileged: bool,
+}
+
+impl Row {
+    /// Every feature a CPU needs to know the encoding: that of the row, and AVX where the encoding is VEX and the feature
+    /// has other encodings too.
+    pub const fn features(&self) -> FeatureSet {
+        use Feature::*;
+        let own = FeatureSet::of(&[self.feature]);
+        match self.feature {
+            Avx2 | Fma | F16c | Aes | Vaes | Pclmulqdq | Vpclmulqdq | Gfni if self.map.is_vex() => {
+                own.or(FeatureSet::of(&[Avx]))
+            }
+            _ => own,
+        }
+    }
 }

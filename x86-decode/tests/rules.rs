@@ -96,18 +96,73 @@ const CASES: &[(Mode, &str, &str)] = &[
     (Bits64, "9a 04 03 02 01 08 00",       "Invalid"),
     (Bits64, "48 ff 2c 24",                "jmp far [rsp]"),
     (Bits32, "ff e8",                      "Invalid"), // jmp far through a register
-    // What the guest's CPU lacks or takes for something else.
-    (Bits64, "f3 0f bc c1",                "bsf eax, ecx"), // tzcnt
-    (Bits64, "f3 0f bd c1",                "bsr eax, ecx"), // lzcnt
-    (Bits64, "f3 0f b8 c1",                "Invalid"), // popcnt
+    // Prefixes that make another instruction, or none.
+    (Bits64, "f3 0f bc c1",                "tzcnt eax, ecx"),
+    (Bits64, "f2 0f bc c1",                "bsf eax, ecx"),
+    (Bits64, "f3 0f bd c1",                "lzcnt eax, ecx"),
+    (Bits64, "f3 48 0f b8 c1",             "popcnt rax, rcx"),
+    (Bits64, "66 f3 0f b8 c1",             "popcnt ax, cx"),
+    (Bits64, "0f b8 c1",                   "Invalid"),
+    (Bits64, "0f 38 f0 07",                "movbe eax, dword ptr [rdi]"),
+    (Bits64, "66 0f 38 f0 07",             "movbe ax, word ptr [rdi]"),
+    (Bits64, "66 f2 0f 38 f1 c1",          "crc32 eax, cx"),
+    (Bits64, "f2 48 0f 38 f0 c1",          "crc32 rax, cl"),
+    (Bits64, "0f c7 f0",                   "rdrand eax"),
+    (Bits64, "66 0f c7 f8",                "rdseed ax"),
+    (Bits64, "f3 0f c7 f8",                "rdpid rax"),
+    (Bits32, "f3 0f c7 f8",                "rdpid eax"),
+    (Bits64, "f3 48 0f ae c0",             "rdfsbase rax"),
+    (Bits32, "f3 0f ae c0",                "Invalid"), // 64-bit mode only
+    (Bits64, "48 0f ae 21",                "xsave64 [rcx]"),
+    (Bits64, "48 0f ae 01",                "fxsave64 [rcx]"),
+    (Bits64, "0f ae 01",                   "fxsave [rcx]"),
+    (Bits64, "66 0f 38 00 c1",             "pshufb xmm0, xmm1"),
+    (Bits64, "0f 38 00 c1",                "pshufb mm0, mm1"),
+    (Bits64, "66 48 0f 3a 61 c1 0c",       "pcmpestri xmm0, xmm1, 0xc"),
     (Bits64, "f3 0f 1e fa",                "endbr64"),
     (Bits32, "f3 0f 1e fb",                "endbr32"),
     (Bits32, "f3 0f 1e c8",                "nop eax"), // rdsspd
     (Bits64, "66 2e 0f 1f 84 00 00 00 00 00", "nop [rax+rax]"),
-    (Bits64, "66 0f 38 00 c1",             "Invalid"), // pshufb
-    (Bits64, "c5 f8 77",                   "Invalid"), // vzeroupper
-    (Bits32, "c5 f8 77",                   "Invalid"),
+    // VEX.
+    (Bits64, "c5 f8 77",                   "vzeroupper"),
+    (Bits32, "c5 fc 77",                   "vzeroall"),
+    (Bits16, "c5 f8 77",                   "vzeroupper"),
+    (Bits32, "c5 78 77",                   "lds edi, fword ptr [eax+0x77]"),
+    (Bits64, "c5 78 77",                   "vzeroupper"), // R counts for nothing where there is no register
+    (Bits64, "c5 f0 58 c2",                "vaddps xmm0, xmm1, xmm2"),
+    (Bits64, "c5 f4 58 c2",                "vaddps ymm0, ymm1, ymm2"),
+    (Bits64, "c5 74 58 07",                "vaddps ymm8, ymm1, ymmword ptr [rdi]"),
+    (Bits64, "c4 41 34 58 c2",             "vaddps ymm8, ymm9, ymm10"),
+    (Bits32, "c4 c1 b4 58 c2",             "vaddps ymm0, ymm1, ymm2"), // B and the upper bit of vvvv are ignored
+    (Bits64, "c5 f6 58 c2",                "vaddss xmm0, xmm1, xmm2"), // L is ignored
+    (Bits64, "c5 f0 28 c2",                "Invalid"), // vvvv names no operand
+    (Bits64, "c5 f8 28 c2",                "vmovaps xmm0, xmm2"),
+    (Bits64, "c4 e2 fd 18 07",             "Invalid"), // vbroadcastss with W
+    (Bits64, "c4 e2 7d 18 07",             "vbroadcastss ymm0, dword ptr [rdi]"),
+    (Bits64, "c4 e2 79 19 07",             "Invalid"), // vbroadcastsd without L
+    (Bits64, "c4 e0 78 77",                "Invalid"), // map 0
+    (Bits64, "c4 e4 78 77",                "Invalid"), // map 4
+    (Bits64, "f0 c5 f8 77",                "Invalid"),
+    (Bits64, "66 c5 f8 77",                "Invalid"),
+    (Bits64, "f3 c5 f8 77",                "Invalid"),
+    (Bits64, "f2 c5 f8 77",                "Invalid"),
+    (Bits64, "40 c5 f8 77",                "Invalid"),
+    (Bits64, "67 2e c5 f8 77",             "vzeroupper"),
+    (Bits64, "c4 e2 f8 f2 c1",             "andn rax, rax, rcx"),
+    (Bits32, "c4 e2 f8 f2 c1",             "andn eax, eax, ecx"), // W is ignored
+    (Bits64, "c4 e2 fc f2 c1",             "Invalid"), // andn with L
+    (Bits64, "c4 e1 f9 6e c1",             "vmovq xmm0, rcx"),
+    (Bits32, "c4 e1 f9 6e c1",             "vmovd xmm0, ecx"),
+    (Bits64, "c4 e3 71 4a c2 30",          "vblendvps xmm0, xmm1, xmm2, xmm3"),
+    (Bits32, "c4 e3 71 4a c2 b0",          "vblendvps xmm0, xmm1, xmm2, xmm3"), // its upper bit is ignored
+    (Bits64, "c4 e2 f1 98 c2",             "vfmadd132pd xmm0, xmm1, xmm2"),
+    (Bits64, "c4 e2 69 92 04 4f",          "vgatherdps xmm0, dword ptr [rdi+xmm1*2], xmm2"),
+    (Bits64, "c4 e2 ed 93 04 67",          "vgatherqpd ymm0, qword ptr [rdi+ymm4*2], ymm2"),
+    (Bits64, "c4 e2 69 92 04 57",          "Invalid"), // mask and index are one register
+    (Bits64, "c4 e2 69 92 00",             "Invalid"), // no SIB
+    (Bits32, "67 c4 e2 69 92 04",          "Invalid"), // no SIB in 16-bit addresses
     (Bits32, "c5 00",                      "lds eax, fword ptr [eax]"),
+    (Bits32, "c4 00",                      "les eax, fword ptr [eax]"),
     (Bits32, "62 00",                      "bound eax, qword ptr [eax]"),
     (Bits64, "62 f1 7c 48 58 c0",          "Invalid"),
     (Bits32, "8f e9 78 81 c0",             "Invalid"), // XOP

@@ -34,15 +34,25 @@ fn ids_are_positions() {
 fn every_row_is_found() {
     let prefixes: &[&[u8]] =
         &[&[], &[0x66], &[0xf2], &[0xf3], &[0x48], &[0x41], &[0x66, 0x48], &[0xf2, 0x48], &[0xf3, 0x48]];
-    let maps: &[&[u8]] = &[&[], &[0x0f]];
+    let maps: &[&[u8]] = &[&[], &[0x0f], &[0x0f, 0x38], &[0x0f, 0x3a]];
     let mut seen = vec![false; ROWS.len()];
+    let mut see = |bytes: &[u8], mode| {
+        if let Ok(insn) = decode(bytes, mode) {
+            seen[usize::from(insn.row.id)] = true;
+            assert_eq!(insn.op, insn.row.op);
+        }
+    };
     for mode in [Mode::Bits16, Mode::Bits32, Mode::Bits64] {
         for (prefix, map) in prefixes.iter().flat_map(|p| maps.iter().map(move |m| (p, m))) {
             for (opcode, modrm) in (0..=255).flat_map(|o| (0..=255).map(move |m| (o, m))) {
-                let bytes = [*prefix, *map, &[opcode, modrm], &[0; 12]].concat();
-                if let Ok(insn) = decode(&bytes, mode) {
-                    seen[usize::from(insn.row.id)] = true;
-                    assert_eq!(insn.op, insn.row.op);
+                see(&[*prefix, *map, &[opcode, modrm, 0x88], &[0; 11]].concat(), mode);
+            }
+        }
+        for (map, fields) in (1..=3).flat_map(|map| (0..=255).map(move |fields| (map, fields))) {
+            // The vvvv of two operands, and that of none.
+            if matches!(fields >> 3 & 15, 14 | 15) {
+                for (opcode, modrm) in (0..=255).flat_map(|o| (0..=255).map(move |m| (o, m))) {
+                    see(&[0xc4, 0xe0 | map, fields, opcode, modrm, 0x88, 0, 0, 0, 0, 0, 0, 0, 0], mode);
                 }
             }
         }
@@ -54,7 +64,7 @@ fn every_row_is_found() {
 /// What ends a basic block is told by the row alone.
 #[test]
 fn control_flow_is_marked() {
-    let transfers = "jmp call ret loop iret int sys hlt ud jcxz rsm".split(' ').collect::<Vec<_>>();
+    let transfers = "jmp call ret loop iret int sys hlt ud0 ud1 ud2 jcxz rsm".split(' ').collect::<Vec<_>>();
     for row in ROWS {
         let name = row.op.name();
         let transfer = transfers.iter().any(|t| name.starts_with(t)) || name.starts_with('j');

@@ -6,12 +6,13 @@
 
 use crate::cx::{Cx, Stop, slot};
 use crate::exec::system;
+use crate::features::FEATURES;
 use crate::fuse::fuse;
 use crate::lower::{exception, lower};
 use crate::uop::{LowerMode, Uop};
 use guest_mem::{AddressSpace, CodePage, FrameId, PAGE_BYTES};
 use hashbrown::HashMap;
-use x86_decode::{DecodeError, Insn, Mode, decode};
+use x86_decode::{DecodeError, Insn, Mode, decode_for};
 
 /// Longest instruction (SDM vol. 2 §2.3.11).
 const MAX_INSN: usize = 15;
@@ -245,7 +246,7 @@ impl BlockCache {
             if rest.is_empty() {
                 break;
             }
-            let insn = match decode(rest, decode_mode) {
+            let insn = match decode_for(rest, decode_mode, FEATURES) {
                 Ok(insn) => insn,
                 Err(DecodeError::Truncated) if position > 0 => break,
                 Err(DecodeError::Truncated) => {
@@ -304,7 +305,7 @@ impl BlockCache {
         }
         let page = cx.mem.code_page(next_page).map_err(|fault| cx.mem_fault(fault))?;
         cx.mem.fetch(next_page, tail).map_err(|fault| cx.mem_fault(fault))?;
-        let uop = match decode(&bytes, decode_mode) {
+        let uop = match decode_for(&bytes, decode_mode, FEATURES) {
             Ok(insn) => lower(&insn, at, 0, mode).uop,
             Err(error) => refused(error, at),
         };

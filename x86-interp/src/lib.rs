@@ -12,6 +12,7 @@
 mod cache;
 mod cx;
 mod exec;
+mod features;
 mod flags;
 mod fuse;
 mod int;
@@ -22,4 +23,5 @@ mod sse;
 mod uop;
 mod x87;
 
+pub use features::FEATURES;
 pub use run::Interp;

@@ -6,8 +6,8 @@ use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
 use testkit::rng::Rng;
 use testkit::state::{State, fx};
 use x86_cpu::{CodeMode, CpuState, ExecEngine, Exit, F80};
-use x86_decode::{Insn, Mode, Op, ROWS, Rep, decode};
-use x86_interp::Interp;
+use x86_decode::{Insn, Mode, Op, ROWS, Rep, decode_for};
+use x86_interp::{FEATURES, Interp};
 
 const PROGRAMS: u64 = 30_000;
 /// Exits of one program before the next one.
@@ -56,6 +56,9 @@ fn code(rng: &mut Rng, mode: Mode) -> Vec<u8> {
             code.extend(rng.bits().to_le_bytes());
         } else {
             let row = &ROWS[rng.below(ROWS.len() as u64) as usize];
+            if !FEATURES.contains(row.features()) {
+                continue;
+            }
             code.extend(forms::build(rng, row, mode).into_iter().flat_map(|case| case.bytes));
         }
     }
@@ -178,5 +181,5 @@ fn shows_stepping(mem: &AddressSpace, cpu: &CpuState, mode: Mode) -> bool {
     let repeats = |insn: &Insn| {
         insn.rep != Rep::None && (matches!(insn.op, Op::Scas | Op::Cmps) || code(cpu.gpr[7] & 0xffff_ffff))
     };
-    decode(&bytes[..got], mode).is_ok_and(|insn| ops.contains(&insn.op) || repeats(&insn))
+    decode_for(&bytes[..got], mode, FEATURES).is_ok_and(|insn| ops.contains(&insn.op) || repeats(&insn))
 }

@@ -16,6 +16,7 @@ pub(super) struct Encoding {
     modrm: ModRm,
     digit: Option<u8>,
     operand_size: Option<Width>,
+    vex_l: Option<bool>,
     rex_w: Option<bool>,
     rex_b: Option<bool>,
     size: Size,
@@ -30,9 +31,10 @@ const fn encoding(map: Map, opcode: u8) -> Encoding {
         modrm: ModRm::None,
         digit: Option::None,
         operand_size: Option::None,
+        vex_l: Option::None,
         rex_w: Option::None,
         rex_b: Option::None,
-        size: Size::Osz,
+        size: if map.is_vex() { Size::RexW } else { Size::Osz },
     }
 }
 
@@ -44,6 +46,31 @@ pub(super) const fn op(opcode: u8) -> Encoding {
 /// Opcode `0F xx`.
 pub(super) const fn of(opcode: u8) -> Encoding {
     encoding(Map::Of, opcode)
+}
+
+/// Opcode `0F 38 xx`.
+pub(super) const fn of38(opcode: u8) -> Encoding {
+    encoding(Map::Of38, opcode)
+}
+
+/// Opcode `0F 3A xx`.
+pub(super) const fn of3a(opcode: u8) -> Encoding {
+    encoding(Map::Of3a, opcode)
+}
+
+/// Opcode `VEX.0F xx`. VEX.W and VEX.L are ignored unless the row says otherwise.
+pub(super) const fn vex0f(opcode: u8) -> Encoding {
+    encoding(Map::Vex0f, opcode)
+}
+
+/// Opcode `VEX.0F38 xx`.
+pub(super) const fn vex38(opcode: u8) -> Encoding {
+    encoding(Map::Vex0f38, opcode)
+}
+
+/// Opcode `VEX.0F3A xx`.
+pub(super) const fn vex3a(opcode: u8) -> Encoding {
+    encoding(Map::Vex0f3a, opcode)
 }
 
 /// Setters of one field each, named after the manual's notation.
@@ -85,6 +112,9 @@ setters! { Encoding:
     o16() operand_size = Some(Width::W16);
     o32() operand_size = Some(Width::W32);
     o64() operand_size = Some(Width::W64);
+    y() size = Size::RexW;
+    /// Vector length: 128 or 256 bits.
+    l(set: bool) vex_l = Some(set);
     w(set: bool) rex_w = Some(set);
     rex_b(set: bool) rex_b = Some(set);
 }
@@ -126,6 +156,7 @@ pub(super) const fn row(op: Op, e: Encoding, args: &[Arg], flags: Flags) -> Row 
         digit: e.digit,
         modes: Modes::All,
         operand_size: e.operand_size,
+        vex_l: e.vex_l,
         rex_w: e.rex_w,
         rex_b: e.rex_b,
         size: e.size,
@@ -189,8 +220,12 @@ pub(super) const R11: RegSet = RegSet::R11;
 pub(super) const ST0: RegSet = RegSet::ST0;
 pub(super) const ST1: RegSet = RegSet::ST1;
 pub(super) const ST_ALL: RegSet = RegSet::ST_ALL;
+pub(super) const XMM0: RegSet = RegSet::XMM0;
+pub(super) const XMM_ALL: RegSet = RegSet::XMM_ALL;
 /// What `pusha` stores and `popa` loads.
 pub(super) const PUSHA: RegSet = RegSet(0xff);
+/// What `xsave` reads: the mask, and all it may store.
+pub(super) const STATE: RegSet = AX.or(DX).or(ST_ALL).or(XMM_ALL);
 /// `cmpxchg8b` compares and exchanges DX:AX and CX:BX.
 pub(super) const PAIRS: RegSet = AX.or(BX).or(CX).or(DX);
 
@@ -242,6 +277,10 @@ pub(super) const RCROT_N: Flags = ROT_N.reads(C);
 pub(super) const BIT: Flags = flags().writes(C).undefined(O.or(S).or(A).or(P));
 /// `bsf`, `bsr`.
 pub(super) const SCAN: Flags = flags().writes(Z).undefined(STATUS.without(Z));
+/// `lzcnt`, `tzcnt`.
+pub(super) const COUNT: Flags = flags().writes(Z.or(C)).undefined(STATUS.without(Z.or(C)));
+/// `andn`, `blsr` and their kin.
+pub(super) const BLS: Flags = flags().writes(S.or(Z).or(O).or(C)).undefined(A.or(P));
 /// String instructions that compare nothing.
 pub(super) const STRING: Flags = flags().reads(D);
 /// `cmps`, `scas`.

@@ -5,7 +5,8 @@
 //! opcode, which leaves one to three candidates almost everywhere.
 
 use super::{ALL, COUNT};
-use crate::{ModRm, Modes, Prefix, Row, Width};
+use crate::spec::Layout;
+use crate::{FeatureSet, Form, ModRm, Modes, Op, Prefix, Row, Size, Width};
 
 /// Key: bits 0–7 ModRM, then these.
 pub(crate) const KEY_REG: u32 = 1 << 8;
@@ -14,6 +15,9 @@ pub(crate) const KEY_OSZ_SHIFT: u32 = 10;
 pub(crate) const KEY_PREFIX_SHIFT: u32 = 12;
 pub(crate) const KEY_REX_W: u32 = 1 << 14;
 pub(crate) const KEY_REX_B: u32 = 1 << 15;
+pub(crate) const KEY_L: u32 = 1 << 16;
+/// VEX.vvvv names a register: it is not 1111b.
+pub(crate) const KEY_VVVV: u32 = 1 << 17;
 
 /// Operand size as it stands in the key.
 pub(crate) const fn key_width(width: Width) -> u32 {
@@ -30,15 +34,37 @@ pub(crate) const KEY_66: u32 = 1;
 pub(crate) const KEY_F3: u32 = 2;
 pub(crate) const KEY_F2: u32 = 3;
 
-/// A row that shares a slot with others.
+/// A row that shares a slot with others, and what of it the decoder needs: together, as they are read together.
 #[derive(Clone, Copy)]
 pub(crate) struct Candidate {
-    pub(crate) mask: u32,
-    pub(crate) value: u32,
-    pub(crate) row: u16,
+    mask: u32,
+    value: u32,
+    needs: FeatureSet,
+    /// None ends the candidates of a slot.
+    row: Option<&'static Row>,
+    pub(crate) layout: Layout,
+    pub(crate) op: Op,
+    pub(crate) size: Size,
+    pub(crate) lockable: bool,
+    pub(crate) repeatable: bool,
 }
 
-const fn candidate(row: &Row) -> Candidate {
+impl Candidate {
+    /// Stands behind the candidates of a slot, and fits every key.
+    const END: Candidate = Candidate {
+        mask: 0,
+        value: 0,
+        needs: FeatureSet::of(&[]),
+        row: None,
+        layout: Layout::of(&[Form::None; 4]),
+        op: Op::Ud2,
+        size: Size::Osz,
+        lockable: false,
+        repeatable: false,
+    };
+}
+
+const fn candidate(row: &'static Row) -> Candidate {
     let mut mask = 0;
     let mut value = 0;
     if let Some(digit) = row.digit {
@@ -88,11 +114,42 @@ const fn candidate(row: &Row) -> Candidate {
         mask |= KEY_REX_B;
         value |= if set { KEY_REX_B } else { 0 };
     }
-    Candidate { mask, value, row: row.id }
+    if let Some(set) = row.vex_l {
+        mask |= KEY_L;
+        value |= if set { KEY_L } else { 0 };
+    }
+    // VEX.vvvv must be 1111b where it names no operand (SDM vol. 2 §2.3.5.6).
+    if row.map.is_vex() && !has_form(row, &[Form::Hx, Form::Hdq, Form::By]) {
+        mask |= KEY_VVVV;
+    }
+    let [a, b, c, d] = row.args;
+    Candidate {
+        mask,
+        value,
+        needs: row.features(),
+        row: Some(row),
+        layout: Layout::of(&[a.form, b.form, c.form, d.form]),
+        op: row.op,
+        size: row.size,
+        lockable: row.lockable,
+        repeatable: row.repeatable,
+    }
 }
 
-/// Maps times opcodes.
-const OPCODES: usize = 4 * 256;
+/// Whether one of the row's operands has one of these forms.
+const fn has_form(row: &Row, forms: &[Form]) -> bool {
+    let mut i = 0;
+    while i < row.args.len() * forms.len() {
+        if row.args[i / forms.len()].form as u8 == forms[i % forms.len()] as u8 {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// Maps times opcodes; of eight maps one is unused.
+const OPCODES: usize = 8 * 256;
 
 /// An opcode: whether it has ModRM, whether ModRM.reg selects among eight slots, and its first slot.
 /// [`NO_SLOT`] for opcodes without rows.
@@ -177,7 +234,7 @@ const SLOTS: usize = {
     slots
 };
 
-/// `STARTS[slot]..STARTS[slot + 1]` are the candidates of `slot`.
+/// Where the candidates of a slot start; [`Candidate::END`] stands behind the last one.
 static STARTS: [u16; SLOTS + 1] = {
     let mut starts = [0u16; SLOTS + 1];
     let mut i = 0;
@@ -196,7 +253,7 @@ static STARTS: [u16; SLOTS + 1] = {
     }
     let mut slot = 0;
     while slot < SLOTS {
-        starts[slot + 1] += starts[slot];
+        starts[slot + 1] += starts[slot] + 1;
         slot += 1;
     }
     starts
@@ -205,7 +262,7 @@ static STARTS: [u16; SLOTS + 1] = {
 const TOTAL: usize = STARTS[SLOTS] as usize;
 
 static CANDIDATES: [Candidate; TOTAL] = {
-    let mut all = [Candidate { mask: 0, value: 0, row: 0 }; TOTAL];
+    let mut all = [Candidate::END; TOTAL];
     let mut fill = STARTS;
     let mut i = 0;
     while i < COUNT {
@@ -237,16 +294,24 @@ static CANDIDATES: [Candidate; TOTAL] = {
 /// The entry of an opcode; `map` is the number of a [`crate::Map`].
 #[inline]
 pub(crate) fn entry(map: usize, opcode: u8) -> Entry {
-    ENTRIES[(map & 3) * 256 + opcode as usize]
+    ENTRIES[(map & 7) * 256 + opcode as usize]
 }
 
-/// The first row of the opcode that the key satisfies.
-#[inline]
-pub(crate) fn find(entry: Entry, key: u32) -> Option<&'static Row> {
+/// The first row of the opcode that the key satisfies and the CPU has.
+#[inline(always)]
+pub(crate) fn find(
+    entry: Entry,
+    key: u32,
+    features: FeatureSet,
+) -> Option<(&'static Candidate, &'static Row)> {
     let digit = if entry.0 & BY_DIGIT != 0 { key as usize >> 3 & 7 } else { 0 };
     let slot = (entry.0 & NO_SLOT) as usize + digit;
-    let from = usize::from(*STARTS.get(slot)?);
-    let to = usize::from(*STARTS.get(slot + 1)?);
-    let found = CANDIDATES.get(from..to)?.iter().find(|c| key & c.mask == c.value)?;
-    super::ROWS.get(usize::from(found.row))
+    let mut at = usize::from(*STARTS.get(slot)?);
+    loop {
+        let candidate = CANDIDATES.get(at)?;
+        if key & candidate.mask == candidate.value && features.contains(candidate.needs) {
+            return candidate.row.map(|row| (candidate, row));
+        }
+        at += 1;
+    }
 }

@@ -1,7 +1,7 @@
 //! Opcodes 0F xx: the general-purpose instructions (SDM vol. 2 table A-3).
 
 use super::build::*;
-use crate::Feature::{Cmov, Cx8, Cx16, Sse2};
+use crate::Feature::{self, Bmi1, Cmov, Cx8, Cx16, Sse2};
 use crate::Flow::CondBranch;
 use crate::Op::*;
 
@@ -77,13 +77,16 @@ pub(super) const ROWS: &[Row] = &[
     row(Lgs, of(0xb5).mem(), &[w(Gv), r(Mp)], NONE),
     row(Movzx, of(0xb6).r(), &[w(Gv), r(Eb)], NONE),
     row(Movzx, of(0xb7).r(), &[w(Gv), r(Ew)], NONE),
+    row(Popcnt, of(0xb8).r().f3(), &[w(Gv), r(Ev)], ALU).feature(Feature::Popcnt),
     row(Bt, of(0xba).n(4), &[r(Ev), r(Ib)], BIT),
     row(Bts, of(0xba).n(5), &[rw(Ev), r(Ib)], BIT).lock(),
     row(Btr, of(0xba).n(6), &[rw(Ev), r(Ib)], BIT).lock(),
     row(Btc, of(0xba).n(7), &[rw(Ev), r(Ib)], BIT).lock(),
     row(Btc, of(0xbb).r(), &[rw(Ev), r(Gv)], BIT).lock(),
-    // With F3 these are `tzcnt` and `lzcnt` on CPUs that have BMI1 and LZCNT; ours shows neither, so F3 is ignored.
+    // CPUs without BMI1 and LZCNT ignore the F3.
+    row(Tzcnt, of(0xbc).r().f3(), &[w(Gv), r(Ev)], COUNT).feature(Bmi1),
     row(Bsf, of(0xbc).r(), &[rw(Gv), r(Ev)], SCAN),
+    row(Lzcnt, of(0xbd).r().f3(), &[w(Gv), r(Ev)], COUNT).feature(Feature::Lzcnt),
     row(Bsr, of(0xbd).r(), &[rw(Gv), r(Ev)], SCAN),
     row(Movsx, of(0xbe).r(), &[w(Gv), r(Eb)], NONE),
     row(Movsx, of(0xbf).r(), &[w(Gv), r(Ew)], NONE),
@@ -92,5 +95,13 @@ pub(super) const ROWS: &[Row] = &[
     row(Movnti, of(0xc3).mem().np(), &[w(My), r(Gy)], NONE).feature(Sse2),
     row(Cmpxchg8b, of(0xc7).n(1).mem().w(false), &[rw(Mq)], flags().writes(Z)).regs(PAIRS, AX.or(DX)).lock().feature(Cx8),
     row(Cmpxchg16b, of(0xc7).n(1).mem().w(true), &[rw(Mx)], flags().writes(Z)).regs(PAIRS, AX.or(DX)).lock().feature(Cx16),
+    row(Xrstors, of(0xc7).n(3).mem().np().y(), &[r(M)], FPU_SET).regs(AX.or(DX), ST_ALL.or(XMM_ALL)).feature(Feature::Xsaves).privileged(),
+    row(Xsavec, of(0xc7).n(4).mem().np().y(), &[w(M)], flags().reads(FPU)).regs(STATE, NO_REGS).feature(Feature::Xsavec),
+    row(Xsaves, of(0xc7).n(5).mem().np().y(), &[w(M)], flags().reads(FPU)).regs(STATE, NO_REGS).feature(Feature::Xsaves).privileged(),
+    row(Rdrand, of(0xc7).n(6).reg().np(), &[w(Rv)], ALU).feature(Feature::Rdrand),
+    row(Rdrand, of(0xc7).n(6).reg().p66(), &[w(Rv)], ALU).feature(Feature::Rdrand),
+    row(Rdseed, of(0xc7).n(7).reg().np(), &[w(Rv)], ALU).feature(Feature::Rdseed),
+    row(Rdseed, of(0xc7).n(7).reg().p66(), &[w(Rv)], ALU).feature(Feature::Rdseed),
+    row(Rdpid, of(0xc7).n(7).reg().f3().native(), &[w(Rnative)], NONE).feature(Feature::Rdpid),
     row(Bswap, of(0xc8).plus(), &[rw(Zv)], NONE),
 ];

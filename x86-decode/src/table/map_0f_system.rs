@@ -22,6 +22,8 @@ pub(super) const ROWS: &[Row] = &[
     row(Invlpg, of(0x01).n(7).mem(), &[none(M)], NONE).privileged(),
     row(Monitor, of(0x01).n(1).rm(0).np(), &[], NONE).regs(AX.or(CX).or(DX), NO_REGS).feature(Feature::Monitor).privileged(),
     row(Mwait, of(0x01).n(1).rm(1).np(), &[], NONE).regs(AX.or(CX), NO_REGS).feature(Feature::Monitor).privileged(),
+    row(Xgetbv, of(0x01).n(2).rm(0).np(), &[], NONE).regs(CX, AX.or(DX)).feature(Feature::Xsave),
+    row(Xsetbv, of(0x01).n(2).rm(1).np(), &[], NONE).regs(AX.or(CX).or(DX), NO_REGS).feature(Feature::Xsave).privileged(),
     row(Swapgs, of(0x01).n(7).rm(0), &[], NONE).feature(Long).long().privileged(),
     row(Rdtscp, of(0x01).n(7).rm(1), &[], NONE).regs(NO_REGS, AX.or(CX).or(DX)).feature(Feature::Rdtscp),
     row(Lar, of(0x02).r(), &[rw(Gv), r(RvMw)], flags().writes(Z)),

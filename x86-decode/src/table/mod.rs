@@ -1,8 +1,12 @@
 //! The instruction table: one file per stretch of the opcode maps, the builders rows are written with, the index that
 //! finds a row by its opcode, and the rules every row obeys.
 
+mod avx_float;
+mod avx_integer;
+mod bits;
 mod build;
 mod check;
+mod fma;
 pub(crate) mod index;
 
 mod map_0f_integer;
@@ -12,6 +16,7 @@ mod one_byte_00;
 mod one_byte_40;
 mod one_byte_80;
 mod one_byte_c0;
+mod sse4;
 mod sse_float;
 mod sse_integer;
 mod x87;
@@ -30,6 +35,11 @@ const PARTS: &[&[Row]] = &[
     mmx::ROWS,
     sse_integer::ROWS,
     sse_float::ROWS,
+    sse4::ROWS,
+    bits::ROWS,
+    avx_float::ROWS,
+    fma::ROWS,
+    avx_integer::ROWS,
 ];
 
 const COUNT: usize = {
@@ -62,3 +72,6 @@ static ALL: [Row; COUNT] = {
     }
     all
 };
+
+/// A row where there is none yet.
+pub(crate) static FIRST: Row = PARTS[0][0];

@@ -1,7 +1,8 @@
 //! SSE, SSE2 and SSE3 floating point, control word and fences (SDM vol. 2 table A-3).
 
 use super::build::*;
-use crate::Feature::{Clfsh, Fxsr, Sse, Sse2, Sse3};
+use crate::Access::Read;
+use crate::Feature::{self, ClflushOpt, Clfsh, FsGsBase, Fxsr, Sse, Sse2, Sse3, WaitPkg, XsaveOpt};
 use crate::Op::*;
 
 #[rustfmt::skip] // One instruction a line, in the manual's order.
@@ -132,11 +133,23 @@ pub(super) const ROWS: &[Row] = &[
     row(Cvtpd2dq, of(0xe6).r().f2(), &[w(Vx), r(Wx)], NONE).feature(Sse2),
 
     // State, caches and ordering.
-    row(Fxsave, of(0xae).n(0).mem().np(), &[w(Mfx)], flags().reads(FPU)).regs(ST_ALL, NO_REGS).feature(Fxsr),
-    row(Fxrstor, of(0xae).n(1).mem().np(), &[r(Mfx)], FPU_SET).regs(NO_REGS, ST_ALL).feature(Fxsr),
+    row(Fxsave, of(0xae).n(0).mem().np(), &[w(Mfx)], flags().reads(FPU)).regs(ST_ALL.or(XMM_ALL), NO_REGS).feature(Fxsr),
+    row(Fxrstor, of(0xae).n(1).mem().np(), &[r(Mfx)], FPU_SET).regs(NO_REGS, ST_ALL.or(XMM_ALL)).feature(Fxsr),
     row(Ldmxcsr, of(0xae).n(2).mem().np(), &[r(Md)], NONE).feature(Sse),
     row(Stmxcsr, of(0xae).n(3).mem().np(), &[w(Md)], NONE).feature(Sse),
     row(Clflush, of(0xae).n(7).mem().np(), &[r(Mb)], NONE).feature(Clfsh),
+    row(Clflushopt, of(0xae).n(7).mem().p66(), &[r(Mb)], NONE).feature(ClflushOpt),
+    row(Clwb, of(0xae).n(6).mem().p66(), &[r(Mb)], NONE).feature(Feature::Clwb),
+    row(Xsave, of(0xae).n(4).mem().np().y(), &[rw(M)], flags().reads(FPU)).regs(STATE, NO_REGS).feature(Feature::Xsave),
+    row(Xrstor, of(0xae).n(5).mem().np().y(), &[r(M)], FPU_SET).regs(AX.or(DX), ST_ALL.or(XMM_ALL)).feature(Feature::Xsave),
+    row(Xsaveopt, of(0xae).n(6).mem().np().y(), &[rw(M)], flags().reads(FPU)).regs(STATE, NO_REGS).feature(XsaveOpt),
+    row(Rdfsbase, of(0xae).n(0).reg().f3().y(), &[w(Ry)], NONE).feature(FsGsBase).long(),
+    row(Rdgsbase, of(0xae).n(1).reg().f3().y(), &[w(Ry)], NONE).feature(FsGsBase).long(),
+    row(Wrfsbase, of(0xae).n(2).reg().f3().y(), &[r(Ry)], NONE).feature(FsGsBase).long(),
+    row(Wrgsbase, of(0xae).n(3).reg().f3().y(), &[r(Ry)], NONE).feature(FsGsBase).long(),
+    row(Tpause, of(0xae).n(6).reg().p66(), &[r(Rd)], ALU).regs(AX.or(DX), NO_REGS).feature(WaitPkg),
+    row(Umonitor, of(0xae).n(6).reg().f3(), &[r(Ra)], NONE).memory(Read).feature(WaitPkg),
+    row(Umwait, of(0xae).n(6).reg().f2(), &[r(Rd)], ALU).regs(AX.or(DX), NO_REGS).feature(WaitPkg),
     row(Lfence, of(0xae).n(5).reg().np(), &[], NONE).feature(Sse2),
     row(Mfence, of(0xae).n(6).reg().np(), &[], NONE).feature(Sse2),
     row(Sfence, of(0xae).n(7).reg().np(), &[], NONE).feature(Sse),

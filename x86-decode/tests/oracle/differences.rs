@@ -11,7 +11,8 @@ const FEATURES: &[CpuidFeature] = {
     &[
         INTEL8086, INTEL186, INTEL286, INTEL386, INTEL486, FPU, FPU287, FPU387, CMOV, MMX, SSE, SSE2, SSE3, FXSR, CX8,
         CMPXCHG16B, TSC, RDTSCP, MSR, RDPMC, SEP, SYSCALL, X64, CPUID, CLFSH, MONITOR, PAUSE, MULTIBYTENOP, PREFETCHW,
-        SMM, CET_IBT,
+        SMM, CET_IBT, SSSE3, SSE4_1, SSE4_2, POPCNT, LZCNT, BMI1, BMI2, ADX, MOVBE, AES, PCLMULQDQ, SHA, GFNI, RDRAND, RDSEED,
+        RDPID, FSGSBASE, CLFLUSHOPT, CLWB, WAITPKG, XSAVE, XSAVEOPT, XSAVEC, XSAVES, AVX, AVX2, FMA, F16C, VAES, VPCLMULQDQ,
     ]
 };
 
@@ -45,6 +46,16 @@ pub(crate) const NAMES: &[(M, &str, Option<Width>)] = &[
     (M::Jrcxz, "jcxz", None),
     (M::Fxsave64, "fxsave", None),
     (M::Fxrstor64, "fxrstor", None),
+    (M::Xsave64, "xsave", Some(Width::W64)),
+    (M::Xrstor64, "xrstor", Some(Width::W64)),
+    (M::Xsaveopt64, "xsaveopt", Some(Width::W64)),
+    (M::Xsavec64, "xsavec", Some(Width::W64)),
+    (M::Xsaves64, "xsaves", Some(Width::W64)),
+    (M::Xrstors64, "xrstors", Some(Width::W64)),
+    (M::Pcmpestrm64, "pcmpestrm", Some(Width::W64)),
+    (M::Pcmpestri64, "pcmpestri", Some(Width::W64)),
+    (M::Vpcmpestrm64, "vpcmpestrm", Some(Width::W64)),
+    (M::Vpcmpestri64, "vpcmpestri", Some(Width::W64)),
     (M::Xlatb, "xlat", None),
     (M::Wait, "fwait", None),
 ];
@@ -105,16 +116,33 @@ pub(crate) const UNSIZED: &[M] = &[
     M::Prefetcht2,
 ];
 
+/// Instructions that store or load an image of x87 and vector registers: iced counts none of them.
+pub(crate) const IMAGES: &[Code] = &[
+    Code::Fxsave_m512byte,
+    Code::Fxsave64_m512byte,
+    Code::Fxrstor_m512byte,
+    Code::Fxrstor64_m512byte,
+    Code::Xsave_mem,
+    Code::Xsave64_mem,
+    Code::Xsaveopt_mem,
+    Code::Xsaveopt64_mem,
+    Code::Xsavec_mem,
+    Code::Xsavec64_mem,
+    Code::Xsaves_mem,
+    Code::Xsaves64_mem,
+    Code::Xrstor_mem,
+    Code::Xrstor64_mem,
+    Code::Xrstors_mem,
+    Code::Xrstors64_mem,
+];
+
 /// Flag use that differs.
 pub(crate) const FLAGS: &[(&[Code], &str)] = &[
     (
         &[Code::Rcl_rm8_imm8, Code::Rcr_rm8_imm8, Code::Rcl_rm16_imm8, Code::Rcr_rm16_imm8],
         "iced takes the count modulo 9 or 17 before it looks for 0 and 1; the SDM defines OF by the count masked to five bits",
     ),
-    (
-        &[Code::Fxsave_m512byte, Code::Fxsave64_m512byte, Code::Fxrstor_m512byte, Code::Fxrstor64_m512byte],
-        "the status word with C0 to C3 is part of the image",
-    ),
+    (IMAGES, "the status word with C0 to C3 is part of the image"),
 ];
 
 /// `sub`, `xor` and their like of a register with itself: iced says the register is not read. Rows know no values.
@@ -127,11 +155,23 @@ pub(crate) fn is_idiom(theirs: &Instruction) -> bool {
         (M::Psubq, M::Psubsb),
         (M::Psubsw, M::Psubusb),
         (M::Psubusw, M::Psubusw),
+        (M::Vxorps, M::Vxorpd),
+        (M::Vpxor, M::Vpsubb),
+        (M::Vpsubw, M::Vpsubd),
+        (M::Vpsubq, M::Vpsubsb),
+        (M::Vpsubsw, M::Vpsubusb),
+        (M::Vpsubusw, M::Vpsubusw),
     ];
-    let registers = theirs.op0_kind() == OpKind::Register && theirs.op1_kind() == OpKind::Register;
-    registers
-        && theirs.op0_register() == theirs.op1_register()
-        && idioms.iter().any(|(a, b)| *a == theirs.mnemonic() || *b == theirs.mnemonic())
+    if theirs.op_count() < 2 {
+        return false;
+    }
+    // Of three operands the first is the destination.
+    let first = theirs.op_count() - 2;
+    let registers =
+        theirs.op_kind(first) == OpKind::Register && theirs.op_kind(first + 1) == OpKind::Register;
+    idioms.iter().any(|(a, b)| *a == theirs.mnemonic() || *b == theirs.mnemonic())
+        && registers
+        && theirs.op_register(first) == theirs.op_register(first + 1)
 }
 
 /// Operands iced names and the SDM leaves implicit: the registers of string instructions.
@@ -139,13 +179,15 @@ pub(crate) fn is_implicit_operand(theirs: &Instruction) -> bool {
     theirs.is_string_instruction()
 }
 
-/// The SDM knows `arpl` with 16-bit registers only; iced names the 32-bit ones with a 32-bit operand size.
+/// The SDM knows `arpl` with 16-bit registers only, `tpause` and `umwait` with 32-bit ones; iced names larger ones with a
+/// larger operand size.
 pub(crate) fn register(theirs: &Instruction, n: u32) -> Register {
     let reg = theirs.op_register(n);
-    if theirs.code() == Code::Arpl_r32m16_r32 {
-        return Register::AX + reg.number() as u32;
+    match theirs.code() {
+        Code::Arpl_r32m16_r32 => Register::AX + reg.number() as u32,
+        Code::Tpause_r64 | Code::Umwait_r64 => Register::EAX + reg.number() as u32,
+        _ => reg,
     }
-    reg
 }
 
 /// 64-bit mode ignores ES, CS, SS and DS overrides (SDM vol. 2 §2.1.1); iced shows them.

@@ -25,9 +25,7 @@ impl Oracle {
     }
 
     fn check(&mut self, bytes: &[u8], mode: Mode, bits: u32) {
-        // Our CPU shows neither BMI1 nor LZCNT, and WBNOINVD neither.
-        let options =
-            DecoderOptions::NO_MPFX_0FBC | DecoderOptions::NO_MPFX_0FBD | DecoderOptions::NO_WBNOINVD;
+        let options = DecoderOptions::NO_WBNOINVD;
         let theirs = Decoder::with_ip(bits, bytes, 0, options).decode();
         self.compared += 1;
         let ours = decode(bytes, mode);
@@ -165,13 +163,85 @@ fn every_opcode_64() {
     exhaustive(Mode::Bits64, 64, 64);
 }
 
+/// Every VEX encoding of an opcode: R, X, B, map, W, vvvv, L and pp, some values of ModRM each.
+fn vex(mode: Mode, bits: u32, seed: u64) {
+    let mut oracle = Oracle::new();
+    let mut random = Random(seed);
+    // Memory without SIB, with SIB, register; digits are in the random bits.
+    let forms = [0x00, 0x04, 0x40, 0xc0];
+    // The reserved maps behind 3 are one more case: 0, 4 and 31.
+    for map in [0, 1, 2, 3, 4, 31] {
+        for opcode in 0..=255 {
+            for w_l_pp in 0..16u8 {
+                for vvvv in 0..16u8 {
+                    for form in forms {
+                        let random_bits = random.next() as u8;
+                        let rxb = if vvvv & 1 == 0 { 0xe0 } else { random.next() as u8 & 0xe0 };
+                        let rest = (w_l_pp & 8) << 4 | vvvv << 3 | w_l_pp & 7;
+                        let mut bytes = [0; 24];
+                        random.fill(&mut bytes);
+                        let head = if map == 1 && w_l_pp & 8 == 0 && random_bits & 0x40 != 0 {
+                            [0xc5, rest | rxb & 0x80, opcode, form | random_bits & 0x3f, 0]
+                        } else {
+                            [0xc4, rxb | map, rest, opcode, form | random_bits & 0x3f]
+                        };
+                        bytes[..5].copy_from_slice(&head);
+                        oracle.check(&bytes, mode, bits);
+                    }
+                }
+            }
+        }
+    }
+    // Prefixes before VEX, and every byte that decides between VEX and LES or LDS.
+    for prefix in PREFIXES.iter().chain(REX_PREFIXES) {
+        for (first, second) in
+            [0xc4, 0xc5].iter().flat_map(|first| (0..=255).map(move |second| (*first, second)))
+        {
+            for third in [0x78, 0x7c, 0xfa, 0x30] {
+                let head = [*prefix, &[first, second, third, 0x58]].concat();
+                let mut bytes = [0; 24];
+                random.fill(&mut bytes);
+                bytes[..head.len()].copy_from_slice(&head);
+                oracle.check(&bytes, mode, bits);
+            }
+        }
+    }
+    oracle.finish(1_500_000);
+}
+
+#[test]
+fn every_vex_16() {
+    vex(Mode::Bits16, 16, 6);
+}
+
+#[test]
+fn every_vex_32() {
+    vex(Mode::Bits32, 32, 7);
+}
+
+#[test]
+fn every_vex_64() {
+    vex(Mode::Bits64, 64, 8);
+}
+
 #[test]
 fn every_sib_and_immediate_edge() {
     let mut oracle = Oracle::new();
     let mut random = Random(5);
-    // `add`, `imul` with immediate, a shift by immediate, `movaps`, `test` with immediate.
-    let opcodes: &[&[u8]] =
-        &[&[0x01], &[0x69], &[0x6b], &[0xc1], &[0xc0], &[0x0f, 0x28], &[0xf7], &[0x0f, 0xa4]];
+    // `add`, `imul` with immediate, a shift by immediate, `movaps`, `test` with immediate, a gather, `vblendvps`.
+    let opcodes: &[&[u8]] = &[
+        &[0x01],
+        &[0x69],
+        &[0x6b],
+        &[0xc1],
+        &[0xc0],
+        &[0x0f, 0x28],
+        &[0xf7],
+        &[0x0f, 0xa4],
+        &[0xc4, 0xe2, 0x6d, 0x92],
+        &[0xc4, 0x82, 0xe9, 0x91],
+        &[0xc4, 0xe3, 0x79, 0x4a],
+    ];
     let prefixes: &[&[u8]] = &[&[], &[0x66], &[0x67], &[0x41], &[0x42], &[0x48], &[0x4f]];
     for (mode, bits) in MODES {
         for (prefix, opcode) in prefixes.iter().flat_map(|p| opcodes.iter().map(move |o| (p, o))) {
@@ -189,26 +259,31 @@ fn every_sib_and_immediate_edge() {
     oracle.finish(500_000);
 }
 
+/// Random bytes behind random prefixes and escapes. `ORACLE_ROUNDS` gives another number of them.
 #[test]
 fn random_bytes() {
+    let rounds = std::env::var("ORACLE_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_200_000);
     let mut oracle = Oracle::new();
     let mut random = Random(1);
     let prefixes = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x40, 0x48, 0x4d];
-    for round in 0..1_200_000u64 {
+    for round in 0..rounds {
         let mut bytes = [0; 24];
         random.fill(&mut bytes);
         // Half of them begin with up to fifteen prefixes.
         if round & 1 == 0 {
-            let many = random.next() as usize % if round & 0x1e == 0 { 16 } else { 5 };
+            let many = random.next() as usize % if round & 0x3e == 0 { 16 } else { 5 };
             for byte in &mut bytes[..many] {
                 *byte = prefixes[random.next() as usize % prefixes.len()];
             }
-            if round & 2 == 0 {
-                bytes[many] = 0x0f;
+            match round >> 1 & 3 {
+                0 => bytes[many] = 0x0f,
+                1 => bytes[many..many + 2].copy_from_slice(&[0x0f, if round & 8 == 0 { 0x38 } else { 0x3a }]),
+                2 => bytes[many] = 0xc4 | (round >> 3) as u8 & 1,
+                _ => {}
             }
         }
         let (mode, bits) = MODES[round as usize % 3];
         oracle.check(&bytes, mode, bits);
     }
-    oracle.finish(1_200_000);
+    oracle.finish(rounds);
 }

@@ -4,7 +4,10 @@ use iced_x86::{
     FlowControl, Instruction, InstructionInfo, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
     RflagsBits,
 };
-use x86_decode::{Access, FlagSet, Flow, Insn, Mem, NO_REG, Op, Operand, RIP, Reg, Rep, Seg, Width};
+use x86_decode::{
+    Access, FlagSet, Flow, Insn, Mem, NO_REG, Op, Operand, RIP, Reg, RegSet, Rep, Seg, Width, XMM_INDEX,
+    YMM_INDEX,
+};
 
 use crate::differences as diff;
 
@@ -55,6 +58,7 @@ pub(crate) fn compare(
     operands(ours, theirs, info, bits, &mut report);
     flags(ours, theirs, &mut report);
     registers(ours, theirs, info, bits, &mut report);
+    vectors(ours, theirs, info, bits, &mut report);
     problems
 }
 
@@ -114,6 +118,7 @@ fn reg_of(reg: Register) -> Option<Reg> {
         _ if reg.is_st() => Reg::St(reg.number() as u8),
         _ if reg.is_mm() => Reg::Mm(reg.number() as u8),
         _ if reg.is_xmm() => Reg::Xmm(reg.number() as u8),
+        _ if reg.is_ymm() => Reg::Ymm(reg.number() as u8),
         _ if reg.is_cr() => Reg::Cr(reg.number() as u8),
         _ if reg.is_dr() => Reg::Dr(reg.number() as u8),
         _ => return None,
@@ -138,7 +143,12 @@ fn bits_of(value: i64, width: Width) -> u64 {
 /// Whether our memory operand is theirs; sizes are compared apart.
 fn same_memory(ours: &Mem, theirs: &Instruction, bits: u32) -> bool {
     let (base, index) = (theirs.memory_base(), theirs.memory_index());
-    let number = |reg: Register| if reg == Register::None { NO_REG } else { reg.number() as u8 };
+    let number = |reg: Register| match reg {
+        Register::None => NO_REG,
+        _ if reg.is_xmm() => XMM_INDEX + reg.number() as u8,
+        _ if reg.is_ymm() => YMM_INDEX + reg.number() as u8,
+        _ => reg.number() as u8,
+    };
     let width = |reg: Register| match reg.size() {
         2 => Width::W16,
         4 => Width::W32,
@@ -151,6 +161,10 @@ fn same_memory(ours: &Mem, theirs: &Instruction, bits: u32) -> bool {
             2 => Width::W16,
             4 => Width::W32,
             _ => Width::W64,
+        },
+        (Register::None, index) if index.is_vector_register() => match theirs.memory_displ_size() {
+            8 => Width::W64,
+            _ => Width::W32,
         },
         (Register::None, index) => width(index),
         (base, _) => width(base),
@@ -377,6 +391,45 @@ fn registers(
     }
     if expected != memory && !matches!(ours.op, Op::Enter) && bits != 0 {
         report(&format!("memory {memory:?} for {expected:?}"));
+    }
+}
+
+/// Compares the XMM and YMM registers read and written, explicit or not.
+fn vectors(
+    ours: &Insn,
+    theirs: &Instruction,
+    info: &InstructionInfo,
+    bits: u32,
+    report: &mut impl FnMut(&str),
+) {
+    if diff::is_idiom(theirs) || diff::IMAGES.contains(&theirs.code()) {
+        return;
+    }
+    let all = if bits == 64 { 0xffff } else { 0xff };
+    let implicit = |set: RegSet| {
+        if set.contains(RegSet::XMM_ALL) { all } else { u32::from(set.contains(RegSet::XMM0)) }
+    };
+    let mut used = [implicit(ours.implicit_reads()), implicit(ours.implicit_writes())];
+    for (operand, arg) in ours.operands.iter().zip(&ours.row.args) {
+        match *operand {
+            Operand::Reg(Reg::Xmm(n) | Reg::Ymm(n)) => {
+                used[0] |= u32::from(arg.access.reads()) << n;
+                used[1] |= u32::from(arg.access.writes()) << n;
+            }
+            Operand::Mem(mem) if (XMM_INDEX..YMM_INDEX + 16).contains(&mem.index) => {
+                used[0] |= 1 << (mem.index & 0xf);
+            }
+            _ => {}
+        }
+    }
+    let mut expected = [0u32; 2];
+    for used in info.used_registers().iter().filter(|used| used.register().is_vector_register()) {
+        let access = access_of(used.access());
+        expected[0] |= u32::from(access.reads()) << used.register().number();
+        expected[1] |= u32::from(access.writes()) << used.register().number();
+    }
+    if expected != used {
+        report(&format!("vector registers {}", difference(used, expected)));
     }
 }
 

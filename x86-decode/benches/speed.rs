@@ -1,0 +1,71 @@
+//! Speed of the decoder beside iced's, over the code of ELF files: nanoseconds per instruction, and their ratio.
+//!
+//! `cargo bench -p x86-decode --bench speed -- FILE...`; without files, this program itself. Both decode the same bytes
+//! in turn, a linear sweep each, the best of several rounds.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use iced_x86::{Decoder, DecoderOptions, Instruction};
+use x86_decode::{FeatureSet, Insn, Mode, decode_into};
+
+#[path = "../tests/support/elf.rs"]
+mod elf;
+
+const ROUNDS: usize = 40;
+
+/// Sweeps with our decoder; instructions met, bytes that are none included.
+fn ours(code: &[u8], mode: Mode) -> u64 {
+    let (mut at, mut count) = (0, 0);
+    let mut insn = Insn::NONE;
+    while let Some(rest) = code.get(at..).filter(|rest| !rest.is_empty()) {
+        at += match decode_into(rest, mode, FeatureSet::ALL, &mut insn) {
+            Ok(()) => usize::from(black_box(&insn).len),
+            Err(_) => 1,
+        };
+        count += 1;
+    }
+    count
+}
+
+fn iced(code: &[u8], bits: u32) -> u64 {
+    let mut decoder = Decoder::with_ip(bits, code, 0, DecoderOptions::NONE);
+    let mut insn = Instruction::default();
+    let mut count = 0;
+    while decoder.can_decode() {
+        let start = decoder.position();
+        decoder.decode_out(&mut insn);
+        if black_box(&insn).is_invalid() {
+            let _ = decoder.set_position(start + 1);
+        }
+        count += 1;
+    }
+    count
+}
+
+fn main() {
+    let mut files: Vec<_> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    if files.is_empty() {
+        files.extend(std::env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok()));
+    }
+    for path in files {
+        let file = std::fs::read(&path).unwrap_or_default();
+        let Some((mode, sections)) = elf::code(&file) else {
+            eprintln!("{path}: not an x86 ELF file");
+            continue;
+        };
+        let Some(text) = sections.iter().find(|section| section.name == ".text") else { continue };
+        let bits = if mode == Mode::Bits64 { 64 } else { 32 };
+        let mut best = [f64::MAX; 2];
+        for _ in 0..ROUNDS {
+            let runs: [&dyn Fn() -> u64; 2] = [&|| ours(text.bytes, mode), &|| iced(text.bytes, bits)];
+            for (run, best) in runs.iter().zip(&mut best) {
+                let start = Instant::now();
+                let count = run();
+                *best = best.min(start.elapsed().as_nanos() as f64 / count as f64);
+            }
+        }
+        let [ours, iced] = best;
+        println!("{path}: {ours:.1} ns, iced {iced:.1} ns, ratio {:.2}", iced / ours);
+    }
+}

@@ -1,0 +1,401 @@
+//! What a [`Form`] tells the decoder, taken apart: where the operand stands, which registers, how many bytes of memory.
+//!
+//! Tables in place of decisions: an operand is found by a few loads, and most registers are a copy from [`REGISTERS`].
+
+use crate::insn::{Operand, Reg, Seg, Width};
+use crate::row::Form;
+
+/// Where an operand stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    None,
+    /// ModRM.rm, register or memory; the row says whether one of the two is meant.
+    RegOrMem,
+    /// ModRM.reg.
+    Field,
+    /// ModRM.rm, a register whatever `mod` is.
+    Rm,
+    /// The opcode.
+    Opcode,
+    /// VEX.vvvv.
+    Vvvv,
+    /// Nowhere: the register is fixed.
+    Fixed,
+    /// The upper half of an immediate byte.
+    Is4,
+    /// ModRM.rm, a vector of addresses.
+    Vectors,
+    /// An absolute offset.
+    Absolute,
+    ImmByte,
+    ImmSignedByte,
+    ImmWord,
+    ImmWidth,
+    ImmFull,
+    One,
+    RelByte,
+    RelWidth,
+    FarPointer,
+    /// ModRM.reg, where not every number is a register.
+    Segment,
+    Control,
+    Debug,
+}
+
+/// Which registers, and with [`Bytes::Own`] how many bytes: a bank, or what decides on one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Class {
+    B,
+    W,
+    D,
+    Q,
+    /// By the operation's width.
+    V,
+    /// By REX.W or VEX.W.
+    Y,
+    /// By the address size.
+    A,
+    /// By VEX.L.
+    X,
+    Xmm,
+    Mm,
+    /// 64 bits in 64-bit mode, else 32.
+    Mode,
+    St,
+}
+
+/// A row of [`REGISTERS`].
+pub(crate) mod bank {
+    /// AH to BH as 4 to 7.
+    pub(crate) const BYTE_LEGACY: u8 = 0;
+    pub(crate) const WORD: u8 = 1;
+    pub(crate) const DWORD: u8 = 2;
+    pub(crate) const QWORD: u8 = 3;
+    pub(crate) const XMM: u8 = 4;
+    pub(crate) const YMM: u8 = 5;
+    pub(crate) const MM: u8 = 6;
+    pub(crate) const BYTE: u8 = 7;
+    pub(crate) const ST: u8 = 8;
+    /// As many as four bits tell apart, so that no index needs a check.
+    pub(crate) const COUNT: usize = 16;
+}
+
+/// The banks of all classes in one decoding, four bits each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Banks(u64);
+
+impl Banks {
+    /// All but the bank of [`Class::V`].
+    pub(crate) const fn new(rex: bool, long: bool, wide: bool, addr: Width, long_vector: bool) -> Banks {
+        let byte = if rex { bank::BYTE } else { bank::BYTE_LEGACY };
+        let banks = [
+            (Class::B, byte),
+            (Class::W, bank::WORD),
+            (Class::D, bank::DWORD),
+            (Class::Q, bank::QWORD),
+            (Class::Y, if wide { bank::QWORD } else { bank::DWORD }),
+            (Class::A, addr as u8),
+            (Class::X, if long_vector { bank::YMM } else { bank::XMM }),
+            (Class::Xmm, bank::XMM),
+            (Class::Mm, bank::MM),
+            (Class::Mode, if long { bank::QWORD } else { bank::DWORD }),
+            (Class::St, bank::ST),
+        ];
+        let mut all = 0;
+        let mut i = 0;
+        while i < banks.len() {
+            all |= (banks[i].1 as u64) << (4 * banks[i].0 as u32);
+            i += 1;
+        }
+        Banks(all)
+    }
+
+    /// With the operation's width, which no byte register goes by: they have their class.
+    #[inline]
+    pub(crate) fn with_width(self, width: Width) -> Banks {
+        Banks(self.0 | (width as u64) << (4 * Class::V as u32))
+    }
+
+    #[inline]
+    pub(crate) fn of(self, class: Class) -> usize {
+        let shift = (4 * class as u32) & 0x3f;
+        (self.0 >> shift & 0xf) as usize
+    }
+}
+
+/// Every register that a number of four bits names.
+static REGISTERS: [[Operand; 16]; bank::COUNT] = {
+    let mut all = [[Operand::None; 16]; bank::COUNT];
+    let mut n = 0;
+    while n < 16 {
+        let number = n as u8;
+        all[bank::BYTE_LEGACY as usize][n] =
+            Operand::Reg(if number & 4 == 0 { Reg::Gpr8(number) } else { Reg::Gpr8High(number & 3) });
+        all[bank::BYTE as usize][n] = Operand::Reg(Reg::Gpr8(number));
+        all[bank::WORD as usize][n] = Operand::Reg(Reg::Gpr16(number));
+        all[bank::DWORD as usize][n] = Operand::Reg(Reg::Gpr32(number));
+        all[bank::QWORD as usize][n] = Operand::Reg(Reg::Gpr64(number));
+        all[bank::XMM as usize][n] = Operand::Reg(Reg::Xmm(number));
+        all[bank::YMM as usize][n] = Operand::Reg(Reg::Ymm(number));
+        // REX extends neither MMX nor x87 registers.
+        all[bank::MM as usize][n] = Operand::Reg(Reg::Mm(number & 7));
+        all[bank::ST as usize][n] = Operand::Reg(Reg::St(number & 7));
+        n += 1;
+    }
+    all
+};
+
+/// Register `number` of a class.
+#[inline(always)]
+pub(crate) fn register(banks: Banks, class: Class, number: u8) -> &'static Operand {
+    &REGISTERS[banks.of(class)][usize::from(number & 0xf)]
+}
+
+/// Segment registers by number.
+pub(crate) const SEGMENTS: [Seg; 6] = [Seg::Es, Seg::Cs, Seg::Ss, Seg::Ds, Seg::Fs, Seg::Gs];
+
+/// Size of a memory operand: a row of [`BYTES`], which the bank of a class picks from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Bytes {
+    /// As the register.
+    Own,
+    None,
+    B1,
+    B2,
+    B4,
+    B8,
+    B10,
+    B16,
+    B512,
+    /// Parts of a vector.
+    Half,
+    Quarter,
+    Eighth,
+    Pair,
+    /// Two bytes more: a selector.
+    Far,
+    Table,
+    Environment,
+    State,
+}
+
+const BYTES_COUNT: usize = Bytes::State as usize + 1;
+const OWN: [u16; bank::COUNT] = [1, 2, 4, 8, 16, 32, 8, 1, 10, 0, 0, 0, 0, 0, 0, 0];
+
+pub(crate) static BYTES: [[u16; bank::COUNT]; BYTES_COUNT] = {
+    let mut all = [OWN; BYTES_COUNT];
+    let fixed = [
+        (Bytes::None, 0),
+        (Bytes::B1, 1),
+        (Bytes::B2, 2),
+        (Bytes::B4, 4),
+        (Bytes::B8, 8),
+        (Bytes::B10, 10),
+        (Bytes::B16, 16),
+        (Bytes::B512, 512),
+    ];
+    let mut i = 0;
+    while i < fixed.len() {
+        all[fixed[i].0 as usize] = [fixed[i].1; bank::COUNT];
+        i += 1;
+    }
+    let mut b = 0;
+    while b < bank::COUNT {
+        all[Bytes::Half as usize][b] = OWN[b] / 2;
+        all[Bytes::Quarter as usize][b] = OWN[b] / 4;
+        all[Bytes::Eighth as usize][b] = OWN[b] / 8;
+        all[Bytes::Pair as usize][b] = OWN[b] * 2;
+        all[Bytes::Far as usize][b] = OWN[b] + 2;
+        all[Bytes::Table as usize][b] = OWN[b] + 2;
+        all[Bytes::Environment as usize][b] = if b == bank::WORD as usize { 14 } else { 28 };
+        all[Bytes::State as usize][b] = if b == bank::WORD as usize { 94 } else { 108 };
+        b += 1;
+    }
+    all
+};
+
+/// An operand, taken apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spec {
+    pub(crate) place: Place,
+    /// Of the register.
+    pub(crate) class: Class,
+    /// Of the memory, by `bytes_class`.
+    pub(crate) bytes: Bytes,
+    pub(crate) bytes_class: Class,
+    /// The number of a fixed register.
+    pub(crate) number: u8,
+}
+
+const fn spec(place: Place, class: Class) -> Spec {
+    Spec { place, class, bytes: Bytes::Own, bytes_class: class, number: 0 }
+}
+
+/// Register or memory, memory of a fixed size.
+const fn sized(place: Place, class: Class, bytes: Bytes) -> Spec {
+    Spec { bytes, ..spec(place, class) }
+}
+
+/// XMM register, or memory of a part of the vector length.
+const fn part(bytes: Bytes) -> Spec {
+    Spec { bytes, bytes_class: Class::X, ..spec(Place::RegOrMem, Class::Xmm) }
+}
+
+const fn fixed(class: Class, number: u8) -> Spec {
+    Spec { number, ..spec(Place::Fixed, class) }
+}
+
+/// A fixed segment register.
+const fn segment(number: u8) -> Spec {
+    Spec { number, ..spec(Place::Segment, Class::Mode) }
+}
+
+impl Spec {
+    pub(crate) const NONE: Spec = spec(Place::None, Class::V);
+    /// [`Spec::number`] of a segment register that ModRM.reg names.
+    pub(crate) const BY_FIELD: u8 = 8;
+
+    pub(crate) const fn of(form: Form) -> Spec {
+        use Place::*;
+        match form {
+            Form::None => Spec::NONE,
+            Form::Eb => spec(RegOrMem, Class::B),
+            Form::Ew => spec(RegOrMem, Class::W),
+            Form::Ed => spec(RegOrMem, Class::D),
+            Form::Eq => spec(RegOrMem, Class::Q),
+            Form::Ev => spec(RegOrMem, Class::V),
+            Form::Ey => spec(RegOrMem, Class::Y),
+            Form::Ev0 => sized(RegOrMem, Class::V, Bytes::None),
+            Form::RvMw => sized(RegOrMem, Class::V, Bytes::B2),
+            Form::RyMb => sized(RegOrMem, Class::Y, Bytes::B1),
+            Form::RyMw => sized(RegOrMem, Class::Y, Bytes::B2),
+            Form::RyMd => sized(RegOrMem, Class::Y, Bytes::B4),
+            Form::Gb => spec(Field, Class::B),
+            Form::Gw => spec(Field, Class::W),
+            Form::Gd => spec(Field, Class::D),
+            Form::Gv => spec(Field, Class::V),
+            Form::Gy => spec(Field, Class::Y),
+            Form::By => spec(Vvvv, Class::Y),
+            Form::Rnative => spec(Rm, Class::V),
+            Form::Rv => spec(RegOrMem, Class::V),
+            Form::Rd => spec(RegOrMem, Class::D),
+            Form::Ry => spec(RegOrMem, Class::Y),
+            Form::Ra => spec(RegOrMem, Class::A),
+            Form::M => sized(RegOrMem, Class::V, Bytes::None),
+            Form::Mb => sized(RegOrMem, Class::V, Bytes::B1),
+            Form::Mw => sized(RegOrMem, Class::V, Bytes::B2),
+            Form::Md => sized(RegOrMem, Class::V, Bytes::B4),
+            Form::Mq => sized(RegOrMem, Class::V, Bytes::B8),
+            Form::Mdq => sized(RegOrMem, Class::V, Bytes::B16),
+            Form::Mx => spec(RegOrMem, Class::X),
+            Form::Mt => sized(RegOrMem, Class::V, Bytes::B10),
+            Form::Mv => spec(RegOrMem, Class::V),
+            Form::My => spec(RegOrMem, Class::Y),
+            Form::Ma => sized(RegOrMem, Class::V, Bytes::Pair),
+            Form::Mp => sized(RegOrMem, Class::V, Bytes::Far),
+            Form::Ms => sized(RegOrMem, Class::Mode, Bytes::Table),
+            Form::Menv => sized(RegOrMem, Class::V, Bytes::Environment),
+            Form::Mstate => sized(RegOrMem, Class::V, Bytes::State),
+            Form::Mfx => sized(RegOrMem, Class::V, Bytes::B512),
+            Form::Pq => spec(Field, Class::Mm),
+            Form::Qq => spec(RegOrMem, Class::Mm),
+            Form::Qd => sized(RegOrMem, Class::Mm, Bytes::B4),
+            Form::Nq => spec(RegOrMem, Class::Mm),
+            Form::Vx => spec(Field, Class::X),
+            Form::Wx => spec(RegOrMem, Class::X),
+            Form::Ux => spec(RegOrMem, Class::X),
+            Form::Hx => spec(Vvvv, Class::X),
+            Form::Lx => spec(Is4, Class::X),
+            Form::Vdq => spec(Field, Class::Xmm),
+            Form::Wdq => spec(RegOrMem, Class::Xmm),
+            Form::Udq => spec(RegOrMem, Class::Xmm),
+            Form::Hdq => spec(Vvvv, Class::Xmm),
+            Form::Wq => sized(RegOrMem, Class::Xmm, Bytes::B8),
+            Form::Wd => sized(RegOrMem, Class::Xmm, Bytes::B4),
+            Form::Ww => sized(RegOrMem, Class::Xmm, Bytes::B2),
+            Form::Wb => sized(RegOrMem, Class::Xmm, Bytes::B1),
+            Form::Wh => part(Bytes::Half),
+            Form::Wf => part(Bytes::Quarter),
+            Form::We => part(Bytes::Eighth),
+            Form::Vmdq => spec(Vectors, Class::Xmm),
+            Form::Vmx => spec(Vectors, Class::X),
+            Form::Sw => segment(Spec::BY_FIELD),
+            Form::Cr => spec(Control, Class::Mode),
+            Form::Dr => spec(Debug, Class::Mode),
+            Form::Zb => spec(Opcode, Class::B),
+            Form::Zv => spec(Opcode, Class::V),
+            Form::Ob => sized(Absolute, Class::B, Bytes::B1),
+            Form::Ov => spec(Absolute, Class::V),
+            Form::Al => fixed(Class::B, 0),
+            Form::Cl => fixed(Class::B, 1),
+            Form::Ax => fixed(Class::W, 0),
+            Form::Dx => fixed(Class::W, 2),
+            Form::Rax => fixed(Class::V, 0),
+            Form::Es => segment(0),
+            Form::Cs => segment(1),
+            Form::Ss => segment(2),
+            Form::Ds => segment(3),
+            Form::Fs => segment(4),
+            Form::Gs => segment(5),
+            Form::St0 => fixed(Class::St, 0),
+            Form::StI => spec(RegOrMem, Class::St),
+            Form::Ib => spec(ImmByte, Class::B),
+            Form::Ibs => spec(ImmSignedByte, Class::B),
+            Form::Iw => spec(ImmWord, Class::W),
+            Form::Iz => spec(ImmWidth, Class::V),
+            Form::Iv => spec(ImmFull, Class::V),
+            Form::One => spec(One, Class::B),
+            Form::Rel8 => spec(RelByte, Class::V),
+            Form::Relv => spec(RelWidth, Class::V),
+            Form::Ap => spec(FarPointer, Class::V),
+        }
+    }
+}
+
+/// The operands of a row: what most rows have, one operand by ModRM.rm, one by ModRM.reg and one more, by its place in
+/// [`crate::Insn::operands`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// Of `RegOrMem`.
+    pub(crate) rm: Option<(u8, Spec)>,
+    /// Of `Field`.
+    pub(crate) field: Option<(u8, Spec)>,
+    /// Of another place.
+    pub(crate) other: Option<(u8, Spec)>,
+    /// Of a second other place: far fewer.
+    pub(crate) more: Option<(u8, Spec)>,
+    /// An operand is a vector of addresses.
+    pub(crate) vsib: bool,
+}
+
+impl Layout {
+    pub(crate) const fn of(forms: &[Form; 4]) -> Layout {
+        let mut layout = Layout { rm: None, field: None, other: None, more: None, vsib: false };
+        let mut i = 0;
+        while i < forms.len() {
+            let spec = Spec::of(forms[i]);
+            let operand = Some((i as u8, spec));
+            match spec.place {
+                Place::None => {}
+                Place::RegOrMem => {
+                    assert!(layout.rm.is_none(), "one operand by ModRM.rm");
+                    layout.rm = operand;
+                }
+                Place::Field => {
+                    assert!(layout.field.is_none(), "one operand by ModRM.reg");
+                    layout.field = operand;
+                }
+                _ if layout.other.is_none() => layout.other = operand,
+                _ => {
+                    assert!(layout.more.is_none(), "two operands elsewhere");
+                    layout.more = operand;
+                }
+            }
+            layout.vsib |= matches!(spec.place, Place::Vectors);
+            i += 1;
+        }
+        layout
+    }
+}
