@@ -60,8 +60,9 @@ pub(crate) fn everything() -> Result<ExitCode> {
         node.args(node_tests()?);
         phase("web package, Node and Chromium", &mut node, tap_line)?;
         // Guests run natively above. There the disk answers at once: here every program waits for it, and others run.
+        // Of the whole workspace, so that the crates are those that were built above.
         let mut acceptance = project::cargo();
-        acceptance.args(["test", "--package", "cx-runtime", "--test", "acceptance"]).env("CX_HOST", "node");
+        acceptance.args(["test", "--workspace", "--test", "acceptance"]).env("CX_HOST", "node");
         phase("acceptance in Node", &mut acceptance, cargo_line)?;
     }
     // Again, where somebody looks first: at the end.
