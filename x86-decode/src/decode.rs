@@ -321,8 +321,8 @@ impl Prefixes {
         Effect { operand_size, addr, key, banks }
     }
 
-    #[inline(always)]
     /// Reads the VEX prefix that begins with `first`. Gives its map, and what has no place in prefixes. None: #UD.
+    #[inline(always)]
     fn vex<const LONG: bool>(&mut self, first: u8, code: &mut Reader<'_>) -> Option<Vex> {
         if self.rex != 0 || self.p66 || self.lock || self.mandatory != index::KEY_NP {
             return None;

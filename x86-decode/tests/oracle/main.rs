@@ -48,6 +48,7 @@ impl Oracle {
     }
 
     fn finish(self, least: u64) {
+        println!("{} instructions compared", self.compared);
         assert!(self.compared >= least, "only {} instructions compared", self.compared);
         if !self.mismatches.is_empty() {
             let lines: Vec<_> = self
