@@ -1,6 +1,6 @@
 //! From a decoded instruction to a [`Uop`]: each family is asked in turn.
 
-use crate::exec::{alu, bits, branch, far, mov, muldiv, shift, string, system};
+use crate::exec::{alu, bits, bmi, branch, far, mov, muldiv, shift, string, system};
 use crate::sse;
 use crate::uop::{LowerMode, Uop};
 use crate::x87;
@@ -27,6 +27,7 @@ pub(crate) fn lower(insn: &Insn, at: u16, position: u64, mode: LowerMode) -> Low
         .or_else(|| string::lower(insn, &mut u, mode))
         .or_else(|| muldiv::lower(insn, &mut u))
         .or_else(|| bits::lower(insn, &mut u))
+        .or_else(|| bmi::lower(insn, &mut u))
         .or_else(|| system::lower(insn, &mut u, position))
         .or_else(|| sse::packed::lower(insn, &mut u))
         .or_else(|| sse::arith::lower(insn, &mut u))
@@ -50,6 +51,7 @@ pub(crate) fn exception(handler: crate::uop::Handler, at: u16) -> Uop {
         disp: 0,
         dst: 0,
         src: 0,
+        also: 0,
         base: 0,
         index: 0,
         scale: 0,

@@ -13,6 +13,12 @@ const NOT_RUN: &[(&[Op], &str)] = &[
     (&[Op::Lar, Op::Lsl, Op::Verr, Op::Verw], "depends on the host's descriptor table"),
     (&[Op::Sgdt, Op::Sidt, Op::Sldt, Op::Str, Op::Smsw], "depends on UMIP and the host's tables"),
     (&[Op::Cpuid, Op::Rdtsc, Op::Rdtscp, Op::Rdpmc], "depends on the processor model"),
+    (&[Op::Rdrand, Op::Rdseed], "a random number"),
+    (&[Op::Rdpid, Op::Xgetbv], "depends on the host's system"),
+    (
+        &[Op::Rdfsbase, Op::Rdgsbase, Op::Wrfsbase, Op::Wrgsbase],
+        "the bases of the host's threads; tested apart",
+    ),
     (
         &[Op::Rcpps, Op::Rcpss, Op::Rsqrtps, Op::Rsqrtss],
         "an approximation of the processor's own; tested apart",
