@@ -67,9 +67,7 @@ pub struct Outcome {
 
 /// What CPUID says of the host: EAX, EBX, ECX, EDX.
 pub fn cpuid(leaf: u32, subleaf: u32) -> [u32; 4] {
-    // SAFETY: every x86-64 processor has the instruction.
-    #[allow(unused_unsafe)] // A safe function in later toolchains.
-    let answer = unsafe { core::arch::x86_64::__cpuid_count(leaf, subleaf) };
+    let answer = core::arch::x86_64::__cpuid_count(leaf, subleaf);
     [answer.eax, answer.ebx, answer.ecx, answer.edx]
 }
 

@@ -36,6 +36,7 @@ const ECX: usize = 2;
 const ANNOUNCED: &[(Feature, (u32, u32), usize, u32)] = &[
     (Feature::Movbe, (1, 0), ECX, 22),
     (Feature::Popcnt, (1, 0), ECX, 23),
+    (Feature::Xsave, (1, 0), ECX, 27),
     (Feature::Rdrand, (1, 0), ECX, 30),
     (Feature::FsGsBase, (7, 0), EBX, 0),
     (Feature::Bmi1, (7, 0), EBX, 3),
@@ -45,6 +46,8 @@ const ANNOUNCED: &[(Feature, (u32, u32), usize, u32)] = &[
     (Feature::ClflushOpt, (7, 0), EBX, 23),
     (Feature::Clwb, (7, 0), EBX, 24),
     (Feature::Rdpid, (7, 0), ECX, 22),
+    (Feature::XsaveOpt, (0xd, 1), EAX, 0),
+    (Feature::Xsavec, (0xd, 1), EAX, 1),
     (Feature::Lzcnt, (0x8000_0001, 0), ECX, 5),
 ];
 

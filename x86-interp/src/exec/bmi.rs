@@ -69,7 +69,8 @@ operations! {
     Sarx<T> |_f, v, o| T::trunc((T::sext(v) as i64 >> (o & u64::from(T::BITS - 1))) as u64);
     Rorx<T> |_f, v, o| {
         let count = o as u32 & (T::BITS - 1);
-        T::trunc(v >> count | v << (T::BITS - count & 63) & if count == 0 { 0 } else { u64::MAX })
+        let turned = v.checked_shl(T::BITS - count).unwrap_or(0);
+        T::trunc(v >> count | turned)
     };
 }
 

@@ -15,7 +15,7 @@ use testkit::host::{self, Host};
 use testkit::layout::{CODE, TARGET_GAP};
 use testkit::rng::Rng;
 use testkit::state::{State, random_address, random_data};
-use x86_cpu::Cpuid;
+use x86_cpu::{Cpuid, xstate};
 use x86_decode::{Flow, Mode, Op, Operand, ROWS, Reg, Rep, Row, Width};
 use x86_interp::{FEATURES, features};
 
@@ -186,6 +186,14 @@ fn fit(rng: &mut Rng, row: &Row, case: &Case, mode: Mode, mut state: State, data
             state.gpr[usize::from(n)] = rng.below(600).wrapping_sub(300);
         }
     }
+    if matches!(row.op, Op::Xsave | Op::Xsaveopt | Op::Xsavec | Op::Xrstor) {
+        // The components that the interpreter has; the host may have more.
+        state.gpr[0] = if rng.one_in(3) { 7 } else { rng.below(8) };
+        state.gpr[2] = 0;
+    }
+    if row.op == Op::Xrstor {
+        xsave_image(rng, data, case.address.unwrap_or(0));
+    }
     // A divisor that does not overflow every time.
     if matches!(row.op, Op::Div | Op::Idiv) && !rng.one_in(3) {
         state.gpr[2] = if rng.one_in(2) { 0 } else { u64::MAX };
@@ -212,6 +220,23 @@ fn fit(rng: &mut Rng, row: &Row, case: &Case, mode: Mode, mut state: State, data
         poke(data, state.gpr[4], image, if case.insn.width == Width::W16 { 2 } else { 8 });
     }
     state
+}
+
+/// Makes an image that XRSTOR accepts, mostly.
+fn xsave_image(rng: &mut Rng, data: &mut [u8], address: u64) {
+    let present = rng.below(8);
+    let compacted = if rng.one_in(2) { 1 << 63 | present | rng.below(8) } else { 0 };
+    poke(data, address + xstate::HEADER, present, 8);
+    poke(data, address + xstate::HEADER + 8, compacted, 8);
+    for offset in (16..64).step_by(8) {
+        poke(data, address + xstate::HEADER + offset, 0, 8);
+    }
+    poke(data, address + 24, rng.below(0x1_0000) | 0x1f80, 4);
+    match rng.below(16) {
+        0 => poke(data, address + xstate::HEADER + 8 * rng.below(8), rng.integer(), 8),
+        1 => poke(data, address + 24, rng.bits(), 4),
+        _ => {}
+    }
 }
 
 fn poke(data: &mut [u8], addr: u64, value: u64, len: usize) {
