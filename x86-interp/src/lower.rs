@@ -32,7 +32,14 @@ pub(crate) fn lower(insn: &Insn, at: u16, position: u64, mode: LowerMode) -> Low
         .or_else(|| sse::packed::lower(insn, &mut u))
         .or_else(|| sse::arith::lower(insn, &mut u))
         .or_else(|| sse::convert::lower(insn, &mut u))
+        .or_else(|| sse::elements::lower(insn, &mut u))
+        .or_else(|| sse::vex_moves::lower(insn, &mut u))
         .or_else(|| sse::moves::lower(insn, &mut u))
+        .or_else(|| sse::packed4::lower(insn, &mut u))
+        .or_else(|| sse::strings::lower(insn, &mut u))
+        .or_else(|| sse::crypto::lower(insn, &mut u))
+        .or_else(|| sse::permute::lower(insn, &mut u))
+        .or_else(|| sse::fused::lower(insn, &mut u))
         .or_else(|| x87::lower(insn, &mut u));
     if let Some(handler) = handler {
         u.run = handler;
