@@ -30,6 +30,16 @@ const ERROR: u64 = 200;
 const FAULT_ADDRESS: u64 = 208;
 const FAULT_RIP: u64 = 216;
 const FX: u64 = 256;
+/// Not zero where the host has AVX.
+const AVX: u64 = 232;
+/// YMM registers, 32 bytes each.
+const YMM: u64 = 1024;
+/// Offsets in the image that Linux puts into a signal frame (asm/sigcontext.h): a magic number that says the image is
+/// longer than FXSAVE's, and it is the same in a header behind it.
+const EXTENDED_MAGIC: (usize, u32) = (464, 0x4650_5853);
+/// XSTATE_BV, whose bit 2 says that the upper halves were stored, and where.
+const XSTATE_BV: usize = 512;
+const XSTATE_AVX: usize = 576;
 
 /// A fault or trap, as Linux reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +63,12 @@ pub struct Outcome {
     pub taken: bool,
     /// It did not come through.
     pub trap: Option<Trap>,
+}
+
+/// What CPUID says of the host: EAX, EBX, ECX, EDX.
+pub fn cpuid(leaf: u32, subleaf: u32) -> [u32; 4] {
+    let answer = core::arch::x86_64::__cpuid_count(leaf, subleaf);
+    [answer.eax, answer.ebx, answer.ecx, answer.edx]
 }
 
 /// Exclusive use of the fixed addresses.
@@ -99,6 +115,7 @@ impl Host {
         stub.extend(((CONTROL + EXIT) as u32).to_le_bytes());
         copy_in(STUB, &stub);
         put(DEFAULT_MXCSR, 0x1f80);
+        put(AVX, std::is_x86_feature_detected!("avx").into());
         install_handlers();
         Host { _alone: alone }
     }
@@ -138,6 +155,11 @@ impl Host {
         }
         put(FLAGS, state.rflags);
         copy_in(CONTROL + FX, &state.fx);
+        for n in 0..16 {
+            let at = CONTROL + YMM + 32 * n as u64;
+            copy_in(at, &state.xmm(n).to_le_bytes());
+            copy_in(at + 16, &state.ymm_high[n].to_le_bytes());
+        }
         put(TAKEN, 0);
         put(VECTOR, u64::MAX);
         put(TARGET, CODE);
@@ -147,12 +169,16 @@ impl Host {
     }
 
     fn outcome(&self) -> Outcome {
-        let mut state = State { gpr: [0; 16], rflags: get(FLAGS), fx: [0; 512] };
+        let mut state = State { gpr: [0; 16], rflags: get(FLAGS), fx: [0; 512], ymm_high: [0; 16] };
         for (n, value) in state.gpr.iter_mut().enumerate() {
             *value = get(GPR + 8 * n as u64);
         }
         // SAFETY: the control page is mapped, the image is 512 bytes of it.
         unsafe { ptr::copy_nonoverlapping((CONTROL + FX) as *const u8, state.fx.as_mut_ptr(), 512) };
+        for (n, high) in state.ymm_high.iter_mut().enumerate() {
+            let word = |at: u64| u128::from(get(YMM + 32 * n as u64 + at));
+            *high = word(16) | word(24) << 64;
+        }
         let trap = (get(VECTOR) != u64::MAX).then(|| Trap {
             vector: get(VECTOR),
             error: get(ERROR),
@@ -199,6 +225,25 @@ macro_rules! enter {
                     "mov ds, eax",
                     "mov es, eax",
                     "fxrstor64 [{fx}]",
+                    "cmp dword ptr [{avx}], 0",
+                    "je 4f",
+                    "vmovups ymm0, ymmword ptr [{ymm} + 0]",
+                    "vmovups ymm1, ymmword ptr [{ymm} + 32]",
+                    "vmovups ymm2, ymmword ptr [{ymm} + 64]",
+                    "vmovups ymm3, ymmword ptr [{ymm} + 96]",
+                    "vmovups ymm4, ymmword ptr [{ymm} + 128]",
+                    "vmovups ymm5, ymmword ptr [{ymm} + 160]",
+                    "vmovups ymm6, ymmword ptr [{ymm} + 192]",
+                    "vmovups ymm7, ymmword ptr [{ymm} + 224]",
+                    "vmovups ymm8, ymmword ptr [{ymm} + 256]",
+                    "vmovups ymm9, ymmword ptr [{ymm} + 288]",
+                    "vmovups ymm10, ymmword ptr [{ymm} + 320]",
+                    "vmovups ymm11, ymmword ptr [{ymm} + 352]",
+                    "vmovups ymm12, ymmword ptr [{ymm} + 384]",
+                    "vmovups ymm13, ymmword ptr [{ymm} + 416]",
+                    "vmovups ymm14, ymmword ptr [{ymm} + 448]",
+                    "vmovups ymm15, ymmword ptr [{ymm} + 480]",
+                    "4:",
                     "push qword ptr [{flags}]",
                     "popfq",
                     "mov rax, qword ptr [{gpr}]",
@@ -239,8 +284,30 @@ macro_rules! enter {
                     "pushfq",
                     "pop qword ptr [{flags}]",
                     "fxsave64 [{fx}]",
+                    "cmp dword ptr [{avx}], 0",
+                    "je 3f",
+                    "vmovups ymmword ptr [{ymm} + 0], ymm0",
+                    "vmovups ymmword ptr [{ymm} + 32], ymm1",
+                    "vmovups ymmword ptr [{ymm} + 64], ymm2",
+                    "vmovups ymmword ptr [{ymm} + 96], ymm3",
+                    "vmovups ymmword ptr [{ymm} + 128], ymm4",
+                    "vmovups ymmword ptr [{ymm} + 160], ymm5",
+                    "vmovups ymmword ptr [{ymm} + 192], ymm6",
+                    "vmovups ymmword ptr [{ymm} + 224], ymm7",
+                    "vmovups ymmword ptr [{ymm} + 256], ymm8",
+                    "vmovups ymmword ptr [{ymm} + 288], ymm9",
+                    "vmovups ymmword ptr [{ymm} + 320], ymm10",
+                    "vmovups ymmword ptr [{ymm} + 352], ymm11",
+                    "vmovups ymmword ptr [{ymm} + 384], ymm12",
+                    "vmovups ymmword ptr [{ymm} + 416], ymm13",
+                    "vmovups ymmword ptr [{ymm} + 448], ymm14",
+                    "vmovups ymmword ptr [{ymm} + 480], ymm15",
                     "3:",
                     "mov rsp, qword ptr [{host_rsp}]",
+                    "cmp dword ptr [{avx}], 0",
+                    "je 5f",
+                    "vzeroupper",
+                    "5:",
                     "mov dword ptr [{running}], 0",
                     "cld",
                     "fninit",
@@ -252,6 +319,8 @@ macro_rules! enter {
                     host_rsp = const CONTROL + HOST_RSP,
                     running = const CONTROL + RUNNING,
                     fx = const CONTROL + FX,
+                    avx = const CONTROL + AVX,
+                    ymm = const CONTROL + YMM,
                     flags = const CONTROL + FLAGS,
                     gpr = const CONTROL + GPR,
                     target = const CONTROL + TARGET,
@@ -335,7 +404,19 @@ extern "C" fn on_signal(signal: i32, _: *mut libc::siginfo_t, context: *mut libc
         put(ERROR, regs[libc::REG_ERR as usize] as u64);
         put(FAULT_ADDRESS, regs[libc::REG_CR2 as usize] as u64);
         put(FAULT_RIP, regs[libc::REG_RIP as usize] as u64);
-        ptr::copy_nonoverlapping(context.uc_mcontext.fpregs.cast::<u8>(), (CONTROL + FX) as *mut u8, 512);
+        let image = context.uc_mcontext.fpregs.cast::<u8>();
+        ptr::copy_nonoverlapping(image, (CONTROL + FX) as *mut u8, 512);
+        // A component in its initial state is not stored.
+        let stored = image.add(EXTENDED_MAGIC.0).cast::<u32>().read_unaligned() == EXTENDED_MAGIC.1
+            && image.add(XSTATE_BV).read() & 4 != 0;
+        for n in 0..16 {
+            let high = (CONTROL + YMM + 32 * n + 16) as *mut u8;
+            if stored {
+                ptr::copy_nonoverlapping(image.add(XSTATE_AVX + 16 * n as usize), high, 16);
+            } else {
+                ptr::write_bytes(high, 0, 16);
+            }
+        }
         regs[libc::REG_RIP as usize] = get(FAULT_EXIT) as i64;
         regs[libc::REG_EFL as usize] = 0x202;
         // Back to 64-bit code, whatever the fault came from.

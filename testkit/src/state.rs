@@ -12,6 +12,8 @@ pub struct State {
     pub rflags: u64,
     /// FXSAVE image (SDM vol. 1 table 10-2), 64-bit format.
     pub fx: [u8; 512],
+    /// Upper halves of the YMM registers; nothing where the host has none.
+    pub ymm_high: [u128; 16],
 }
 
 /// Offsets in an FXSAVE image.
@@ -48,6 +50,12 @@ impl State {
         u128::from_le_bytes(bytes)
     }
 
+    /// Replaces a vector register.
+    pub fn set_ymm(&mut self, n: usize, value: [u128; 2]) {
+        self.fx[fx::XMM + 16 * n..][..16].copy_from_slice(&value[0].to_le_bytes());
+        self.ymm_high[n] = value[1];
+    }
+
     /// ST(n) as its ten bytes.
     pub fn st(&self, n: usize) -> [u8; 10] {
         let mut bytes = [0; 10];
@@ -57,7 +65,7 @@ impl State {
 
     /// A state without meaning: every register random, edges preferred.
     pub fn random(rng: &mut Rng) -> State {
-        let mut state = State { gpr: [0; 16], rflags: 0x202, fx: [0; 512] };
+        let mut state = State { gpr: [0; 16], rflags: 0x202, fx: [0; 512], ymm_high: [0; 16] };
         state.gpr.iter_mut().for_each(|reg| *reg = rng.integer());
         state.rflags |= rng.bits() & 0x8d5;
         if rng.one_in(4) {
@@ -77,7 +85,8 @@ impl State {
         }
         state.fx[fx::MXCSR..][..4].copy_from_slice(&mxcsr.to_le_bytes());
         for n in 0..16 {
-            state.fx[fx::XMM + 16 * n..][..16].copy_from_slice(&rng.vector().to_le_bytes());
+            let high = if rng.one_in(8) { 0 } else { rng.vector() };
+            state.set_ymm(n, [rng.vector(), high]);
         }
         state
     }
@@ -162,6 +171,6 @@ pub fn random_address(rng: &mut Rng, size: u64) -> u64 {
     }
     let room = len.saturating_sub(size.max(16)) - 64;
     let offset = 32 + rng.below(room);
-    let align = if rng.one_in(4) { 1 } else { size.clamp(1, 16).next_power_of_two() };
+    let align = if rng.one_in(4) { 1 } else { size.clamp(1, 64).next_power_of_two() };
     DATA + offset / align * align
 }

@@ -93,4 +93,8 @@ pub struct RunOutcome {
 pub trait ExecEngine {
     /// Runs until something happens, or about `budget` instructions are done (within one block of it).
     fn run(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> RunOutcome;
+
+    /// Gives the engine 32 unpredictable bytes, from which RDRAND and RDSEED draw from now on. Before the first call
+    /// both say that they have nothing (CF clear), as a processor may.
+    fn seed(&mut self, _entropy: &[u8; 32]) {}
 }

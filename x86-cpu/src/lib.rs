@@ -11,7 +11,7 @@ mod exit;
 mod fpu;
 mod state;
 
-pub use cpuid::Cpuid;
+pub use cpuid::{Cpuid, Level, xstate};
 pub use exit::{Exception, ExecEngine, Exit, RunOutcome, SyscallGate, Vector};
 pub use fpu::{F80, Fpu};
 pub use state::{CodeMode, CpuState, Descriptor, Segment, Segments, flags, gpr, selector};

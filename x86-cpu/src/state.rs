@@ -120,6 +120,8 @@ pub struct CpuState {
     pub fpu: Fpu,
     /// XMM0–15.
     pub xmm: [u128; 16],
+    /// Upper halves of YMM0–15.
+    pub ymm_high: [u128; 16],
     /// SSE control and status.
     pub mxcsr: u32,
     /// What RDTSC reads. The kernel sets it before a run; engines add retired instructions.
@@ -150,6 +152,7 @@ impl CpuState {
             tls: [Descriptor::default(); selector::TLS_ENTRIES],
             fpu: Fpu::default(),
             xmm: [0; 16],
+            ymm_high: [0; 16],
             mxcsr: 0x1f80,
             tsc: 0,
         }

@@ -6,13 +6,12 @@
 
 use crate::cx::{Cx, Stop, slot};
 use crate::exec::system;
-use crate::features::FEATURES;
 use crate::fuse::fuse;
 use crate::lower::{exception, lower};
 use crate::uop::{LowerMode, Uop};
 use guest_mem::{AddressSpace, CodePage, FrameId, PAGE_BYTES};
 use hashbrown::HashMap;
-use x86_decode::{DecodeError, Insn, Mode, decode_for};
+use x86_decode::{DecodeError, FeatureSet, Insn, Mode, decode_for};
 
 /// Longest instruction (SDM vol. 2 §2.3.11).
 const MAX_INSN: usize = 15;
@@ -81,11 +80,13 @@ pub(crate) struct BlockCache {
     mode: LowerMode,
     next_stamp: u32,
     next_context: usize,
+    /// Of the processor that code is decoded for.
+    features: FeatureSet,
 }
 
 impl BlockCache {
-    /// A cache of at most `capacity` instructions.
-    pub(crate) fn new(capacity: usize) -> BlockCache {
+    /// A cache of at most `capacity` instructions, decoded as a processor with `features` does.
+    pub(crate) fn new(capacity: usize, features: FeatureSet) -> BlockCache {
         BlockCache {
             arena: Vec::new(),
             bytes: Vec::new(),
@@ -98,6 +99,7 @@ impl BlockCache {
             mode: LowerMode::default(),
             next_stamp: 1,
             next_context: 0,
+            features,
         }
     }
 
@@ -246,7 +248,7 @@ impl BlockCache {
             if rest.is_empty() {
                 break;
             }
-            let insn = match decode_for(rest, decode_mode, FEATURES) {
+            let insn = match decode_for(rest, decode_mode, self.features) {
                 Ok(insn) => insn,
                 Err(DecodeError::Truncated) if position > 0 => break,
                 Err(DecodeError::Truncated) => {
@@ -305,7 +307,7 @@ impl BlockCache {
         }
         let page = cx.mem.code_page(next_page).map_err(|fault| cx.mem_fault(fault))?;
         cx.mem.fetch(next_page, tail).map_err(|fault| cx.mem_fault(fault))?;
-        let uop = match decode_for(&bytes, decode_mode, FEATURES) {
+        let uop = match decode_for(&bytes, decode_mode, self.features) {
             Ok(insn) => lower(&insn, at, 0, mode).uop,
             Err(error) => refused(error, at),
         };

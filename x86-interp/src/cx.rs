@@ -1,5 +1,6 @@
 //! What handlers work on: the state of one call of [`crate::Interp`]'s `run`.
 
+use crate::entropy::Entropy;
 use crate::flags::Flags;
 use crate::int::Int;
 use crate::uop::Uop;
@@ -62,11 +63,17 @@ pub(crate) struct Cx<'a> {
     pub(crate) wild: Option<u64>,
     pub(crate) mem: &'a AddressSpace,
     pub(crate) cpu: &'a mut CpuState,
-    pub(crate) cpuid: Cpuid,
+    pub(crate) cpuid: &'a Cpuid,
+    pub(crate) entropy: &'a mut Entropy,
 }
 
 impl<'a> Cx<'a> {
-    pub(crate) fn enter(cpu: &'a mut CpuState, mem: &'a AddressSpace, cpuid: Cpuid) -> Cx<'a> {
+    pub(crate) fn enter(
+        cpu: &'a mut CpuState,
+        mem: &'a AddressSpace,
+        cpuid: &'a Cpuid,
+        entropy: &'a mut Entropy,
+    ) -> Cx<'a> {
         let mut all = [0; 32];
         all[..16].copy_from_slice(&cpu.gpr);
         all[usize::from(slot::BIAS)] = BIAS_VALUE;
@@ -83,6 +90,7 @@ impl<'a> Cx<'a> {
             mem,
             cpu,
             cpuid,
+            entropy,
         };
         cx.refresh_segments();
         cx

@@ -11,6 +11,7 @@
 
 mod cache;
 mod cx;
+mod entropy;
 mod exec;
 mod features;
 mod flags;
@@ -23,5 +24,5 @@ mod sse;
 mod uop;
 mod x87;
 
-pub use features::FEATURES;
+pub use features::{FEATURES, features};
 pub use run::Interp;

@@ -1,6 +1,6 @@
 //! From a decoded instruction to a [`Uop`]: each family is asked in turn.
 
-use crate::exec::{alu, bits, branch, far, mov, muldiv, shift, string, system};
+use crate::exec::{alu, bits, bmi, branch, far, mov, muldiv, shift, string, system};
 use crate::sse;
 use crate::uop::{LowerMode, Uop};
 use crate::x87;
@@ -27,11 +27,19 @@ pub(crate) fn lower(insn: &Insn, at: u16, position: u64, mode: LowerMode) -> Low
         .or_else(|| string::lower(insn, &mut u, mode))
         .or_else(|| muldiv::lower(insn, &mut u))
         .or_else(|| bits::lower(insn, &mut u))
+        .or_else(|| bmi::lower(insn, &mut u))
         .or_else(|| system::lower(insn, &mut u, position))
         .or_else(|| sse::packed::lower(insn, &mut u))
         .or_else(|| sse::arith::lower(insn, &mut u))
         .or_else(|| sse::convert::lower(insn, &mut u))
+        .or_else(|| sse::elements::lower(insn, &mut u))
+        .or_else(|| sse::vex_moves::lower(insn, &mut u))
         .or_else(|| sse::moves::lower(insn, &mut u))
+        .or_else(|| sse::packed4::lower(insn, &mut u))
+        .or_else(|| sse::strings::lower(insn, &mut u))
+        .or_else(|| sse::crypto::lower(insn, &mut u))
+        .or_else(|| sse::permute::lower(insn, &mut u))
+        .or_else(|| sse::fused::lower(insn, &mut u))
         .or_else(|| x87::lower(insn, &mut u));
     if let Some(handler) = handler {
         u.run = handler;
@@ -50,6 +58,7 @@ pub(crate) fn exception(handler: crate::uop::Handler, at: u16) -> Uop {
         disp: 0,
         dst: 0,
         src: 0,
+        also: 0,
         base: 0,
         index: 0,
         scale: 0,

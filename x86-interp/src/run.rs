@@ -2,6 +2,8 @@
 
 use crate::cache::{BlockCache, place};
 use crate::cx::{Cx, Stop};
+use crate::entropy::Entropy;
+use crate::features::features;
 use crate::uop::{LowerMode, Uop};
 use core::fmt;
 use guest_mem::AddressSpace;
@@ -14,6 +16,7 @@ const DEFAULT_CAPACITY: usize = 1 << 19;
 pub struct Interp {
     cache: BlockCache,
     cpuid: Cpuid,
+    entropy: Entropy,
 }
 
 impl fmt::Debug for Interp {
@@ -35,21 +38,23 @@ impl Interp {
         Interp::with(Cpuid::default(), DEFAULT_CAPACITY)
     }
 
-    /// With a processor model, and a bound on the instructions kept decoded (32 bytes each).
+    /// With a processor model, which decides what is an instruction as well as what CPUID says, and a bound on the instructions kept decoded (32 bytes each).
     pub fn with(cpuid: Cpuid, capacity: usize) -> Interp {
-        Interp { cache: BlockCache::new(capacity), cpuid }
+        Interp { cache: BlockCache::new(capacity, features(&cpuid)), cpuid, entropy: Entropy::default() }
     }
+}
 
+impl BlockCache {
     /// Runs blocks until something happens; the exit is in `cx`.
     fn run_blocks(&mut self, cx: &mut Cx<'_>, budget: u64) {
-        self.cache.enter(cx, mode(cx));
+        self.enter(cx, mode(cx));
         while cx.retired < budget {
             if cx.mem.code_writes() != cx.code_writes {
-                self.cache.enter(cx, mode(cx));
+                self.enter(cx, mode(cx));
             }
-            let Ok(ops) = self.cache.find(cx) else { return };
+            let Ok(ops) = self.find(cx) else { return };
             place(cx);
-            let ops = self.cache.ops(ops);
+            let ops = self.ops(ops);
             for (i, op) in ops.iter().enumerate() {
                 if let Err(stop) = (op.run)(cx, op) {
                     cx.retired += i as u64;
@@ -91,7 +96,7 @@ impl Interp {
                 }
                 // TF or a segment may have changed.
                 cx.single_step = cx.cpu.rflags & flags::TF != 0;
-                self.cache.enter(cx, mode(cx));
+                self.enter(cx, mode(cx));
                 return false;
             }
             Stop::Again => {}
@@ -124,9 +129,13 @@ fn stepped(cx: &mut Cx<'_>) -> bool {
 
 impl ExecEngine for Interp {
     fn run(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> RunOutcome {
-        let mut cx = Cx::enter(cpu, mem, self.cpuid);
-        self.run_blocks(&mut cx, budget);
+        let mut cx = Cx::enter(cpu, mem, &self.cpuid, &mut self.entropy);
+        self.cache.run_blocks(&mut cx, budget);
         cx.leave();
         RunOutcome { exit: cx.exit, retired: cx.retired }
+    }
+
+    fn seed(&mut self, entropy: &[u8; 32]) {
+        self.entropy.seed(entropy);
     }
 }

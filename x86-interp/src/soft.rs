@@ -58,6 +58,8 @@ pub(crate) struct Format {
 }
 
 impl Format {
+    pub(crate) const HALF: Format =
+        Format { precision: 11, min_exponent: -14, max_exponent: 15, bias_adjust: 24 };
     pub(crate) const SINGLE: Format =
         Format { precision: 24, min_exponent: -126, max_exponent: 127, bias_adjust: 192 };
     pub(crate) const DOUBLE: Format =
@@ -112,6 +114,17 @@ impl Wide {
     pub(crate) fn normalised(negative: bool, exponent: i32, mantissa: u128) -> Wide {
         let shift = mantissa.leading_zeros();
         Wide { negative, exponent: exponent - shift as i32, mantissa: mantissa << (shift & 127) }
+    }
+
+    /// The sum of numbers whose mantissas have at most 106 significant bits; none if it is zero. What falls off the smaller
+    /// one is kept as a sticky bit: it lies so far below that it cannot come up by cancellation.
+    pub(crate) fn add(self, other: Wide) -> Option<Wide> {
+        let less = (self.exponent, self.mantissa) < (other.exponent, other.mantissa);
+        let (large, small) = if less { (other, self) } else { (self, other) };
+        let distance = large.exponent.wrapping_sub(small.exponent).clamp(0, 128) as u32;
+        let (a, b) = (large.mantissa >> 2, shift_sticky(small.mantissa >> 2, distance));
+        let sum = if large.negative == small.negative { a + b } else { a - b };
+        (sum != 0).then(|| Wide::normalised(large.negative, large.exponent + 2, sum))
     }
 
     /// Keeps `precision` bits. Gives the mantissa, whether it was carried out of bit 63, inexact, up.

@@ -2,7 +2,7 @@
 
 use crate::cx::{Cx, Step, slot};
 use crate::int::HIGH_BYTE;
-use x86_decode::{Insn, Mem, NO_REG, Operand, RIP, Reg, Seg, Width};
+use x86_decode::{Insn, Mem, NO_REG, Operand, RIP, Reg, Seg, Width, XMM_INDEX};
 
 /// Executes one instruction.
 pub(crate) type Handler = fn(&mut Cx<'_>, &Uop) -> Step;
@@ -20,6 +20,8 @@ pub(crate) struct Uop {
     pub(crate) dst: u8,
     /// Register of the second.
     pub(crate) src: u8,
+    /// Register of the third. Vector instructions have the first source of three operands here, see [`crate::sse`].
+    pub(crate) also: u8,
     /// Slot of [`Cx::gpr`].
     pub(crate) base: u8,
     /// Slot of [`Cx::gpr`].
@@ -131,6 +133,7 @@ impl Uop {
             disp: 0,
             dst: 0,
             src: 0,
+            also: 0,
             base: slot::ZERO,
             index: slot::ZERO,
             scale: 0,
@@ -147,7 +150,8 @@ impl Uop {
                 Operand::Reg(reg) => match i {
                     0 => u.dst = number(reg),
                     1 => u.src = number(reg),
-                    _ => {}
+                    2 => u.also = number(reg),
+                    _ => u.imm = number(reg).into(),
                 },
                 Operand::Mem(mem) => kind = u.pack_mem(&mem, mode),
                 // The second immediate of `enter`.
@@ -171,7 +175,8 @@ impl Uop {
             RIP => slot::PAGE,
             base => base & 15,
         };
-        self.index = if mem.index == NO_REG { slot::ZERO } else { mem.index & 15 };
+        // A vector of indices belongs to no slot: its instructions take it from `imm`.
+        self.index = if mem.index >= XMM_INDEX { slot::ZERO } else { mem.index & 15 };
         let mut disp = mem.disp;
         if mem.base == RIP {
             disp += i64::from(self.next);

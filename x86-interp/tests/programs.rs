@@ -1,7 +1,10 @@
 //! Small whole programs in machine code: loops, calls, self-modifying code, page crossings, restarts.
 
 use guest_mem::{Access, AddressSpace, Backing, FaultKind, FramePool, Prot, Sharing, Vma};
-use x86_cpu::{CodeMode, CpuState, Descriptor, Exception, ExecEngine, Exit, SyscallGate, Vector, flags, gpr};
+use x86_cpu::{
+    CodeMode, CpuState, Cpuid, Descriptor, Exception, ExecEngine, Exit, Level, SyscallGate, Vector, flags,
+    gpr,
+};
 use x86_interp::Interp;
 
 const CODE: u64 = 0x1_0000;
@@ -310,4 +313,78 @@ fn data_beside_code_does_not_unmake_it() {
     assert_eq!(w.mem.read::<u32>(CODE + 0x800), Ok(1000));
     let text = format!("{:?}", w.interp);
     assert!(text.contains("instructions: ") && text.len() < 80, "{text}");
+}
+
+/// A world whose processor offers everything.
+fn full(mode: CodeMode, code: &[u8]) -> World {
+    World { interp: Interp::with(Cpuid::of(Level::Full), 1000), ..world(mode, code) }
+}
+
+#[test]
+fn segment_bases_of_64_bit_code() {
+    // wrfsbase rax; wrgsbase rcx; rdfsbase rbx; rdgsbase edx; mov esi, fs:[0]; int 0x80
+    let code = [
+        0xf3, 0x48, 0x0f, 0xae, 0xd0, 0xf3, 0x48, 0x0f, 0xae, 0xd9, 0xf3, 0x48, 0x0f, 0xae, 0xc3, 0xf3, 0x0f,
+        0xae, 0xca, 0x64, 0x8b, 0x34, 0x25, 0, 0, 0, 0, 0xcd, 0x80,
+    ];
+    let mut w = full(CodeMode::Bits64, &code);
+    w.mem.write_bytes(DATA, &0x1234_5678_u32.to_le_bytes()).expect("writable");
+    w.cpu.gpr[gpr::RAX] = DATA;
+    w.cpu.gpr[gpr::RCX] = 0x1234_8765_4321;
+    assert_eq!(w.run(), INT80);
+    assert_eq!((w.cpu.segments.fs.base, w.cpu.gpr[gpr::RBX]), (DATA, DATA));
+    assert_eq!((w.cpu.segments.gs.base, w.cpu.gpr[gpr::RDX]), (0x1234_8765_4321, 0x8765_4321));
+    assert_eq!(w.cpu.gpr[gpr::RSI], 0x1234_5678);
+    // A base that is not canonical.
+    let mut w = full(CodeMode::Bits64, &code);
+    w.cpu.gpr[gpr::RAX] = 1 << 47;
+    assert_eq!(w.run(), Exit::Exception(Exception::new(Vector::GeneralProtection)));
+    // Not there in 32-bit code, nor at the default level.
+    for mut w in [full(CodeMode::Bits32, &[0xf3, 0x0f, 0xae, 0xd0]), world(CodeMode::Bits64, &code)] {
+        assert_eq!(w.run(), Exit::Exception(Exception::new(Vector::InvalidOpcode)));
+    }
+}
+
+#[test]
+fn random_numbers_come_from_a_seed() {
+    // rdrand rax; rdseed cx; int 0x80
+    let code = [0x48, 0x0f, 0xc7, 0xf0, 0x66, 0x0f, 0xc7, 0xf9, 0xcd, 0x80];
+    let mut w = full(CodeMode::Bits64, &code);
+    w.cpu.gpr[gpr::RAX] = 1;
+    w.cpu.rflags |= flags::OSZAPC;
+    assert_eq!(w.run(), INT80);
+    assert_eq!((w.cpu.gpr[gpr::RAX], w.cpu.rflags & flags::OSZAPC), (0, 0));
+    let mut values = Vec::new();
+    for seed in [1, 1, 2] {
+        let mut w = full(CodeMode::Bits64, &code);
+        w.interp.seed(&[seed; 32]);
+        w.cpu.gpr[gpr::RCX] = 0x1234_0000;
+        assert_eq!(w.run(), INT80);
+        assert_eq!(w.cpu.rflags & flags::OSZAPC, flags::CF);
+        assert_eq!(w.cpu.gpr[gpr::RCX] >> 16, 0x1234);
+        values.push(w.cpu.gpr[gpr::RAX]);
+    }
+    assert!(values[0] == values[1] && values[1] != values[2]);
+}
+
+#[test]
+fn default_processor_has_no_later_instructions() {
+    // popcnt eax, ecx; vmovaps xmm0, xmm0 (bits 6 and 7 set: no LDS); pshufb xmm0, xmm1; xgetbv
+    let later: [&[u8]; 4] = [
+        &[0xf3, 0x0f, 0xb8, 0xc1],
+        &[0xc5, 0xf8, 0x28, 0xc0],
+        &[0x66, 0x0f, 0x38, 0, 0xc1],
+        &[0x0f, 1, 0xd0],
+    ];
+    for code in later {
+        let mut w = world(CodeMode::Bits32, code);
+        assert_eq!(w.run(), Exit::Exception(Exception::new(Vector::InvalidOpcode)), "{code:02x?}");
+    }
+    // tzcnt eax, ecx is bsf there.
+    let code = [0xf3, 0x0f, 0xbc, 0xc1, 0xcd, 0x80];
+    for (mut w, expected) in [(world(CodeMode::Bits32, &code), 7), (full(CodeMode::Bits32, &code), 32)] {
+        w.cpu.gpr[gpr::RAX] = 7;
+        assert_eq!(w.run(), INT80);
+        assert_eq!(w.cpu.gpr[gpr::RAX], expected);
+    }
 }

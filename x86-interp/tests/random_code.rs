@@ -5,7 +5,7 @@ use testkit::forms;
 use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
 use testkit::rng::Rng;
 use testkit::state::{State, fx};
-use x86_cpu::{CodeMode, CpuState, ExecEngine, Exit, F80};
+use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Exit, F80, Level};
 use x86_decode::{Insn, Mode, Op, ROWS, Rep, decode_for};
 use x86_interp::{FEATURES, Interp};
 
@@ -46,6 +46,7 @@ fn load(cpu: &mut CpuState, state: &State, rng: &mut Rng) {
     for n in 0..16 {
         cpu.xmm[n] = state.xmm(n);
     }
+    cpu.ymm_high = state.ymm_high;
     cpu.mxcsr = state.mxcsr();
 }
 
@@ -73,7 +74,7 @@ fn nothing_panics_and_everything_ends() {
     mem.map(area(CODE, CODE_LEN, rw | Prot::EXEC)).expect("maps");
     mem.map(area(DATA, DATA_LEN, rw)).expect("maps");
     mem.map(area(DATA + 0x10_0000, DATA_LEN, Prot::READ)).expect("maps");
-    let mut interp = Interp::with(Default::default(), 5_000);
+    let mut interp = Interp::with(Cpuid::of(Level::Full), 5_000);
     let mut rng = Rng::new(42);
     let mut retired = 0;
     for n in 0..PROGRAMS {
@@ -110,7 +111,7 @@ fn single_steps_do_the_same() {
     let rw = Prot::READ | Prot::WRITE;
     mem.map(area(CODE, CODE_LEN, rw | Prot::EXEC)).expect("maps");
     mem.map(area(DATA, DATA_LEN, rw)).expect("maps");
-    let mut interp = Interp::new();
+    let mut interp = Interp::with(Cpuid::of(Level::Full), 1 << 16);
     let mut rng = Rng::new(4711);
     let mut compared = 0;
     for n in 0..4_000_u64 {

@@ -278,7 +278,7 @@ pub(crate) fn lower(insn: &Insn, u: &mut Uop, kind: AddrKind) -> Option<Handler>
         (Op::Nop | Op::Pause | Op::Endbr32 | Op::Endbr64, _) => nop,
         (Op::Prefetch | Op::Prefetchw | Op::Prefetchnta | Op::Prefetcht0, _) => nop,
         (Op::Prefetcht1 | Op::Prefetcht2 | Op::Lfence | Op::Mfence | Op::Sfence, _) => nop,
-        (Op::Clflush, _) => by_addr!(kind, touch),
+        (Op::Clflush | Op::Clflushopt | Op::Clwb, _) => by_addr!(kind, touch),
         _ => return None,
     })
 }
@@ -287,7 +287,7 @@ fn nop(_: &mut Cx<'_>, _: &Uop) -> Step {
     Ok(())
 }
 
-/// `clflush` faults as a load does, and does nothing else here.
+/// `clflush`, `clflushopt` and `clwb` fault as a load does, and do nothing else here.
 fn touch<A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.load::<u8>(A::linear(cx, u)).map(|_| ())
 }

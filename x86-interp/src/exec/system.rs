@@ -4,7 +4,7 @@ use crate::cx::{Cx, Step, Stop};
 use crate::int::{HIGH_BYTE, Int};
 use crate::uop::{Addr, Any, Handler, Uop, by_width};
 use x86_cpu::{Exception, Exit, SyscallGate, Vector, flags as bit, gpr};
-use x86_decode::{Insn, Op, Operand, Width};
+use x86_decode::{Insn, Op, Operand, Seg, Width};
 
 fn stc(cx: &mut Cx<'_>, _: &Uop) -> Step {
     cx.flags.put_cf(true);
@@ -136,6 +136,39 @@ fn rdtscp(cx: &mut Cx<'_>, u: &Uop) -> Step {
     rdtsc(cx, u)
 }
 
+/// `rdpid`: processor 0 of node 0, as `rdtscp` says too.
+fn rdpid(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.gpr[usize::from(u.dst & 15)] = 0;
+    Ok(())
+}
+
+/// `rdrand`, `rdseed`: CF says whether there was something to give.
+fn random<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let value = cx.entropy.next();
+    T::set(cx, u.dst, T::trunc(value.unwrap_or(0)));
+    cx.flags.set_bits(if value.is_some() { bit::CF } else { 0 });
+    Ok(())
+}
+
+fn read_base<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let s = &cx.cpu.segments;
+    let base = if u.aux == Seg::Fs as u8 { s.fs.base } else { s.gs.base };
+    T::set(cx, u.dst, T::trunc(base));
+    Ok(())
+}
+
+fn write_base<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let base = T::get(cx, u.dst);
+    if base.wrapping_add(1 << 47) >> 48 != 0 {
+        return Err(cx.fault(Vector::GeneralProtection, 0));
+    }
+    let s = &mut cx.cpu.segments;
+    let segment = if u.aux == Seg::Fs as u8 { &mut s.fs } else { &mut s.gs };
+    segment.base = base;
+    cx.refresh_segments();
+    Ok(())
+}
+
 fn cmpxchg8b(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let addr = Any::linear(cx, u);
     let old = cx.load_rw::<u64>(addr)?;
@@ -232,6 +265,16 @@ pub(crate) fn lower(insn: &Insn, u: &mut Uop, position: u64) -> Option<Handler> 
         Op::Rdtsc | Op::Rdtscp => {
             u.imm = position;
             if insn.op == Op::Rdtsc { rdtsc } else { rdtscp }
+        }
+        Op::Rdpid => rdpid,
+        Op::Rdrand | Op::Rdseed => by_width!(insn.width, random),
+        Op::Rdfsbase | Op::Rdgsbase | Op::Wrfsbase | Op::Wrgsbase => {
+            u.aux = if matches!(insn.op, Op::Rdfsbase | Op::Wrfsbase) { Seg::Fs } else { Seg::Gs } as u8;
+            if matches!(insn.op, Op::Rdfsbase | Op::Rdgsbase) {
+                by_width!(insn.width, read_base)
+            } else {
+                by_width!(insn.width, write_base)
+            }
         }
         Op::Cmpxchg8b => cmpxchg8b,
         Op::Cmpxchg16b => cmpxchg16b,

@@ -40,6 +40,19 @@ impl Control {
         self.mxcsr & INEXACT != 0
     }
 
+    /// With denormals read or written as they are: F16C ignores DAZ or FTZ.
+    pub(crate) fn without_daz(self) -> Control {
+        Control { mxcsr: self.mxcsr & !DAZ }
+    }
+
+    pub(crate) fn without_ftz(self) -> Control {
+        Control { mxcsr: self.mxcsr & !FTZ }
+    }
+
+    pub(crate) fn with_rounding(self, rounding: Rounding) -> Control {
+        Control { mxcsr: self.mxcsr & !(3 << 13) | (rounding as u32) << 13 }
+    }
+
     pub(crate) fn rounding(self) -> Rounding {
         Rounding::from_bits(self.mxcsr >> 13)
     }
@@ -56,8 +69,8 @@ impl Control {
 /// A value and the exceptions it raised.
 pub(crate) type Result = (u64, u8);
 
-/// One of the two formats.
-pub(crate) trait Float: 'static {
+/// How a format lays out its numbers.
+pub(crate) trait Layout: 'static {
     const FRACTION: u32;
     const BITS: u32;
     const FORMAT: Format;
@@ -68,7 +81,10 @@ pub(crate) trait Float: 'static {
     /// The negative QNaN of masked invalid operations.
     const DEFAULT_NAN: u64 = Self::SIGN | Self::INFINITY | Self::QUIET;
     const MASK: u64 = u64::MAX >> (64 - Self::BITS);
+}
 
+/// One of the two formats with arithmetic.
+pub(crate) trait Float: Layout {
     fn host_add(a: u64, b: u64) -> u64;
     fn host_sub(a: u64, b: u64) -> u64;
     fn host_mul(a: u64, b: u64) -> u64;
@@ -98,13 +114,24 @@ pub(crate) trait Float: 'static {
 
 pub(crate) struct Single;
 pub(crate) struct Double;
+/// The 16-bit format of F16C, for conversions only.
+pub(crate) struct Half;
+
+impl Layout for Half {
+    const FRACTION: u32 = 10;
+    const BITS: u32 = 16;
+    const FORMAT: Format = Format::HALF;
+}
 
 macro_rules! float {
     ($name:ident $ty:ty, $bits:ty, $fraction:literal, $format:expr) => {
-        impl Float for $name {
+        impl Layout for $name {
             const FRACTION: u32 = $fraction;
             const BITS: u32 = <$bits>::BITS;
             const FORMAT: Format = $format;
+        }
+
+        impl Float for $name {
             #[inline(always)]
             fn host_add(a: u64, b: u64) -> u64 {
                 (<$ty>::from_bits(a as $bits) + <$ty>::from_bits(b as $bits)).to_bits().into()
@@ -151,7 +178,7 @@ pub(crate) struct Number {
 }
 
 impl Number {
-    pub(crate) fn of<F: Float>(bits: u64, control: Control) -> Number {
+    pub(crate) fn of<F: Layout>(bits: u64, control: Control) -> Number {
         let negative = bits & F::SIGN != 0;
         let exponent = bits >> F::FRACTION & F::EXPONENT_TOP;
         let fraction = bits << (64 - F::FRACTION);
@@ -183,12 +210,12 @@ impl Number {
     }
 }
 
-fn signed<F: Float>(negative: bool, magnitude: u64) -> u64 {
+fn signed<F: Layout>(negative: bool, magnitude: u64) -> u64 {
     magnitude | if negative { F::SIGN } else { 0 }
 }
 
 /// Puts a rounded result together.
-pub(crate) fn pack<F: Float>(rounded: Rounded) -> u64 {
+pub(crate) fn pack<F: Layout>(rounded: Rounded) -> u64 {
     let fraction = rounded.mantissa << 1 >> (64 - F::FRACTION);
     let exponent =
         if rounded.mantissa >> 63 != 0 { (rounded.exponent + F::FORMAT.max_exponent) as u64 } else { 0 };
@@ -197,7 +224,7 @@ pub(crate) fn pack<F: Float>(rounded: Rounded) -> u64 {
 }
 
 /// Rounds an exact result, with FTZ.
-pub(crate) fn round<F: Float>(wide: Wide, control: Control, flags: u8) -> Result {
+pub(crate) fn round<F: Layout>(wide: Wide, control: Control, flags: u8) -> Result {
     let flush = control.mxcsr & FTZ != 0 && control.mxcsr & UNDERFLOW_MASK != 0;
     if flush {
         let tiny = wide.round(F::FORMAT, control.rounding(), flag::UNDERFLOW).flags & flag::UNDERFLOW != 0;
@@ -447,7 +474,7 @@ pub(crate) fn from_integer<F: Float>(value: i64, control: Control) -> Result {
 }
 
 /// From one format to the other.
-pub(crate) fn convert<From: Float, To: Float>(a: u64, control: Control) -> Result {
+pub(crate) fn convert<From: Layout, To: Layout>(a: u64, control: Control) -> Result {
     let number = Number::of::<From>(a, control);
     match number.class {
         Class::Zero => (signed::<To>(number.negative, 0), 0),
@@ -459,6 +486,76 @@ pub(crate) fn convert<From: Float, To: Float>(a: u64, control: Control) -> Resul
             let bits = signed::<To>(number.negative, To::INFINITY | To::QUIET | fraction);
             (bits, if invalid { flag::INVALID } else { 0 })
         }
+    }
+}
+
+/// Rounds to an integer of the same format. Denormals are not reported.
+pub(crate) fn to_integral<F: Float>(a: u64, rounding: Rounding, control: Control) -> Result {
+    let number = Number::of::<F>(a, control);
+    match number.class {
+        Class::QuietNan => (a, 0),
+        Class::SignalingNan => (a | F::QUIET, flag::INVALID),
+        Class::Finite(x) if x.exponent < F::FRACTION as i32 => {
+            let (magnitude, inexact, _) = x.to_integer(rounding);
+            let flags = if inexact { flag::PRECISION } else { 0 };
+            match Finite::from_integer(x.negative, magnitude.unwrap_or(0)) {
+                Some(integer) => (round::<F>(integer.wide(), control, 0).0, flags),
+                None => (signed::<F>(x.negative, 0), flags),
+            }
+        }
+        _ => (number.bits, 0),
+    }
+}
+
+/// Signs of [`fused`]: what the product and the addend are multiplied by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Signs {
+    pub(crate) negate_product: bool,
+    pub(crate) negate_addend: bool,
+}
+
+/// `x × y + z`, rounded once (SDM vol. 1 §14.5).
+pub(crate) fn fused<F: Float>(x: u64, y: u64, z: u64, signs: Signs, control: Control) -> Result {
+    let [x, y, z] = [x, y, z].map(|bits| Number::of::<F>(bits, control));
+    let nans = [&x, &y, &z];
+    if let Some(chosen) = nans.into_iter().find(|n| n.is_nan()) {
+        let invalid = nans.into_iter().any(|n| n.class == Class::SignalingNan);
+        return (chosen.bits | F::QUIET, if invalid { flag::INVALID } else { 0 });
+    }
+    let flags = x.flags | y.flags | z.flags;
+    let negative = (x.negative != y.negative) != signs.negate_product;
+    let z_negative = z.negative != signs.negate_addend;
+    let addend = match z.class {
+        Class::Finite(z) => Some(Finite { negative: z_negative, ..z }.wide()),
+        _ => None,
+    };
+    let product = match (x.class, y.class) {
+        (Class::Finite(x), Class::Finite(y)) => Some(Wide { negative, ..x.multiply(y) }),
+        (Class::Infinity, Class::Zero) | (Class::Zero, Class::Infinity) => {
+            return (F::DEFAULT_NAN, flag::INVALID);
+        }
+        (Class::Infinity, _) | (_, Class::Infinity)
+            if z.class == Class::Infinity && z_negative != negative =>
+        {
+            return (F::DEFAULT_NAN, flag::INVALID);
+        }
+        (Class::Infinity, _) | (_, Class::Infinity) => return (signed::<F>(negative, F::INFINITY), flags),
+        _ => None,
+    };
+    if z.class == Class::Infinity {
+        return (signed::<F>(z_negative, F::INFINITY), flags);
+    }
+    let zero = || {
+        let agree = product.is_none() && addend.is_none() && negative == z_negative;
+        signed::<F>(if agree { negative } else { control.rounding() == Rounding::Down }, 0)
+    };
+    let sum = match (product, addend) {
+        (Some(product), Some(addend)) => product.add(addend),
+        (one, other) => one.or(other),
+    };
+    match sum {
+        Some(wide) => round::<F>(wide, control, flags),
+        None => (zero(), flags),
     }
 }
 

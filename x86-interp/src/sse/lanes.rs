@@ -26,6 +26,7 @@ maps! {
     map_u32 u32, 4;
     map_i32 i32, 4;
     map_u64 u64, 2;
+    map_i64 i64, 2;
 }
 
 /// Interleaves lanes of `BYTES` bytes from the low halves of two vectors of `size` bytes.
@@ -123,4 +124,95 @@ pub(crate) fn byte_signs(v: u128, wide: bool) -> u64 {
     let bytes = v.to_le_bytes();
     let count = if wide { 16 } else { 8 };
     bytes.iter().take(count).enumerate().map(|(i, byte)| u64::from(byte >> 7) << i).sum()
+}
+
+/// Combines neighbours: those of `a` into the lower half of the result, those of `b` into the upper.
+macro_rules! neighbours {
+    ($($name:ident $ty:ty, $n:literal;)*) => {$(
+        #[inline(always)]
+        pub(crate) fn $name(a: u128, b: u128, wide: bool, f: impl Fn($ty, $ty) -> $ty) -> u128 {
+            let (a, b) = (cast::<u128, [$ty; $n]>(a), cast::<u128, [$ty; $n]>(b));
+            let half = if wide { $n / 2 } else { $n / 4 };
+            let mut out = [<$ty>::default(); $n];
+            for (i, out) in out.iter_mut().enumerate().take(2 * half) {
+                let (from, i) = if i < half { (&a, i) } else { (&b, i - half) };
+                *out = f(from[2 * i], from[2 * i + 1]);
+            }
+            cast(out)
+        }
+    )*};
+}
+
+neighbours! {
+    neighbours16 i16, 8;
+    neighbours32 i32, 4;
+}
+
+/// Picks bytes of `a` by the bytes of `b`; zero where they are negative.
+#[inline(always)]
+pub(crate) fn shuffle_bytes(a: u128, b: u128, wide: bool) -> u128 {
+    let (a, b) = (a.to_le_bytes(), b.to_le_bytes());
+    let mask = if wide { 15 } else { 7 };
+    u128::from_le_bytes(b.map(|index| if index & 0x80 != 0 { 0 } else { a[usize::from(index & mask)] }))
+}
+
+/// Sums of products of neighbouring bytes, unsigned by signed, saturated.
+#[inline(always)]
+pub(crate) fn multiply_add_bytes(a: u128, b: u128) -> u128 {
+    let (a, b) = (a.to_le_bytes(), cast::<u128, [i8; 16]>(b));
+    let mut out = [0_i16; 8];
+    for (i, out) in out.iter_mut().enumerate() {
+        let product = |i: usize| i16::from(a[i]) * i16::from(b[i]);
+        *out = product(2 * i).saturating_add(product(2 * i + 1));
+    }
+    cast(out)
+}
+
+/// Narrows the doublewords of `a`, then of `b`, to words with unsigned saturation.
+#[inline(always)]
+pub(crate) fn pack32_unsigned(a: u128, b: u128) -> u128 {
+    let (a, b) = (cast::<u128, [i32; 4]>(a), cast::<u128, [i32; 4]>(b));
+    let mut out = [0_u16; 8];
+    for (out, value) in out.iter_mut().zip(a.iter().chain(&b)) {
+        *out = (*value).clamp(0, u16::MAX.into()) as u16;
+    }
+    cast(out)
+}
+
+/// The smallest word and where it is first.
+#[inline(always)]
+pub(crate) fn smallest_word(v: u128) -> u128 {
+    let words = cast::<u128, [u16; 8]>(v);
+    let (at, least) = words.iter().enumerate().min_by_key(|(_, word)| **word).unwrap_or((0, &0));
+    u128::from(*least) | (at as u128) << 16
+}
+
+/// Eight sums of absolute differences of four bytes of `b` and those of `a` that begin at each byte.
+#[inline(always)]
+pub(crate) fn sliding_differences(a: u128, b: u128, order: u8) -> u128 {
+    let (a, b) = (a.to_le_bytes(), b.to_le_bytes());
+    let (from_a, from_b) = (usize::from(order & 4), 4 * usize::from(order & 3));
+    let mut out = [0_u16; 8];
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = (0..4).map(|k| u16::from(a[from_a + i + k].abs_diff(b[from_b + k]))).sum();
+    }
+    cast(out)
+}
+
+/// Lanes of `a`, or of `b` where the bit of `order` is set.
+#[inline(always)]
+pub(crate) fn blend(a: u128, b: u128, order: u8, bits: u32) -> u128 {
+    let lane = u128::MAX >> (128 - bits);
+    let mask = (0..128 / bits).filter(|n| order >> n & 1 != 0).fold(0, |all, n| all | lane << (n * bits));
+    a & !mask | b & mask
+}
+
+/// All ones in each lane of `bits` whose sign is set.
+#[inline(always)]
+pub(crate) fn spread_signs(v: u128, bits: u32) -> u128 {
+    match bits {
+        8 => map_i8(v, 0, |v, _| v >> 7),
+        32 => map_i32(v, 0, |v, _| v >> 31),
+        _ => map_i64(v, 0, |v, _| v >> 63),
+    }
 }

@@ -1,7 +1,8 @@
 //! Moves between memory, general, MMX and SSE registers.
 
 use super::lanes::byte_signs;
-use super::{is_mmx, is_xmm, names_mmx, source_kind, store_masked};
+use super::packed::packed;
+use super::{is_mmx, is_xmm, names_mmx, place, source_kind, store_masked};
 use crate::cx::{Cx, Step};
 use crate::int::Int;
 use crate::uop::{Addr, Any, Handler, Uop};
@@ -51,7 +52,7 @@ fn load_scalar<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     Ok(())
 }
 
-fn store_scalar<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+pub(super) fn store_scalar<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.store_int::<T>(Any::linear(cx, u), cx.xmm(u.src) as u64)?;
     cx.stored()
 }
@@ -69,7 +70,7 @@ fn from_gpr<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     Ok(())
 }
 
-fn to_gpr<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+pub(super) fn to_gpr<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     T::set(cx, u.dst, cx.xmm(u.src) as u64);
     Ok(())
 }
@@ -125,30 +126,30 @@ fn movdq2q(cx: &mut Cx<'_>, u: &Uop) -> Step {
     Ok(())
 }
 
-/// A value computed from both operands: moves within and between halves.
-macro_rules! mixes {
-    ($($name:ident |$a:ident, $b:ident| $body:expr;)*) => {$(
-        fn $name(cx: &mut Cx<'_>, u: &Uop) -> Step {
-            let $b = cx.xmm_source(u)?;
-            let $a = cx.xmm(u.dst);
-            cx.set_xmm(u.dst, $body);
-            Ok(())
-        }
-    )*};
-}
-
 const EVEN: u128 = 0x0000_0000_ffff_ffff_0000_0000_ffff_ffff;
 
-mixes! {
-    low_from_low |a, b| a & !LOW | b & LOW;
-    high_from_low |a, b| a & LOW | b << 64;
-    low_from_high |a, b| a & !LOW | b >> 64;
-    movsldup |_a, b| b & EVEN | (b & EVEN) << 32;
-    movshdup |_a, b| b & !EVEN | (b & !EVEN) >> 32;
-    movddup |_a, b| b & LOW | b << 64;
+fn low_from_low(a: u128, b: u128) -> u128 {
+    a & !LOW | b & LOW
 }
 
-fn store_high(cx: &mut Cx<'_>, u: &Uop) -> Step {
+fn high_from_low(a: u128, b: u128) -> u128 {
+    a & LOW | b << 64
+}
+
+// Moves within and between halves of 128 bits.
+packed! { lower_mix, false:
+    Movlps Vmovlps |a, b, _w| low_from_low(a, b);
+    Movlpd Vmovlpd |a, b, _w| low_from_low(a, b);
+    Movhps Vmovhps |a, b, _w| high_from_low(a, b);
+    Movhpd Vmovhpd |a, b, _w| high_from_low(a, b);
+    Movlhps Vmovlhps |a, b, _w| high_from_low(a, b);
+    Movhlps Vmovhlps |a, b, _w| a & !LOW | b >> 64;
+    Movsldup Vmovsldup |_a, b, _w| b & EVEN | (b & EVEN) << 32;
+    Movshdup Vmovshdup |_a, b, _w| b & !EVEN | (b & !EVEN) >> 32;
+    Movddup Vmovddup |_a, b, _w| b & LOW | b << 64;
+}
+
+pub(super) fn store_high(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.store::<u64>(Any::linear(cx, u), (cx.xmm(u.src) >> 64) as u64)?;
     cx.stored()
 }
@@ -177,11 +178,6 @@ fn mmx_pmovmskb(cx: &mut Cx<'_>, u: &Uop) -> Step {
     Ok(())
 }
 
-fn pextrw(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    cx.gpr[usize::from(u.dst & 15)] = (cx.xmm(u.src) >> (16 * (u.imm & 7)) & 0xffff) as u64;
-    Ok(())
-}
-
 fn mmx_pextrw(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.check_fpu()?;
     cx.enter_mmx();
@@ -191,13 +187,6 @@ fn mmx_pextrw(cx: &mut Cx<'_>, u: &Uop) -> Step {
 
 fn word_source(cx: &mut Cx<'_>, u: &Uop) -> Result<u64, crate::cx::Stop> {
     if u.aux == 0 { Ok(u16::get(cx, u.src)) } else { cx.load_int::<u16>(Any::linear(cx, u)) }
-}
-
-fn pinsrw(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let (word, shift) = (word_source(cx, u)?, 16 * (u.imm & 7));
-    let value = cx.xmm(u.dst) & !(0xffff << shift) | u128::from(word) << shift;
-    cx.set_xmm(u.dst, value);
-    Ok(())
 }
 
 fn mmx_pinsrw(cx: &mut Cx<'_>, u: &Uop) -> Step {
@@ -213,7 +202,7 @@ fn movnti<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.stored()
 }
 
-fn maskmovdqu(cx: &mut Cx<'_>, u: &Uop) -> Step {
+pub(super) fn maskmovdqu(cx: &mut Cx<'_>, u: &Uop) -> Step {
     store_masked(cx, u, cx.xmm(u.dst), cx.xmm(u.src), 16)?;
     cx.stored()
 }
@@ -271,13 +260,8 @@ pub(crate) fn lower(insn: &Insn, u: &mut Uop) -> Option<Handler> {
         Op::Movsd if loads => load_scalar::<u64>,
         Op::Movsd => merge::<u64>,
         Op::Movlps | Op::Movlpd if stores => store_scalar::<u64>,
-        Op::Movlps | Op::Movlpd => low_from_low,
         Op::Movhps | Op::Movhpd if stores => store_high,
-        Op::Movhps | Op::Movhpd | Op::Movlhps => high_from_low,
-        Op::Movhlps => low_from_high,
-        Op::Movsldup => movsldup,
-        Op::Movshdup => movshdup,
-        Op::Movddup => movddup,
+        Op::Movntdqa => load_aligned,
         Op::Movmskps => movmskps,
         Op::Movmskpd => movmskpd,
         Op::Movd => lower_movdq::<u32>(to, from)?,
@@ -288,9 +272,7 @@ pub(crate) fn lower(insn: &Insn, u: &mut Uop) -> Option<Handler> {
         Op::Pmovmskb if mmx => mmx_pmovmskb,
         Op::Pmovmskb => pmovmskb,
         Op::Pextrw if mmx => mmx_pextrw,
-        Op::Pextrw => pextrw,
         Op::Pinsrw if mmx => mmx_pinsrw,
-        Op::Pinsrw => pinsrw,
         Op::Movnti if insn.operands[1] != Operand::None => match from {
             Operand::Reg(Reg::Gpr64(_)) => movnti::<u64>,
             _ => movnti::<u32>,
@@ -298,6 +280,10 @@ pub(crate) fn lower(insn: &Insn, u: &mut Uop) -> Option<Handler> {
         Op::Maskmovdqu => maskmovdqu,
         Op::Maskmovq => maskmovq,
         Op::Emms => emms,
-        _ => return None,
+        _ => {
+            let handler = lower_mix(insn)?;
+            place(insn, u);
+            handler
+        }
     })
 }

@@ -18,7 +18,7 @@ fn fninit(cx: &mut Cx<'_>, _: &Uop) -> Step {
 }
 
 /// FNINIT leaves the registers' contents.
-fn initialise(fpu: &mut Fpu) {
+pub(super) fn initialise(fpu: &mut Fpu) {
     *fpu = Fpu { registers: fpu.registers, ..Fpu::default() };
 }
 
@@ -33,7 +33,7 @@ fn fnstcw(cx: &mut Cx<'_>, u: &Uop) -> Step {
 }
 
 /// Reserved bits of the control word: bit 6 reads as 1.
-fn set_control(fpu: &mut Fpu, value: u16) {
+pub(super) fn set_control(fpu: &mut Fpu, value: u16) {
     fpu.control = value & 0x1f3f | 0x40;
     summarise(fpu);
 }
@@ -213,86 +213,6 @@ fn frstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
     Ok(())
 }
 
-/// REX.W: 64-bit pointers.
-const POINTERS64: u8 = 2;
-
-fn fxsave(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let addr = Any::linear(cx, u);
-    if addr & 15 != 0 {
-        return Err(cx.fault(Vector::GeneralProtection, 0));
-    }
-    cx.check(addr, 512, Access::Write)?;
-    let fpu = cx.cpu.fpu;
-    let wide = u.aux & POINTERS64 != 0;
-    let pointer = |value: u64, selector: u16| {
-        if wide { value } else { value & 0xffff_ffff | u64::from(selector) << 32 }
-    };
-    let words = u64::from(fpu.control)
-        | u64::from(fpu.status) << 16
-        | u64::from(fpu.in_use) << 32
-        | u64::from(fpu.last_opcode & 0x7ff) << 48;
-    let at = |offset: u64| addr.wrapping_add(offset) & cx.mask;
-    let places = [at(0), at(8), at(16), at(24)];
-    let mxcsr = u64::from(cx.cpu.mxcsr) | u64::from(MXCSR_MASK) << 32;
-    let header = [words, pointer(fpu.last_ip, fpu.last_cs), pointer(fpu.last_dp, fpu.last_ds), mxcsr];
-    for (place, value) in places.into_iter().zip(header) {
-        cx.store::<u64>(place, value)?;
-    }
-    for i in 0..8 {
-        let value = fpu.registers[super::unit::physical(&fpu, i)];
-        let image = u128::from(value.mantissa) | u128::from(value.sign_exponent) << 64;
-        cx.store::<u128>(addr.wrapping_add(32 + 16 * u64::from(i)) & cx.mask, image)?;
-    }
-    for i in 0..xmm_count(cx) {
-        cx.store::<u128>(addr.wrapping_add(160 + 16 * u64::from(i)) & cx.mask, cx.xmm(i))?;
-    }
-    cx.stored()
-}
-
-fn xmm_count(cx: &Cx<'_>) -> u8 {
-    if cx.is_64() { 16 } else { 8 }
-}
-
-fn fxrstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let addr = Any::linear(cx, u);
-    if addr & 15 != 0 {
-        return Err(cx.fault(Vector::GeneralProtection, 0));
-    }
-    cx.check(addr, 512, Access::Read)?;
-    let at = |offset: u64| addr.wrapping_add(offset);
-    let words = cx.load::<u64>(at(0) & cx.mask)?;
-    let (ip, dp) = (cx.load::<u64>(at(8) & cx.mask)?, cx.load::<u64>(at(16) & cx.mask)?);
-    let mxcsr = cx.load::<u32>(at(24) & cx.mask)?;
-    if mxcsr & !MXCSR_MASK != 0 {
-        return Err(cx.fault(Vector::GeneralProtection, 0));
-    }
-    let mut fpu = cx.cpu.fpu;
-    fpu.status = (words >> 16) as u16;
-    fpu.in_use = (words >> 32) as u8;
-    fpu.last_opcode = (words >> 48) as u16 & 0x7ff;
-    let wide = u.aux & POINTERS64 != 0;
-    fpu.last_ip = if wide { ip } else { ip & 0xffff_ffff };
-    fpu.last_dp = if wide { dp } else { dp & 0xffff_ffff };
-    if !wide {
-        fpu.last_cs = (ip >> 32) as u16;
-        fpu.last_ds = (dp >> 32) as u16;
-    }
-    set_control(&mut fpu, words as u16);
-    for i in 0..8 {
-        let image = cx.load::<u128>(at(32 + 16 * u64::from(i)) & cx.mask)?;
-        let n = super::unit::physical(&fpu, i);
-        fpu.registers[n] = F80 { mantissa: image as u64, sign_exponent: (image >> 64) as u16 };
-    }
-    let mut xmm = cx.cpu.xmm;
-    for (i, register) in xmm.iter_mut().enumerate().take(xmm_count(cx).into()) {
-        *register = cx.load::<u128>(at(160 + 16 * i as u64) & cx.mask)?;
-    }
-    cx.cpu.fpu = fpu;
-    cx.cpu.xmm = xmm;
-    cx.cpu.mxcsr = mxcsr;
-    Ok(())
-}
-
 fn ldmxcsr(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let value = cx.load::<u32>(Any::linear(cx, u))?;
     if value & !MXCSR_MASK != 0 {
@@ -332,13 +252,11 @@ pub(crate) fn lower(insn: &Insn, u: &mut Uop) -> Option<Handler> {
         Op::Fldenv => fldenv,
         Op::Fnsave => fnsave,
         Op::Frstor => frstor,
-        Op::Fxsave => fxsave,
-        Op::Fxrstor => fxrstor,
-        Op::Ldmxcsr => ldmxcsr,
-        Op::Stmxcsr => stmxcsr,
+        Op::Ldmxcsr | Op::Vldmxcsr => ldmxcsr,
+        Op::Stmxcsr | Op::Vstmxcsr => stmxcsr,
         _ => return None,
     };
     let word = insn.width == Width::W16;
-    u.aux = if word { WORD } else { 0 } | if insn.width == Width::W64 { POINTERS64 } else { 0 };
+    u.aux = if word { WORD } else { 0 };
     Some(handler)
 }

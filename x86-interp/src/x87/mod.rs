@@ -3,6 +3,7 @@
 mod arith;
 mod basic;
 mod control;
+mod images;
 mod quick;
 mod transcendental;
 mod transfer;
@@ -19,5 +20,6 @@ pub(crate) fn lower(insn: &Insn, u: &mut Uop) -> Option<Handler> {
     basic::lower(insn, u)
         .or_else(|| transfer::lower(insn, u))
         .or_else(|| control::lower(insn, u))
+        .or_else(|| images::lower(insn, u))
         .or_else(|| transcendental::lower(insn.op))
 }

@@ -75,6 +75,9 @@ pub(crate) fn differences(
             differ(&format!("xmm{n}"), hex(a.xmm(n)), hex(b.xmm(n)));
         }
     }
+    for n in 0..registers {
+        differ(&format!("ymm{n} high"), hex(a.ymm_high[n]), hex(b.ymm_high[n]));
+    }
     differ("mxcsr", hex(a.mxcsr()), hex(b.mxcsr()));
     let skip = skips::memory(case);
     let place = |i: usize| case.address.map(|address| (DATA + i as u64).wrapping_sub(address) as usize);
@@ -125,7 +128,7 @@ pub(crate) fn describe(case: &Case, state: &State) -> String {
     }
     text += &format!("mxcsr={:x} ", state.mxcsr());
     for n in 0..16 {
-        text += &format!("xmm{n}={:x} ", state.xmm(n));
+        text += &format!("ymm{n}={:x}_{:x} ", state.ymm_high[n], state.xmm(n));
     }
     text
 }

@@ -4,7 +4,7 @@ use guest_mem::{Access, AddressSpace, Backing, FramePool, Prot, Sharing, Vma};
 use testkit::host::{Outcome, Trap};
 use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN, TARGET_GAP};
 use testkit::state::{State, fx};
-use x86_cpu::{CodeMode, CpuState, ExecEngine, Exit, F80, SyscallGate};
+use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Exit, F80, Level, SyscallGate};
 use x86_decode::Mode;
 use x86_interp::Interp;
 
@@ -40,7 +40,7 @@ impl Guest {
         let rw = Prot::READ | Prot::WRITE;
         mem.map(area(CODE, CODE_LEN, rw | Prot::EXEC)).expect("maps");
         mem.map(area(DATA, DATA_LEN, rw)).expect("maps");
-        Guest { mem, interp: Interp::new() }
+        Guest { mem, interp: Interp::with(Cpuid::of(Level::Full), 1 << 16) }
     }
 
     pub(crate) fn run(&mut self, code: &[u8], len: usize, mode: Mode, state: &State, data: &[u8]) -> Got {
@@ -82,12 +82,13 @@ fn load(state: &State, mode: Mode) -> CpuState {
     for n in 0..16 {
         cpu.xmm[n] = state.xmm(n);
     }
+    cpu.ymm_high = state.ymm_high;
     cpu.mxcsr = state.mxcsr();
     cpu
 }
 
 fn save(cpu: &CpuState) -> State {
-    let mut state = State { gpr: cpu.gpr, rflags: cpu.rflags.into(), fx: [0; 512] };
+    let mut state = State { gpr: cpu.gpr, rflags: cpu.rflags.into(), fx: [0; 512], ymm_high: cpu.ymm_high };
     state.fx[fx::FCW..][..2].copy_from_slice(&cpu.fpu.control.to_le_bytes());
     state.fx[fx::FSW..][..2].copy_from_slice(&cpu.fpu.status.to_le_bytes());
     state.fx[fx::FTW] = cpu.fpu.in_use;

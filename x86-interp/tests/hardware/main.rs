@@ -15,8 +15,9 @@ use testkit::host::{self, Host};
 use testkit::layout::{CODE, TARGET_GAP};
 use testkit::rng::Rng;
 use testkit::state::{State, random_address, random_data};
+use x86_cpu::{Cpuid, xstate};
 use x86_decode::{Flow, Mode, Op, Operand, ROWS, Reg, Rep, Row, Width};
-use x86_interp::FEATURES;
+use x86_interp::{FEATURES, features};
 
 const DEFAULT_CASES: u64 = 150;
 /// Mismatches shown per row.
@@ -29,12 +30,17 @@ fn every_row_agrees_with_this_processor() {
         std::env::var("HARDWARE_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(DEFAULT_CASES);
     let mut host = Host::new();
     let mut guest = Guest::new();
+    let host_features = features(&host_cpuid());
     let mut run = 0_u64;
-    let mut unencodable = 0;
+    let (mut unencodable, mut lacking, mut covered) = (0, 0, 0);
     let mut skipped = BTreeMap::new();
     let mut failures: BTreeMap<String, usize> = BTreeMap::new();
     for row in ROWS {
         if !FEATURES.contains(row.features()) {
+            continue;
+        }
+        if !host_features.contains(row.features()) {
+            lacking += 1;
             continue;
         }
         if !only.is_empty() && !only.split(',').any(|name| name == row.op.name()) {
@@ -44,6 +50,7 @@ fn every_row_agrees_with_this_processor() {
             *skipped.entry(reason).or_insert(0) += 1;
             continue;
         }
+        covered += 1;
         for mode in [Mode::Bits64, Mode::Bits32] {
             let mut rng = Rng::new(u64::from(row.id) << 8 | mode as u64);
             let mut bad = 0;
@@ -84,9 +91,27 @@ fn every_row_agrees_with_this_processor() {
             }
         }
     }
-    println!("{run} cases; rows that cannot be encoded in a mode: {unencodable}");
+    println!("{run} cases of {covered} rows; rows that cannot be encoded in a mode: {unencodable}");
+    println!("rows this processor lacks: {lacking}");
     println!("rows skipped: {skipped:#?}");
     assert!(failures.is_empty(), "{} rows disagree: {failures:#?}", failures.len());
+}
+
+/// The host as a processor model.
+fn host_cpuid() -> Cpuid {
+    let [_, _, features_ecx, features_edx] = host::cpuid(1, 0);
+    let [_, structured_ebx, structured_ecx, _] = host::cpuid(7, 0);
+    let [_, _, extended_ecx, extended_edx] = host::cpuid(0x8000_0001, 0);
+    Cpuid {
+        features_ecx,
+        features_edx,
+        structured_ebx,
+        structured_ecx,
+        xsave_eax: host::cpuid(0xd, 1)[0],
+        extended_ecx,
+        extended_edx,
+        ..Cpuid::default()
+    }
 }
 
 /// An arithmetic instruction and a conditional jump behind it: the interpreter runs the common ones as one operation.
@@ -161,9 +186,20 @@ fn fit(rng: &mut Rng, row: &Row, case: &Case, mode: Mode, mut state: State, data
             state.gpr[usize::from(n)] = rng.below(600).wrapping_sub(300);
         }
     }
+    if matches!(row.op, Op::Xsave | Op::Xsaveopt | Op::Xsavec | Op::Xrstor) {
+        // The components that the interpreter has; the host may have more.
+        state.gpr[0] = if rng.one_in(3) { 7 } else { rng.below(8) };
+        state.gpr[2] = 0;
+    }
+    if row.op == Op::Xrstor {
+        xsave_image(rng, data, case.address.unwrap_or(0));
+    }
     // A divisor that does not overflow every time.
     if matches!(row.op, Op::Div | Op::Idiv) && !rng.one_in(3) {
         state.gpr[2] = if rng.one_in(2) { 0 } else { u64::MAX };
+    }
+    for &(reg, value) in &case.vectors {
+        state.set_ymm(reg.into(), value);
     }
     for &(reg, value) in &case.pins {
         state.gpr[usize::from(reg)] = value;
@@ -184,6 +220,23 @@ fn fit(rng: &mut Rng, row: &Row, case: &Case, mode: Mode, mut state: State, data
         poke(data, state.gpr[4], image, if case.insn.width == Width::W16 { 2 } else { 8 });
     }
     state
+}
+
+/// Makes an image that XRSTOR accepts, mostly.
+fn xsave_image(rng: &mut Rng, data: &mut [u8], address: u64) {
+    let present = rng.below(8);
+    let compacted = if rng.one_in(2) { 1 << 63 | present | rng.below(8) } else { 0 };
+    poke(data, address + xstate::HEADER, present, 8);
+    poke(data, address + xstate::HEADER + 8, compacted, 8);
+    for offset in (16..64).step_by(8) {
+        poke(data, address + xstate::HEADER + offset, 0, 8);
+    }
+    poke(data, address + 24, rng.below(0x1_0000) | 0x1f80, 4);
+    match rng.below(16) {
+        0 => poke(data, address + xstate::HEADER + 8 * rng.below(8), rng.integer(), 8),
+        1 => poke(data, address + 24, rng.bits(), 4),
+        _ => {}
+    }
 }
 
 fn poke(data: &mut [u8], addr: u64, value: u64, len: usize) {

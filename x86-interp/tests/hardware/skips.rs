@@ -13,8 +13,14 @@ const NOT_RUN: &[(&[Op], &str)] = &[
     (&[Op::Lar, Op::Lsl, Op::Verr, Op::Verw], "depends on the host's descriptor table"),
     (&[Op::Sgdt, Op::Sidt, Op::Sldt, Op::Str, Op::Smsw], "depends on UMIP and the host's tables"),
     (&[Op::Cpuid, Op::Rdtsc, Op::Rdtscp, Op::Rdpmc], "depends on the processor model"),
+    (&[Op::Rdrand, Op::Rdseed], "a random number"),
+    (&[Op::Rdpid, Op::Xgetbv], "depends on the host's system"),
     (
-        &[Op::Rcpps, Op::Rcpss, Op::Rsqrtps, Op::Rsqrtss],
+        &[Op::Rdfsbase, Op::Rdgsbase, Op::Wrfsbase, Op::Wrgsbase],
+        "the bases of the host's threads; tested apart",
+    ),
+    (
+        &[Op::Rcpps, Op::Rcpss, Op::Rsqrtps, Op::Rsqrtss, Op::Vrcpps, Op::Vrcpss, Op::Vrsqrtps, Op::Vrsqrtss],
         "an approximation of the processor's own; tested apart",
     ),
 ];
@@ -45,6 +51,10 @@ pub(crate) fn case(row: &Row, case: &Case, state: &State) -> bool {
         // The manual leaves results for larger arguments undefined.
         Op::F2xm1 => exponent(state.st(0)) >= 0x3fff,
         Op::Fyl2xp1 => exponent(state.st(0)) >= 0x3ffd,
+        // An address in EAX or EDX would ask for components that only the host has.
+        Op::Xsave | Op::Xsaveopt | Op::Xsavec | Op::Xrstor => {
+            case.pins.iter().any(|(register, _)| matches!(register, 0 | 2))
+        }
         // A 16-bit return or indirect jump goes to the lowest 64 KiB.
         Op::Ret | Op::Call | Op::Jmp => narrow,
         _ => false,
@@ -66,7 +76,12 @@ pub(crate) fn faults_differ(row: &Row) -> bool {
         // The switch to MMX state is visible although the store faults.
         | Op::Movd | Op::Movq | Op::Movntq
         // The address reported is any byte of the failing page.
-        | Op::Maskmovq | Op::Maskmovdqu
+        | Op::Maskmovq | Op::Maskmovdqu | Op::Vmaskmovdqu
+        // The elements before the one that faults may be there already, and their mask cleared.
+        | Op::Vpgatherdd | Op::Vpgatherdq | Op::Vpgatherqd | Op::Vpgatherqq
+        | Op::Vgatherdps | Op::Vgatherdpd | Op::Vgatherqps | Op::Vgatherqpd
+        // Components before the one that faults are already loaded.
+        | Op::Xrstor
         // The first eight bytes are already stored; so it is with `fstp m80`.
         | Op::Fbstp
         )
@@ -112,6 +127,7 @@ pub(crate) fn memory(case: &Case) -> &'static [Range<usize>] {
     match (case.insn.op, case.insn.width) {
         (Op::Fnstenv | Op::Fnsave, Width::W16) => &[6..14],
         (Op::Fnstenv | Op::Fnsave, _) => &[12..28],
+        (Op::Xsave | Op::Xsaveopt | Op::Xsavec, _) => &[5..24, 28..32],
         (Op::Fxsave, _) => &[5..24, 28..32, 416..512],
         _ => &[],
     }
