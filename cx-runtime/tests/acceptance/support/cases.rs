@@ -12,7 +12,8 @@
 use super::images;
 use super::native::{self, Sandbox};
 use super::outcome::Outcome;
-use super::{Job, data, engine, verbose, wanted};
+use super::tally::Tally;
+use super::{Job, data, wanted};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -84,39 +85,30 @@ impl Case {
         Job { image: images::named(&self.image), files, command, limit: self.limit }
     }
 
-    /// Runs the case on both sides; what is wrong, if anything.
-    fn check(&self) -> Option<String> {
+    /// Runs the case on both sides and counts it.
+    fn check(&self, tally: &mut Tally) {
         if self.needs_mounts && native::sandbox() == Sandbox::Copy {
             eprintln!("left out, mounts are refused here: {}", self.name);
-            return None;
+            return;
         }
-        let job = self.job();
-        let native = native::run(&job);
-        let engine = engine::run(&job);
-        if verbose() {
-            eprintln!("### {}\nnative: {}engine: {}", self.name, native.show(), engine.show());
-        }
-        match (Outcome::difference(&native, &engine), &self.differs) {
-            (Some(difference), None) => Some(difference),
-            (None, Some(reason)) => Some(format!("  no longer differs; it was marked `{reason}`\n")),
-            _ => None,
-        }
+        tally.case(&self.name, &self.job(), |native, engine| {
+            match (Outcome::difference(native, engine), &self.differs) {
+                (Some(difference), None) => Some(difference),
+                (None, Some(reason)) => Some(format!("  no longer differs; it was marked `{reason}`\n")),
+                _ => None,
+            }
+        });
     }
 }
 
 /// Runs every case of the list and fails with all that differ.
 pub(crate) fn check(file: &str) {
     assert!(Path::new("/proc/self").exists() && is_root(), "the native side needs root, for chroot");
-    let cases: Vec<Case> = read(file).into_iter().filter(|case| wanted(&case.name)).collect();
-    let mut failures = String::new();
-    let mut failed = 0;
-    for case in &cases {
-        if let Some(failure) = case.check() {
-            failed += 1;
-            failures.push_str(&format!("### {}\n{failure}", case.name));
-        }
+    let mut tally = Tally::new(file);
+    for case in read(file).iter().filter(|case| wanted(&case.name)) {
+        case.check(&mut tally);
     }
-    assert!(failed == 0, "{failed} of {} cases of {file} differ:\n{failures}", cases.len());
+    tally.finish();
 }
 
 /// By the owner of our own directory in /proc: the standard library has no geteuid.

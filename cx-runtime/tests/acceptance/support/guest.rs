@@ -2,7 +2,8 @@
 
 use super::native::{self, Sandbox};
 use super::outcome::Outcome;
-use super::{Job, data, engine, images, verbose, wanted};
+use super::tally::Tally;
+use super::{Job, data, images, wanted};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -66,30 +67,26 @@ pub(crate) fn check(program: &str, bits: Bits) {
     let file = compile(program, bits);
     let cases = cases(&file);
     assert!(!cases.is_empty(), "{program} names no cases");
-    let mut failures = String::new();
-    let mut failed = 0;
-    for case in cases.iter().filter(|case| wanted(&format!("{program} {case}"))) {
+    let mut tally = Tally::new(program);
+    for case in &cases {
+        let name = format!("{program} {case}");
+        if !wanted(&name) {
+            continue;
+        }
         let job = Job {
             image: images::named("tiny"),
             files: vec![(file.clone(), "/case/program".into())],
             command: vec!["/case/program".into(), case.clone()],
             limit: Duration::from_secs(60),
         };
-        let native = native::run(&job);
-        let engine = engine::run(&job);
-        if verbose() {
-            eprintln!("### {program} {case}\nnative: {}engine: {}", native.show(), engine.show());
-        }
-        let mut difference = Outcome::difference(&native, &engine);
-        // A case that says nothing on the real machine tests nothing.
-        if native.stdout.is_empty() {
-            difference = Some(format!("  says nothing natively: {}", native.show()));
-        }
-        if let Some(difference) = difference {
-            failed += 1;
-            failures.push_str(&format!("### {program} {case}\n{difference}"));
-        }
+        tally.case(&name, &job, |native, engine| {
+            // A case that says nothing on the real machine tests nothing.
+            if native.stdout.is_empty() {
+                return Some(format!("  says nothing natively: {}", native.show()));
+            }
+            Outcome::difference(native, engine)
+        });
     }
     let _ = std::fs::remove_file(&file);
-    assert!(failed == 0, "{failed} of {} cases of {program} differ:\n{failures}", cases.len());
+    tally.finish();
 }

@@ -1,5 +1,5 @@
 //! What the suites share: images ([`images`]), both ways of running a program ([`native`], [`engine`]), the case
-//! files ([`cases`]) and the programs compiled for the guest ([`guest`]).
+//! files ([`cases`]), the programs compiled for the guest ([`guest`]) and the verdict ([`tally`]).
 
 pub(crate) mod cases;
 pub(crate) mod engine;
@@ -7,6 +7,7 @@ pub(crate) mod guest;
 pub(crate) mod images;
 pub(crate) mod native;
 pub(crate) mod outcome;
+pub(crate) mod tally;
 
 use std::path::PathBuf;
 use std::time::Duration;
