@@ -307,6 +307,23 @@ mod tests {
     }
 
     #[test]
+    fn fused_sums_are_rounded_once() {
+        let values = [1.0_f64, -3.0, 7.25, 1e10, 0.1, -123_456.789, 1e-5, 1.0000000000000002, 1e-300];
+        for a in values {
+            for b in values {
+                for c in values.into_iter().chain([-a * b, (a * b).next_up(), -(a * b).next_down()]) {
+                    let product = finite(a).multiply(finite(b));
+                    let got = product.add(finite(c).wide()).map_or(0.0, to_f64);
+                    // Where the product lies far below the smallest normal number, the helpers here give up.
+                    if a.mul_add(b, c).is_normal() && c != 0.0 {
+                        assert_eq!(got, a.mul_add(b, c), "{a} × {b} + {c}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn agrees_with_host_doubles() {
         let values = [1.0, 3.0, -7.25, 1e10, 0.1, 123_456.789, -1e-5, 1.0000000000000002];
         for a in values {

@@ -3,7 +3,7 @@
 use guest_mem::{Access, AddressSpace, Backing, FaultKind, FramePool, Prot, Sharing, Vma};
 use x86_cpu::{
     CodeMode, CpuState, Cpuid, Descriptor, Exception, ExecEngine, Exit, Level, SyscallGate, Vector, flags,
-    gpr,
+    gpr, xstate,
 };
 use x86_interp::Interp;
 
@@ -387,4 +387,58 @@ fn default_processor_has_no_later_instructions() {
         assert_eq!(w.run(), INT80);
         assert_eq!(w.cpu.gpr[gpr::RAX], expected);
     }
+}
+
+#[test]
+fn levels_decide_what_is_an_instruction() {
+    const UD: Exit = Exit::Exception(Exception::new(Vector::InvalidOpcode));
+    // pshufb, pcmpistri, vmovaps, vpaddd, vfmadd231ps, xsave, aesenc, sha1nexte, and the first level that has them.
+    let rows: [(&[u8], Level); 8] = [
+        (&[0x66, 0x0f, 0x38, 0x00, 0xc1], Level::V2),
+        (&[0x66, 0x0f, 0x3a, 0x63, 0xc1, 0], Level::V2),
+        (&[0xc5, 0xf8, 0x28, 0xc1], Level::V3),
+        (&[0xc5, 0xfd, 0xfe, 0xc1], Level::V3),
+        (&[0xc4, 0xe2, 0x75, 0xb8, 0xc2], Level::V3),
+        (&[0x0f, 0xae, 0x23], Level::V3),
+        (&[0x66, 0x0f, 0x38, 0xdc, 0xc1], Level::Full),
+        (&[0x0f, 0x38, 0xc8, 0xc1], Level::Full),
+    ];
+    for (code, first) in rows {
+        let code = [code, &[0xcd, 0x80]].concat();
+        for level in Level::ALL {
+            let mut w =
+                World { interp: Interp::with(Cpuid::of(level), 1000), ..world(CodeMode::Bits64, &code) };
+            w.cpu.gpr[gpr::RBX] = DATA;
+            assert_eq!(w.run(), if level < first { UD } else { INT80 }, "{level:?} {code:02x?}");
+        }
+    }
+}
+
+#[test]
+fn images_leave_out_what_is_in_its_initial_state() {
+    // xgetbv; xsavec [rbx]; mov ecx, 1; xgetbv; int 0x80
+    let code = [0x0f, 0x01, 0xd0, 0x0f, 0xc7, 0x23, 0xb9, 1, 0, 0, 0, 0x0f, 0x01, 0xd0, 0xcd, 0x80];
+    let mut w = full(CodeMode::Bits64, &code);
+    w.cpu.gpr[gpr::RBX] = DATA;
+    w.cpu.xmm[3] = 1;
+    w.cpu.ymm_high[3] = 0;
+    w.mem.fill(DATA, 4096, 0xff).expect("writable");
+    assert_eq!(w.run(), INT80);
+    // XCR0 was the mask; only SSE is in use.
+    assert_eq!((w.cpu.gpr[gpr::RAX], w.cpu.gpr[gpr::RDX]), (2, 0));
+    let mut header = [0; 24];
+    w.mem.read_bytes(DATA + xstate::HEADER, &mut header).expect("readable");
+    assert_eq!(header[..8], 2_u64.to_le_bytes());
+    assert_eq!(header[8..16], (1_u64 << 63 | 7).to_le_bytes());
+    assert_eq!(header[16..], [0xff; 8], "left alone");
+    // What the image does not hold comes back as initial.
+    let back = [0x0f, 0xc7, 0x23, 0x0f, 0xae, 0x2b, 0xcd, 0x80];
+    let mut w = full(CodeMode::Bits64, &back);
+    w.cpu.gpr[gpr::RAX] = 6;
+    w.cpu.gpr[gpr::RBX] = DATA;
+    w.cpu.ymm_high = [5; 16];
+    w.cpu.xmm = [6; 16];
+    let before = w.cpu.clone();
+    assert_eq!(w.run(), INT80);
+    assert_eq!((w.cpu.ymm_high, w.cpu.xmm), (before.ymm_high, before.xmm));
 }

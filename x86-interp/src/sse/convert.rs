@@ -134,8 +134,12 @@ fn to_half(cx: &mut Cx<'_>, u: &Uop) -> Step {
         _ => control,
     };
     let lanes = 4 * Cx::halves::<true>(u) as u32;
-    let ([r, _], flags) =
-        convert_lanes(cx.ymm(u.src), lanes, 32, 16, |v| float::convert::<Single, Half>(v, control));
+    let narrow = |v| {
+        let (r, flags) = float::convert::<Single, Half>(v, control);
+        // A denormal single lies below every half: inexact, even where an unmasked underflow keeps it from being rounded.
+        (r, flags | if flags & flag::DENORMAL != 0 { flag::PRECISION } else { 0 })
+    };
+    let ([r, _], flags) = convert_lanes(cx.ymm(u.src), lanes, 32, 16, narrow);
     // Before the store: a page fault leaves the flags in MXCSR.
     cx.raise_simd(flags)?;
     if u.imm & TO_MEMORY == 0 {

@@ -90,6 +90,7 @@ pub(crate) trait Float: Layout {
     fn host_mul(a: u64, b: u64) -> u64;
     fn host_div(a: u64, b: u64) -> u64;
     fn host_sqrt(a: u64) -> u64;
+    fn host_fused(a: u64, b: u64, c: u64) -> u64;
 
     /// Bits from the first to the last one of a normal number's significand.
     #[inline(always)]
@@ -147,6 +148,11 @@ macro_rules! float {
             #[inline(always)]
             fn host_div(a: u64, b: u64) -> u64 {
                 (<$ty>::from_bits(a as $bits) / <$ty>::from_bits(b as $bits)).to_bits().into()
+            }
+            #[inline(always)]
+            fn host_fused(a: u64, b: u64, c: u64) -> u64 {
+                let [a, b, c] = [a, b, c].map(|bits| <$ty>::from_bits(bits as $bits));
+                a.mul_add(b, c).to_bits().into()
             }
             #[inline(always)]
             fn host_sqrt(a: u64) -> u64 {
@@ -515,7 +521,20 @@ pub(crate) struct Signs {
 }
 
 /// `x × y + z`, rounded once (SDM vol. 1 §14.5).
+#[inline]
 pub(crate) fn fused<F: Float>(x: u64, y: u64, z: u64, signs: Signs, control: Control) -> Result {
+    if control.quick() && control.inexact() && normal::<F>(x) && normal::<F>(y) && ordinary::<F>(z) {
+        let flip = |bits: u64, negate: bool| if negate { bits ^ F::SIGN } else { bits };
+        let r = F::host_fused(flip(x, signs.negate_product), y, flip(z, signs.negate_addend));
+        if normal::<F>(r) {
+            return (r, 0);
+        }
+    }
+    slow_fused::<F>(x, y, z, signs, control)
+}
+
+#[inline(never)]
+fn slow_fused<F: Float>(x: u64, y: u64, z: u64, signs: Signs, control: Control) -> Result {
     let [x, y, z] = [x, y, z].map(|bits| Number::of::<F>(bits, control));
     let nans = [&x, &y, &z];
     if let Some(chosen) = nans.into_iter().find(|n| n.is_nan()) {

@@ -172,21 +172,30 @@ enum Variant {
 fn save(cx: &mut Cx<'_>, u: &Uop, variant: Variant) -> Step {
     let image = Image::new(cx, u, 64)?;
     let wanted = requested(cx);
-    let end = if wanted & xstate::AVX != 0 { xstate::BYTES } else { xstate::EXTENDED };
-    cx.check(image.addr, end, Access::Write)?;
     let mut present = wanted & in_use(cx);
     if variant == Variant::Compacted && cx.cpu.mxcsr != MXCSR_DEFAULT {
         present |= wanted & xstate::SSE;
     }
     let written = if variant == Variant::Plain { wanted } else { present };
-    let old = cx.load::<u64>(image.at(xstate::HEADER))?;
-    if written & xstate::X87 != 0 {
-        image.store_x87(cx)?;
-    }
     let with_mxcsr = match variant {
         Variant::Compacted => written & xstate::SSE,
         _ => wanted & (xstate::SSE | xstate::AVX),
     };
+    let vector_bytes = 16 * image.registers as u64;
+    let parts = [
+        (true, xstate::HEADER, 16),
+        (written & xstate::X87 != 0, 0, XMM),
+        (with_mxcsr != 0, MXCSR, 8),
+        (written & xstate::SSE != 0, XMM, vector_bytes),
+        (written & xstate::AVX != 0, xstate::EXTENDED, vector_bytes),
+    ];
+    for (_, offset, len) in parts.into_iter().filter(|(stored, ..)| *stored) {
+        cx.check(image.at(offset), len, Access::Write)?;
+    }
+    let old = cx.load::<u64>(image.at(xstate::HEADER))?;
+    if written & xstate::X87 != 0 {
+        image.store_x87(cx)?;
+    }
     if with_mxcsr != 0 {
         image.store_mxcsr(cx)?;
     }
@@ -238,7 +247,6 @@ fn header_is_valid(cx: &mut Cx<'_>, image: &Image, present: u64, form: u64) -> R
 fn xrstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let image = Image::new(cx, u, 64)?;
     let wanted = requested(cx);
-    cx.check(image.addr, xstate::EXTENDED, Access::Read)?;
     let present = cx.load::<u64>(image.at(xstate::HEADER))?;
     let form = cx.load::<u64>(image.at(XCOMP_BV))?;
     if !header_is_valid(cx, &image, present, form)? {

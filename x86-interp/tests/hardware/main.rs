@@ -233,7 +233,12 @@ fn xsave_image(rng: &mut Rng, data: &mut [u8], address: u64) {
     }
     poke(data, address + 24, rng.below(0x1_0000) | 0x1f80, 4);
     match rng.below(16) {
-        0 => poke(data, address + xstate::HEADER + 8 * rng.below(8), rng.integer(), 8),
+        0 => {
+            // Components that only the host has would be accepted there.
+            let [more, ..] = host::cpuid(0xd, 0);
+            let word = rng.integer() & !(u64::from(more) & !7);
+            poke(data, address + xstate::HEADER + 8 * rng.below(8), word, 8);
+        }
         1 => poke(data, address + 24, rng.bits(), 4),
         _ => {}
     }

@@ -89,7 +89,8 @@ pub(crate) fn faults_differ(row: &Row) -> bool {
 
 /// Bits of the address of a page fault that are compared: large operands report any byte in the failing page.
 pub(crate) fn address_mask(case: &Case) -> u64 {
-    let large = matches!(case.insn.operands[0], Operand::Mem(mem) if mem.size >= 10);
+    // An XSAVE area has no size in the instruction.
+    let large = matches!(case.insn.operands[0], Operand::Mem(mem) if mem.size >= 10 || mem.size == 0);
     if large { !0xfff } else { u64::MAX }
 }
 
