@@ -136,34 +136,42 @@ fn read<const LONG: bool>(
     features: FeatureSet,
     insn: &mut Insn,
 ) -> Option<()> {
-    let mut p = Prefixes { rex: 0, p66: false, p67: false, lock: false, mandatory: index::KEY_NP, seg: None };
+    let mut p = Prefixes { state: 0, lock: false, seg: None };
     let mut opcode = code.u8();
     let mut map = 0;
     let mut vvvv = 0;
-    // Without prefixes the mode decides.
-    let mut effect = PLAIN[mode as usize];
-    if IS_SPECIAL[usize::from(opcode)] {
+    let effects = &EFFECTS[mode as usize];
+    let mut effect = effects[0];
+    let kinds = &FIRST_BYTES[usize::from(LONG)];
+    let mut kind = kinds[usize::from(opcode)];
+    if kind != FirstByte::Opcode {
         // One REX prefix is the most frequent case.
-        if LONG && opcode & 0xf0 == 0x40 {
-            p.rex = opcode;
+        if kind == FirstByte::Rex {
+            p.state = u32::from(opcode);
             opcode = code.u8();
+            kind = kinds[usize::from(opcode)];
         }
-        opcode = p.read::<LONG>(opcode, code);
+        if kind == FirstByte::Prefix || kind == FirstByte::Rex {
+            opcode = p.read::<LONG>(opcode, code);
+            kind = kinds[usize::from(opcode)];
+        }
         let mut vex_key = 0;
-        if opcode == 0x0f {
+        if kind == FirstByte::Escape {
             map = 1;
             opcode = code.u8();
             if opcode == 0x38 || opcode == 0x3a {
                 map = if opcode == 0x38 { 2 } else { 3 };
                 opcode = code.u8();
             }
-        } else if opcode & 0xfe == 0xc4 && (LONG || code.peek() >= 0xc0) {
+        } else if kind == FirstByte::Vex && (LONG || code.peek() >= 0xc0) {
             // In 16- and 32-bit code LDS and LES have no register form; VEX begins where it would be.
             let vex = p.vex::<LONG>(opcode, code)?;
             (map, vvvv, vex_key) = (vex.map, vex.vvvv, vex.key);
             opcode = code.u8();
         }
-        effect = p.effect(mode, vex_key);
+        effect = effects[p.effect()];
+        effect.key |= vex_key | (index::KEY_REX_B * (p.state & u32::from(REX_B)));
+        effect.banks = effect.banks.with_vector(vex_key & index::KEY_L != 0);
     }
 
     let entry = index::entry(map, opcode);
@@ -180,7 +188,7 @@ fn read<const LONG: bool>(
     let mut d = Decoding {
         code: *code,
         mode,
-        rex: p.rex,
+        rex: p.state as u8,
         seg: p.seg,
         opcode,
         modrm,
@@ -200,7 +208,7 @@ fn read<const LONG: bool>(
     insn.lock = p.lock;
     insn.rep = Rep::None;
     if found.repeatable {
-        insn.rep = match p.mandatory {
+        insn.rep = match p.state >> Prefixes::MANDATORY {
             index::KEY_F3 => Rep::Rep,
             index::KEY_F2 => Rep::Repne,
             _ => Rep::None,
@@ -208,10 +216,19 @@ fn read<const LONG: bool>(
     }
     insn.seg = p.seg.unwrap_or(Seg::Ds);
     insn.row = row;
-    if found.layout.vsib && !gathers_apart(&insn.operands) {
+    if found.layout.vsib | p.lock {
+        return special(insn, found.layout.vsib, found.lockable);
+    }
+    Some(())
+}
+
+/// Gathers and locked instructions have conditions on their operands.
+#[cold]
+fn special(insn: &Insn, vsib: bool, lockable: bool) -> Option<()> {
+    if vsib && !gathers_apart(&insn.operands) {
         return None;
     }
-    if p.lock && !(found.lockable && matches!(insn.operands[0], Operand::Mem(_))) {
+    if insn.lock && !(lockable && matches!(insn.operands[0], Operand::Mem(_))) {
         return None;
     }
     Some(())
@@ -222,15 +239,28 @@ fn read<const LONG: bool>(
 struct Effect {
     operand_size: Width,
     addr: Width,
-    /// All of the key but ModRM.
+    /// All of the key but ModRM, REX.B and what VEX adds.
     key: u32,
     banks: Banks,
 }
 
-/// The effect of no prefix in each mode.
-static PLAIN: [Effect; 3] = {
-    let none = Prefixes { rex: 0, p66: false, p67: false, lock: false, mandatory: index::KEY_NP, seg: None };
-    [none.effect(Mode::Bits16, 0), none.effect(Mode::Bits32, 0), none.effect(Mode::Bits64, 0)]
+/// By mode and [`Prefixes::effect`].
+static EFFECTS: [[Effect; 64]; 3] = {
+    let modes = [Mode::Bits16, Mode::Bits32, Mode::Bits64];
+    let none = Effect {
+        operand_size: Width::W32,
+        addr: Width::W32,
+        key: 0,
+        banks: Banks::new(false, false, false, Width::W32),
+    };
+    let mut all = [[none; 64]; 3];
+    let mut i = 0;
+    while i < 3 * 64 {
+        let state = ((i % 64) << Prefixes::EFFECT) as u32;
+        all[i / 64][i % 64] = Prefixes { state, lock: false, seg: None }.effect_in(modes[i / 64]);
+        i += 1;
+    }
+    all
 };
 
 /// Operand and address size of a mode, without and with their prefix (SDM vol. 1 tables 3-3 and 3-4).
@@ -264,33 +294,48 @@ fn gathers_apart(operands: &[Operand; 4]) -> bool {
 }
 
 struct Prefixes {
-    /// The REX byte, 0 if there is none; R, X, B and W of a VEX prefix in its place.
-    rex: u8,
-    p66: bool,
-    p67: bool,
+    /// In the bits of its own encoding, the REX prefix; R, X, B and W of a VEX prefix in its place. In bits that REX
+    /// leaves, 66 and 67; behind them the last of F2 and F3 as it stands in the key.
+    state: u32,
     lock: bool,
-    /// Last of F2 and F3.
-    mandatory: u32,
     /// Last segment override.
     seg: Option<Seg>,
 }
 
-/// First bytes that are not just an opcode: prefixes in one of the modes, escapes, VEX.
-static IS_SPECIAL: [bool; 256] = {
-    let mut set = [false; 256];
+/// What a first byte is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FirstByte {
+    Opcode,
+    /// In 64-bit code.
+    Rex,
+    Prefix,
+    /// 0F.
+    Escape,
+    /// VEX, or an opcode outside 64-bit code.
+    Vex,
+}
+
+/// Outside and in 64-bit code.
+static FIRST_BYTES: [[FirstByte; 256]; 2] = [first_bytes(false), first_bytes(true)];
+
+const fn first_bytes(long: bool) -> [FirstByte; 256] {
+    let mut kinds = [FirstByte::Opcode; 256];
     let mut byte = 0x40;
-    while byte < 0x50 {
-        set[byte] = true;
+    while long && byte < 0x50 {
+        kinds[byte] = FirstByte::Rex;
         byte += 1;
     }
-    let others = [0x0f, 0xc4, 0xc5, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
+    let prefixes = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
     let mut i = 0;
-    while i < others.len() {
-        set[others[i]] = true;
+    while i < prefixes.len() {
+        kinds[prefixes[i]] = FirstByte::Prefix;
         i += 1;
     }
-    set
-};
+    kinds[0x0f] = FirstByte::Escape;
+    kinds[0xc4] = FirstByte::Vex;
+    kinds[0xc5] = FirstByte::Vex;
+    kinds
+}
 
 /// What VEX says beyond REX and the mandatory prefix.
 struct Vex {
@@ -301,30 +346,44 @@ struct Vex {
 }
 
 impl Prefixes {
-    /// What they come to in `mode`; `vex` is what a VEX prefix adds to the key.
-    const fn effect(&self, mode: Mode, vex: u32) -> Effect {
+    const REX: u32 = 0x4f;
+    const P66: u32 = 1 << 4;
+    const P67: u32 = 1 << 5;
+    /// Shift of the last of F2 and F3.
+    const MANDATORY: u32 = 7;
+    /// Shift of what decides on the effect: from REX.W up.
+    const EFFECT: u32 = 3;
+
+    /// The effect's place in [`EFFECTS`].
+    #[inline]
+    fn effect(&self) -> usize {
+        (self.state >> Self::EFFECT & 63) as usize
+    }
+
+    /// What they come to in `mode`.
+    const fn effect_in(&self, mode: Mode) -> Effect {
         let long = matches!(mode, Mode::Bits64);
-        let wide = self.rex & REX_W != 0;
-        let operand_size = if wide { Width::W64 } else { SIZES[mode as usize][self.p66 as usize].0 };
-        let addr = SIZES[mode as usize][self.p67 as usize].1;
-        let mandatory = match self.mandatory {
-            index::KEY_NP if self.p66 => index::KEY_66,
+        let wide = self.state & REX_W as u32 != 0;
+        let p66 = self.state & Self::P66 != 0;
+        let p67 = self.state & Self::P67 != 0;
+        let operand_size = if wide { Width::W64 } else { SIZES[mode as usize][p66 as usize].0 };
+        let addr = SIZES[mode as usize][p67 as usize].1;
+        let mandatory = match self.state >> Self::MANDATORY {
+            index::KEY_NP if p66 => index::KEY_66,
             other => other,
         };
-        let key = vex
-            | (mandatory << index::KEY_PREFIX_SHIFT)
+        let key = (mandatory << index::KEY_PREFIX_SHIFT)
             | (index::key_width(operand_size) << index::KEY_OSZ_SHIFT)
             | (index::KEY_LONG * long as u32)
-            | (index::KEY_REX_W * wide as u32)
-            | (index::KEY_REX_B * (self.rex & REX_B) as u32);
-        let banks = Banks::new(self.rex != 0, long, wide, addr, vex & index::KEY_L != 0);
+            | (index::KEY_REX_W * wide as u32);
+        let banks = Banks::new(self.state & 0x40 != 0, long, wide, addr);
         Effect { operand_size, addr, key, banks }
     }
 
     /// Reads the VEX prefix that begins with `first`. Gives its map, and what has no place in prefixes. None: #UD.
     #[inline(always)]
     fn vex<const LONG: bool>(&mut self, first: u8, code: &mut Reader<'_>) -> Option<Vex> {
-        if self.rex != 0 || self.p66 || self.lock || self.mandatory != index::KEY_NP {
+        if self.state & !Self::P67 != 0 || self.lock {
             return None;
         }
         let mut fields = code.u8();
@@ -347,14 +406,19 @@ impl Prefixes {
         let mut vvvv = !fields >> 3 & 0xf;
         key |= index::KEY_VVVV * u32::from(vvvv != 0);
         key |= index::KEY_L * u32::from(fields & 4 != 0);
-        self.mandatory = u32::from(fields & 3);
+        self.state |= u32::from(fields & 3) << Self::MANDATORY;
         if LONG {
-            self.rex = rex;
+            self.state |= u32::from(rex);
         } else {
             vvvv &= 7;
         }
         // The maps of VEX stand behind those without.
         Some(Vex { map: map + 3, key, vvvv })
+    }
+
+    #[inline(always)]
+    fn repeat(&mut self, prefix: u32) {
+        self.state = self.state & ((1 << Self::MANDATORY) - 1) | prefix << Self::MANDATORY;
     }
 
     /// Reads prefixes, of which `byte` may be the first. Gives the byte behind them.
@@ -363,11 +427,11 @@ impl Prefixes {
         // More than fifteen of them are an error already.
         while code.position() <= MAX_LEN {
             match byte {
-                0x66 => self.p66 = true,
-                0x67 => self.p67 = true,
+                0x66 => self.state |= Self::P66,
+                0x67 => self.state |= Self::P67,
                 0xf0 => self.lock = true,
-                0xf2 => self.mandatory = index::KEY_F2,
-                0xf3 => self.mandatory = index::KEY_F3,
+                0xf2 => self.repeat(index::KEY_F2),
+                0xf3 => self.repeat(index::KEY_F3),
                 0x64 => self.seg = Some(Seg::Fs),
                 0x65 => self.seg = Some(Seg::Gs),
                 // 64-bit mode ignores these four; an earlier FS or GS override stays (SDM vol. 2 §2.1.1).
@@ -380,7 +444,12 @@ impl Prefixes {
                 _ => break,
             }
             // A REX prefix that is not the last one counts for nothing (SDM vol. 2 §2.2.1).
-            self.rex = if LONG && byte & 0xf0 == 0x40 { byte } else { 0 };
+            if LONG {
+                self.state &= !Self::REX;
+                if byte & 0xf0 == 0x40 {
+                    self.state |= u32::from(byte);
+                }
+            }
             byte = code.u8();
         }
         byte

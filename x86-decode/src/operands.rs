@@ -2,12 +2,15 @@
 
 use crate::insn::{Mem, Mode, NO_REG, Operand, RIP, Reg, Seg, Width, XMM_INDEX, YMM_INDEX};
 use crate::reader::Reader;
-use crate::spec::{BYTES, Banks, Layout, Place, SEGMENTS, Spec, bank, register};
+use crate::spec::{BYTES, Banks, LITERALS, Layout, Literal, Place, SEGMENTS, Spec, bank, register};
 
 pub(crate) const REX_W: u8 = 8;
 pub(crate) const REX_R: u8 = 4;
 const REX_X: u8 = 2;
 pub(crate) const REX_B: u8 = 1;
+
+/// Bytes of displacement by ModRM.mod, in 32- and 64-bit addressing.
+static DISPLACEMENTS: [u32; 4] = [0, 1, 4, 0];
 
 /// What operands are made from once the row is known.
 #[derive(Clone, Copy)]
@@ -63,39 +66,25 @@ impl Decoding<'_> {
         if let Some((at, spec)) = layout.field {
             out[usize::from(at & 3)] = self.register(spec, self.reg());
         }
+        if let Some((at, spec)) = layout.literal {
+            let row = (spec.place as u8).wrapping_sub(Place::ImmByte as u8);
+            let Literal { length, signed } = LITERALS[usize::from(row & 7)][self.width as usize];
+            let value = self.code.literal(length, signed);
+            out[usize::from(at & 3)] =
+                if spec.place.is_relative() { Operand::Rel(value) } else { Operand::Imm(value) };
+        }
         if let Some((at, spec)) = layout.other {
-            self.other(spec, &mut out[usize::from(at & 3)])?;
+            let first = &mut out[usize::from(at & 3)];
+            match spec.place {
+                Place::Opcode => *first = self.register(spec, self.opcode & 7 | (self.rex & REX_B) << 3),
+                Place::Fixed => *first = self.register(spec, spec.number),
+                _ => self.rarely(spec, first)?,
+            }
             if let Some((at, spec)) = layout.more {
                 self.rarely(spec, &mut out[usize::from(at & 3)])?;
             }
         }
         Some(())
-    }
-
-    #[inline(always)]
-    fn other(&mut self, spec: Spec, out: &mut Operand) -> Option<()> {
-        match spec.place {
-            Place::Opcode => *out = self.register(spec, self.opcode & 7 | (self.rex & REX_B) << 3),
-            Place::ImmByte => *out = Operand::Imm(i64::from(self.code.u8())),
-            Place::ImmSignedByte => *out = Operand::Imm(self.code.i8()),
-            Place::ImmWidth => *out = Operand::Imm(self.immediate()),
-            Place::RelByte => *out = Operand::Rel(self.code.i8()),
-            Place::RelWidth if self.width == Width::W16 => *out = Operand::Rel(self.code.i16()),
-            Place::RelWidth => *out = Operand::Rel(self.code.i32()),
-            _ => self.rarely(spec, out)?,
-        }
-        Some(())
-    }
-
-    /// An immediate of the operation's width, sign-extended from 32 bits if that is 64.
-    #[inline]
-    fn immediate(&mut self) -> i64 {
-        match self.width {
-            Width::W8 => i64::from(self.code.u8()),
-            Width::W16 => i64::from(self.code.u16()),
-            Width::W32 => i64::from(self.code.u32()),
-            Width::W64 => self.code.i32(),
-        }
     }
 
     /// A rare operand, on a copy of all this: what no call sees can stay in registers.
@@ -113,12 +102,8 @@ impl Decoding<'_> {
             Place::Rm => self.register(spec, self.rm()),
             Place::Vvvv => self.register(spec, self.vvvv),
             Place::Fixed => self.register(spec, spec.number),
+            // Of `enter`, the second number.
             Place::ImmByte => Operand::Imm(i64::from(self.code.u8())),
-            Place::ImmSignedByte => Operand::Imm(self.code.i8()),
-            Place::ImmWidth => Operand::Imm(self.immediate()),
-            Place::ImmFull if self.width == Width::W64 => Operand::Imm(self.code.u64() as i64),
-            Place::ImmFull => Operand::Imm(self.immediate()),
-            Place::ImmWord => Operand::Imm(i64::from(self.code.u16())),
             Place::One => Operand::Imm(1),
             Place::FarPointer => {
                 let narrow = self.width == Width::W16;
@@ -154,7 +139,14 @@ impl Decoding<'_> {
     #[inline(always)]
     fn memory(&mut self, spec: Spec, out: &mut Operand) {
         let size = self.bytes(spec);
-        *out = Operand::Mem(if self.addr == Width::W16 { self.mem16(size) } else { self.mem32(size, None) });
+        *out = Operand::Mem(if self.addr == Width::W16 {
+            let mut copy = *self;
+            let mem = copy.mem16(size);
+            self.code = copy.code;
+            mem
+        } else {
+            self.mem32(size, None)
+        });
     }
 
     /// A vector of addresses; there is none without SIB.
@@ -169,7 +161,8 @@ impl Decoding<'_> {
     }
 
     /// 16-bit addressing forms (SDM vol. 2 table 2-1).
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     fn mem16(&mut self, size: u16) -> Mem {
         const BX: u8 = 3;
         const BP: u8 = 5;
@@ -220,12 +213,9 @@ impl Decoding<'_> {
             no_base = sib & 7 == 5 && mode == 0;
             absent = NO_REG;
         }
-        let disp = match mode {
-            0 if no_base => self.code.i32(),
-            0 => 0,
-            1 => self.code.i8(),
-            _ => self.code.i32(),
-        };
+        // Which of the lengths it is, no processor can predict.
+        let length = if no_base { 4 } else { DISPLACEMENTS[usize::from(mode & 3)] };
+        let disp = self.code.signed32(length);
         if no_base {
             base = absent;
         }

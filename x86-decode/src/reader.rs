@@ -41,9 +41,15 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn chunk<const N: usize>(&mut self) -> [u8; N] {
+        let chunk = self.peek_chunk();
+        self.position += N;
+        chunk
+    }
+
+    #[inline]
+    fn peek_chunk<const N: usize>(&self) -> [u8; N] {
         // Whoever is here behind the longest instruction gets anything.
         let at = self.position & MAX_LEN;
-        self.position += N;
         self.window[at..].first_chunk().copied().unwrap_or([0; N])
     }
 
@@ -72,8 +78,22 @@ impl<'a> Reader<'a> {
         i64::from(self.u16() as i16)
     }
 
-    #[inline]
-    pub(crate) fn i32(&mut self) -> i64 {
-        i64::from(self.u32() as i32)
+    /// A number of 0, 1, 2 or 4 bytes, sign-extended: no branch on how many.
+    #[inline(always)]
+    pub(crate) fn signed32(&mut self, length: u32) -> i64 {
+        let bits = i64::from(u32::from_le_bytes(self.peek_chunk()));
+        self.position += length as usize;
+        let unused = (32 - 8 * length) & 63;
+        bits << 32 << unused >> 32 >> unused
+    }
+
+    /// A number of 1, 2, 4 or 8 bytes: no branch on how many.
+    #[inline(always)]
+    pub(crate) fn literal(&mut self, length: u8, signed: bool) -> i64 {
+        let bits = u64::from_le_bytes(self.peek_chunk());
+        self.position += usize::from(length);
+        let unused = (64 - 8 * u32::from(length)) & 63;
+        let bits = bits << unused;
+        if signed { bits as i64 >> unused } else { (bits >> unused) as i64 }
     }
 }

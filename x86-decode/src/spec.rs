@@ -7,6 +7,7 @@ use crate::row::Form;
 
 /// Where an operand stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Place {
     None,
     /// ModRM.rm, register or memory; the row says whether one of the two is meant.
@@ -32,9 +33,9 @@ pub(crate) enum Place {
     ImmWord,
     ImmWidth,
     ImmFull,
-    One,
     RelByte,
     RelWidth,
+    One,
     FarPointer,
     /// ModRM.reg, where not every number is a register.
     Segment,
@@ -42,27 +43,71 @@ pub(crate) enum Place {
     Debug,
 }
 
-/// Which registers, and with [`Bytes::Own`] how many bytes: a bank, or what decides on one.
+impl Place {
+    /// A row of [`LITERALS`], where the operand is a number in the code.
+    pub(crate) const fn literal(self) -> Option<usize> {
+        if self as u8 >= Place::ImmByte as u8 && self as u8 <= Place::RelWidth as u8 {
+            Some((self as u8 - Place::ImmByte as u8) as usize)
+        } else {
+            None
+        }
+    }
+
+    /// Of a number in the code: whether it is a branch displacement.
+    #[inline(always)]
+    pub(crate) const fn is_relative(self) -> bool {
+        self as u8 >= Place::RelByte as u8
+    }
+}
+
+/// A number in the code: how many bytes, and whether it is sign-extended.
+#[derive(Clone, Copy)]
+pub(crate) struct Literal {
+    pub(crate) length: u8,
+    pub(crate) signed: bool,
+}
+
+/// Numbers in the code by their place and the operation's width.
+pub(crate) static LITERALS: [[Literal; 4]; 8] = {
+    const fn unsigned(length: u8) -> Literal {
+        Literal { length, signed: false }
+    }
+    const fn signed(length: u8) -> Literal {
+        Literal { length, signed: true }
+    }
+    let mut all = [[unsigned(1); 4]; 8];
+    let first = Place::ImmByte as usize;
+    all[Place::ImmSignedByte as usize - first] = [signed(1); 4];
+    all[Place::ImmWord as usize - first] = [unsigned(2); 4];
+    // Of 64-bit operations, 32 bits are in the code (SDM vol. 2 §2.2.1.5).
+    all[Place::ImmWidth as usize - first] = [unsigned(1), unsigned(2), unsigned(4), signed(4)];
+    all[Place::ImmFull as usize - first] = [unsigned(1), unsigned(2), unsigned(4), unsigned(8)];
+    all[Place::RelByte as usize - first] = [signed(1); 4];
+    all[Place::RelWidth as usize - first] = [signed(4), signed(2), signed(4), signed(4)];
+    all
+};
+
+/// Which registers, and with [`Bytes::Own`] how many bytes: a bank, or what decides on one. Numbers are shifts in [`Banks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Class {
-    B,
-    W,
-    D,
-    Q,
+    B = 0,
+    W = 4,
+    D = 8,
+    Q = 12,
     /// By the operation's width.
-    V,
+    V = 16,
     /// By REX.W or VEX.W.
-    Y,
+    Y = 20,
     /// By the address size.
-    A,
+    A = 24,
     /// By VEX.L.
-    X,
-    Xmm,
-    Mm,
+    X = 28,
+    Xmm = 32,
+    Mm = 36,
     /// 64 bits in 64-bit mode, else 32.
-    Mode,
-    St,
+    Mode = 40,
+    St = 44,
 }
 
 /// A row of [`REGISTERS`].
@@ -86,8 +131,8 @@ pub(crate) mod bank {
 pub(crate) struct Banks(u64);
 
 impl Banks {
-    /// All but the bank of [`Class::V`].
-    pub(crate) const fn new(rex: bool, long: bool, wide: bool, addr: Width, long_vector: bool) -> Banks {
+    /// All but the bank of [`Class::V`], for vectors of 128 bits.
+    pub(crate) const fn new(rex: bool, long: bool, wide: bool, addr: Width) -> Banks {
         let byte = if rex { bank::BYTE } else { bank::BYTE_LEGACY };
         let banks = [
             (Class::B, byte),
@@ -96,7 +141,7 @@ impl Banks {
             (Class::Q, bank::QWORD),
             (Class::Y, if wide { bank::QWORD } else { bank::DWORD }),
             (Class::A, addr as u8),
-            (Class::X, if long_vector { bank::YMM } else { bank::XMM }),
+            (Class::X, bank::XMM),
             (Class::Xmm, bank::XMM),
             (Class::Mm, bank::MM),
             (Class::Mode, if long { bank::QWORD } else { bank::DWORD }),
@@ -105,7 +150,7 @@ impl Banks {
         let mut all = 0;
         let mut i = 0;
         while i < banks.len() {
-            all |= (banks[i].1 as u64) << (4 * banks[i].0 as u32);
+            all |= (banks[i].1 as u64) << banks[i].0 as u32;
             i += 1;
         }
         Banks(all)
@@ -114,12 +159,18 @@ impl Banks {
     /// With the operation's width, which no byte register goes by: they have their class.
     #[inline]
     pub(crate) fn with_width(self, width: Width) -> Banks {
-        Banks(self.0 | (width as u64) << (4 * Class::V as u32))
+        Banks(self.0 | (width as u64) << Class::V as u32)
+    }
+
+    /// For vectors of VEX.L.
+    #[inline]
+    pub(crate) fn with_vector(self, long: bool) -> Banks {
+        Banks(self.0 | (long as u64 * (bank::XMM ^ bank::YMM) as u64) << Class::X as u32)
     }
 
     #[inline]
     pub(crate) fn of(self, class: Class) -> usize {
-        let shift = (4 * class as u32) & 0x3f;
+        let shift = class as u32 & 0x3f;
         (self.0 >> shift & 0xf) as usize
     }
 }
@@ -354,7 +405,7 @@ impl Spec {
     }
 }
 
-/// The operands of a row: what most rows have, one operand by ModRM.rm, one by ModRM.reg and one more, by its place in
+/// The operands of a row: one by ModRM.rm, one by ModRM.reg, a number in the code and one more, each with its place in
 /// [`crate::Insn::operands`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
@@ -362,6 +413,8 @@ pub(crate) struct Layout {
     pub(crate) rm: Option<(u8, Spec)>,
     /// Of `Field`.
     pub(crate) field: Option<(u8, Spec)>,
+    /// The first number in the code.
+    pub(crate) literal: Option<(u8, Spec)>,
     /// Of another place.
     pub(crate) other: Option<(u8, Spec)>,
     /// Of a second other place: far fewer.
@@ -372,7 +425,8 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) const fn of(forms: &[Form; 4]) -> Layout {
-        let mut layout = Layout { rm: None, field: None, other: None, more: None, vsib: false };
+        let mut layout =
+            Layout { rm: None, field: None, literal: None, other: None, more: None, vsib: false };
         let mut i = 0;
         while i < forms.len() {
             let spec = Spec::of(forms[i]);
@@ -387,6 +441,7 @@ impl Layout {
                     assert!(layout.field.is_none(), "one operand by ModRM.reg");
                     layout.field = operand;
                 }
+                place if place.literal().is_some() && layout.literal.is_none() => layout.literal = operand,
                 _ if layout.other.is_none() => layout.other = operand,
                 _ => {
                     assert!(layout.more.is_none(), "two operands elsewhere");

@@ -34,8 +34,10 @@ pub(crate) const KEY_66: u32 = 1;
 pub(crate) const KEY_F3: u32 = 2;
 pub(crate) const KEY_F2: u32 = 3;
 
-/// A row that shares a slot with others, and what of it the decoder needs: together, as they are read together.
+/// A row that shares a slot with others, and what of it the decoder needs: together, as they are read together,
+/// from one line of the cache.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 pub(crate) struct Candidate {
     mask: u32,
     value: u32,
@@ -151,7 +153,7 @@ const fn has_form(row: &Row, forms: &[Form]) -> bool {
 /// Maps times opcodes; of eight maps one is unused.
 const OPCODES: usize = 8 * 256;
 
-/// An opcode: whether it has ModRM, whether ModRM.reg selects among eight slots, and its first slot.
+/// An opcode: whether it has ModRM, whether ModRM.reg selects among eight slots, and its first slot or candidate.
 /// [`NO_SLOT`] for opcodes without rows.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry(u16);
@@ -259,6 +261,21 @@ static STARTS: [u16; SLOTS + 1] = {
     starts
 };
 
+/// [`ENTRIES`], but where ModRM.reg does not select the first candidate stands in place of the slot: one look-up less.
+static DIRECT: [Entry; OPCODES] = {
+    assert!(TOTAL < NO_SLOT as usize);
+    let mut direct = ENTRIES;
+    let mut op = 0;
+    while op < OPCODES {
+        let entry = direct[op].0;
+        if !direct[op].is_empty() && entry & BY_DIGIT == 0 {
+            direct[op].0 = entry & !NO_SLOT | STARTS[(entry & NO_SLOT) as usize];
+        }
+        op += 1;
+    }
+    direct
+};
+
 const TOTAL: usize = STARTS[SLOTS] as usize;
 
 static CANDIDATES: [Candidate; TOTAL] = {
@@ -294,7 +311,7 @@ static CANDIDATES: [Candidate; TOTAL] = {
 /// The entry of an opcode; `map` is the number of a [`crate::Map`].
 #[inline]
 pub(crate) fn entry(map: usize, opcode: u8) -> Entry {
-    ENTRIES[(map & 7) * 256 + opcode as usize]
+    DIRECT[(map & 7) * 256 + opcode as usize]
 }
 
 /// The first row of the opcode that the key satisfies and the CPU has.
@@ -304,9 +321,10 @@ pub(crate) fn find(
     key: u32,
     features: FeatureSet,
 ) -> Option<(&'static Candidate, &'static Row)> {
-    let digit = if entry.0 & BY_DIGIT != 0 { key as usize >> 3 & 7 } else { 0 };
-    let slot = (entry.0 & NO_SLOT) as usize + digit;
-    let mut at = usize::from(*STARTS.get(slot)?);
+    let mut at = usize::from(entry.0 & NO_SLOT);
+    if entry.0 & BY_DIGIT != 0 {
+        at = usize::from(*STARTS.get(at + (key as usize >> 3 & 7))?);
+    }
     loop {
         let candidate = CANDIDATES.get(at)?;
         if key & candidate.mask == candidate.value && features.contains(candidate.needs) {
