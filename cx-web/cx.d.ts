@@ -99,6 +99,11 @@ export interface LinuxOptions {
   /** Guest memory in MiB. */
   memory?: number;
   hostname?: string;
+  /**
+   * What the processor offers to programs: SSE3 and nothing later (`x86-64`, the default), SSE4.2 (`x86-64-v2`), AVX2 and
+   * FMA (`x86-64-v3`), or all that the engine executes (`full`).
+   */
+  cpu?: "x86-64" | "x86-64-v2" | "x86-64-v3" | "full";
   /** Print every system call through the `log` event. */
   strace?: boolean;
 }

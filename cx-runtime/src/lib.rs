@@ -30,3 +30,4 @@ pub use process::{ExitStatus, ProcessHandle, SpawnRequest};
 pub use reply::Reply;
 pub use stats::Stats;
 pub use stdio::{Output, OutputPort, OutputSink, StdinPort, Stdio, Wants};
+pub use x86_cpu::Level;

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use vfs::FileSystem;
 use vfs::ext2::MountError;
 use vfs::page_cache::PageCache;
-use x86_cpu::ExecEngine;
+use x86_cpu::{ExecEngine, Level};
 use x86_interp::Interp;
 
 /// Bytes of a page.
@@ -40,6 +40,8 @@ pub struct MachineConfig {
     pub strace: bool,
     /// What runs guest instructions.
     pub engine: Engine,
+    /// The processor model: what CPUID says and what is an instruction.
+    pub cpu: Level,
     /// The root directory.
     pub root: Root,
     /// Mounts beside the root, in order. One of these at a path of [`MountSpec::standard`] takes its place.
@@ -60,6 +62,7 @@ impl Default for MachineConfig {
             hostname: "cx".into(),
             strace: false,
             engine: Engine::default(),
+            cpu: Level::default(),
             root: Root::Tmpfs,
             mounts: Vec::new(),
             standard_mounts: true,
@@ -141,7 +144,7 @@ impl Machine {
             Root::Files(fs) => (fs.clone(), "host"),
         };
         let engine: Box<dyn ExecEngine> = match config.engine {
-            Engine::Interpreter => Box::new(Interp::new()),
+            Engine::Interpreter => Box::new(Interp::of(config.cpu)),
         };
         let settings = Config {
             memory_pages,

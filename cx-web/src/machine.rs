@@ -7,8 +7,8 @@ use crate::process::{Printed, ProcessHandle, Streams};
 use crate::tree::TreeHandle;
 use cx_runtime::machine::split_mounts;
 use cx_runtime::{
-    Errno, FileInfo, Host, Machine, MachineConfig, MachineError, MountSource, MountSpec, NewFile, Reply,
-    SpawnRequest, Stdio, Turn,
+    Errno, FileInfo, Host, Level, Machine, MachineConfig, MachineError, MountSource, MountSpec, NewFile,
+    Reply, SpawnRequest, Stdio, Turn,
 };
 use guest_mem::FramePool;
 use js_sys::{Array, Object, Reflect, Uint8Array};
@@ -161,7 +161,7 @@ async fn mounts(
 
 #[wasm_bindgen]
 impl MachineHandle {
-    /// A machine of `{memory?, hostname?, strace?, mounts}`, where a mount is `{type, path, block?, tree?}`.
+    /// A machine of `{memory?, hostname?, cpu?, strace?, mounts}`, where a mount is `{type, path, block?, tree?}`.
     pub async fn create(config: JsValue, host: JsHost) -> Result<MachineHandle, JsValue> {
         let origin = clock::milliseconds();
         let mebibytes = number(&config, "memory").unwrap_or(USUAL_MEMORY).clamp(16.0, MOST_MEMORY);
@@ -169,10 +169,18 @@ impl MachineHandle {
         let list = Reflect::get(&config, &"mounts".into())?;
         let (specs, trees) = mounts(&list, &pool).await?;
         let (root, mounts) = split_mounts(specs).map_err(|failure| from_machine(&failure))?;
+        let cpu = match text(&config, "cpu") {
+            None => Level::default(),
+            Some(name) => Level::named(&name).ok_or_else(|| {
+                let names = Level::ALL.map(Level::name).join(", ");
+                error("EARGUMENT", &format!("there is no processor `{name}`; there are {names}"), None)
+            })?,
+        };
         let defaults = MachineConfig::default();
         let settings = MachineConfig {
             memory_mib: mebibytes as u64,
             hostname: text(&config, "hostname").unwrap_or(defaults.hostname),
+            cpu,
             strace: Reflect::get(&config, &"strace".into())?.is_truthy(),
             root,
             mounts,

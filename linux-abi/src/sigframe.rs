@@ -101,6 +101,20 @@ layouts! {
         sw_reserved: FpxSwBytes,
     }
 
+    /// What stands behind the fxsave image in that of xsave: which components it holds (SDM volume 1, 13.4.2).
+    /// `reserved1[0]` is XCOMP_BV.
+    any "struct _header" XstateHeader {
+        xfeatures: u64,
+        reserved1: [u64; 2],
+        reserved2: [u64; 5],
+    }
+
+    /// The component of AVX: the upper halves of the YMM registers. [`FP_MAGIC`]'s second word stands behind the last
+    /// component.
+    any "struct _ymmh_state" YmmhState {
+        ymmh_space: [u32; 64],
+    }
+
     /// Saved registers of i386. `esp` is for pusha's sake; `esp_at_signal` equals it.
     i386 "struct sigcontext" SigcontextI386 {
         gs: u16,

@@ -587,6 +587,8 @@ fn units() -> Vec<Unit> {
             .layout::<sigframe::FpstateI386>()
             .layout::<sigframe::FxsaveI386>()
             .layout::<sigframe::FpstateX86_64>()
+            .layout::<sigframe::XstateHeader>()
+            .layout::<sigframe::YmmhState>()
             .layout::<sigframe::SigcontextI386>()
             .layout::<sigframe::SigcontextX86_64>(),
         unit("linux/signal.h asm/sigcontext.h asm/ucontext.h")

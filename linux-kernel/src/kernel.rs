@@ -19,7 +19,7 @@ use std::future::Future;
 use std::rc::{Rc, Weak};
 use vfs::namespace::{Mount, Namespace, Path};
 use vfs::{FileSystem, FileType};
-use x86_cpu::{ExecEngine, RunOutcome};
+use x86_cpu::{Cpuid, ExecEngine, RunOutcome};
 
 /// Nanoseconds that an instruction takes at most, by and large: bounds what is charged to a thread after which the
 /// machine slept.
@@ -68,6 +68,8 @@ pub enum Turn {
 pub struct Kernel {
     /// Settings.
     pub config: Config,
+    /// The processor model.
+    pub cpuid: Cpuid,
     /// Time.
     pub clock: Clock,
     /// Memory frames.
@@ -153,7 +155,7 @@ impl Kernel {
     pub fn new(
         config: Config,
         pool: FramePool,
-        engine: Box<dyn ExecEngine>,
+        mut engine: Box<dyn ExecEngine>,
         host: Box<dyn Host>,
         root_fs: Rc<dyn FileSystem>,
         root_source: &str,
@@ -167,10 +169,14 @@ impl Kernel {
         );
         let clock = Clock::default();
         clock.advance(now);
+        let mut seed = [0; 32];
+        host.entropy(&mut seed);
+        engine.seed(&seed);
         Rc::new(Kernel {
             hostname: RefCell::new(config.hostname.clone().into_bytes()),
             tracer: Tracer::new(config.strace),
             config,
+            cpuid: engine.cpuid(),
             clock,
             pool,
             namespace,

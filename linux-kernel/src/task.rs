@@ -329,6 +329,8 @@ pub struct Task {
     pub restart: Cell<Option<Restart>>,
     /// System-call number in progress, for restarts and `/proc`; none in user code.
     pub in_syscall: Cell<Option<(Arch, u32)>>,
+    /// The last exception, which signal frames tell of whether they are its or not.
+    pub trap: Cell<Trap>,
     /// Consumption.
     pub usage: Cell<Usage>,
     /// Waits inside the kernel (state S of `/proc/PID/stat`).
@@ -341,6 +343,17 @@ pub struct Task {
     pub keep_caps: Cell<bool>,
     /// `PR_SET_TIMERSLACK`, in nanoseconds: kept and shown, for timers here expire when they are due.
     pub timer_slack: Cell<u64>,
+}
+
+/// An exception as `trapno`, `err` and `cr2` of a signal frame name it (SDM vol. 3 table 6-1, §6.13, §4.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trap {
+    /// Vector.
+    pub number: u8,
+    /// Error code.
+    pub error: u32,
+    /// The address of the last page fault: other exceptions leave it.
+    pub address: u64,
 }
 
 /// Slack of a thread's timers where nobody set another, in nanoseconds (prctl(2)).
@@ -386,6 +399,7 @@ impl Task {
             robust_list: Cell::default(),
             restart: Cell::default(),
             in_syscall: Cell::default(),
+            trap: Cell::default(),
             usage: Cell::default(),
             sleeping: Cell::default(),
             parent_death_signal: Cell::default(),

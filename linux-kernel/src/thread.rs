@@ -6,8 +6,8 @@ use crate::signal::Signal;
 use crate::signal::deliver::{Interrupted, deliver};
 use crate::signal::send::force;
 use crate::sys;
-use crate::task::{Arch, Task};
-use guest_mem::{FaultKind, MemFault};
+use crate::task::{Arch, Task, Trap};
+use guest_mem::{Access, FaultKind, MemFault};
 use linux_abi::siginfo::SigInfo;
 use linux_abi::signal::{
     BUS_ADRERR, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND, FPE_INTDIV, FPE_INTOVF,
@@ -15,6 +15,9 @@ use linux_abi::signal::{
 };
 use std::rc::Rc;
 use x86_cpu::{Exception, Exit, SyscallGate, Vector, gpr};
+
+/// The vector of page faults (SDM vol. 3 table 6-1).
+const PAGE_FAULT: u8 = 14;
 
 /// What a system call costs of a slice, in instructions: a thread that only makes calls must yield too.
 const SYSCALL_COST: u64 = 500;
@@ -114,7 +117,24 @@ async fn page_fault(task: &Rc<Task>, fault: MemFault) {
         crate::signal::send::to_process(&task.process, signal, crate::signal::send::Origin::Kernel);
         return;
     }
+    task.trap.set(Trap { number: PAGE_FAULT, error: error_code(task, &fault), address: fault.addr });
     force(task, signal, SigInfo::fault(signal.number(), code, fault.addr));
+}
+
+/// What the processor says of a page fault (SDM vol. 3 §4.7).
+fn error_code(task: &Task, fault: &MemFault) -> u32 {
+    const PRESENT: u32 = 1;
+    const WRITE: u32 = 2;
+    const USER: u32 = 4;
+    const FETCH: u32 = 16;
+    let readable = task.mm().space.read::<u8>(fault.addr).is_ok();
+    let present = fault.kind == FaultKind::Permission && readable;
+    let access = match fault.access {
+        Access::Read => 0,
+        Access::Write => WRITE,
+        Access::Execute => FETCH,
+    };
+    USER | access | if present { PRESENT } else { 0 }
 }
 
 /// Turns an exception into the signal that Linux gives (arch/x86/kernel/traps.c).
@@ -146,6 +166,8 @@ fn raise(task: &Rc<Task>, exception: Exception) {
             (Signal::SEGV, SigInfo::kernel(11))
         }
     };
+    let Exception { vector, error_code } = exception;
+    task.trap.set(Trap { number: vector as u8, error: error_code, ..task.trap.get() });
     force(task, signal, info);
 }
 

@@ -1,6 +1,6 @@
 //! How execution ends: exits, exceptions, and the engine seam.
 
-use crate::CpuState;
+use crate::{CpuState, Cpuid};
 use guest_mem::{AddressSpace, MemFault};
 
 /// How a program asked for a system call.
@@ -93,6 +93,9 @@ pub struct RunOutcome {
 pub trait ExecEngine {
     /// Runs until something happens, or about `budget` instructions are done (within one block of it).
     fn run(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> RunOutcome;
+
+    /// The processor model: what CPUID says, and so what a kernel tells programs of the machine. Never changes.
+    fn cpuid(&self) -> Cpuid;
 
     /// Gives the engine 32 unpredictable bytes, from which RDRAND and RDSEED draw from now on. Before the first call
     /// both say that they have nothing (CF clear), as a processor may.

@@ -7,7 +7,7 @@ use crate::features::features;
 use crate::uop::{LowerMode, Uop};
 use core::fmt;
 use guest_mem::AddressSpace;
-use x86_cpu::{CpuState, Cpuid, Exception, ExecEngine, Exit, RunOutcome, Vector, flags};
+use x86_cpu::{CpuState, Cpuid, Exception, ExecEngine, Exit, Level, RunOutcome, Vector, flags};
 
 /// Instructions kept decoded by default: 16 MiB.
 const DEFAULT_CAPACITY: usize = 1 << 19;
@@ -35,7 +35,12 @@ impl Default for Interp {
 impl Interp {
     /// With the default processor model and cache size.
     pub fn new() -> Interp {
-        Interp::with(Cpuid::default(), DEFAULT_CAPACITY)
+        Interp::of(Level::default())
+    }
+
+    /// With the processor model of a level and the default cache size.
+    pub fn of(level: Level) -> Interp {
+        Interp::with(Cpuid::of(level), DEFAULT_CAPACITY)
     }
 
     /// With a processor model, which decides what is an instruction as well as what CPUID says, and a bound on the instructions kept decoded (32 bytes each).
@@ -133,6 +138,10 @@ impl ExecEngine for Interp {
         self.cache.run_blocks(&mut cx, budget);
         cx.leave();
         RunOutcome { exit: cx.exit, retired: cx.retired }
+    }
+
+    fn cpuid(&self) -> Cpuid {
+        self.cpuid
     }
 
     fn seed(&mut self, entropy: &[u8; 32]) {

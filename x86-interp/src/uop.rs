@@ -193,6 +193,10 @@ impl Uop {
             Err(_) => {
                 self.disp = disp as i32;
                 self.imm = disp as u64;
+                if mem.addr == Width::W64 {
+                    // Not read, but not the stack's: `settle_wild` looks.
+                    self.base = slot::PAGE;
+                }
             }
         }
         if self.seg != slot::ZERO || self.index != slot::ZERO {

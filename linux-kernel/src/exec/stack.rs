@@ -12,11 +12,12 @@ use linux_abi::elf::{
     AT_SYSINFO, AT_SYSINFO_EHDR, AT_UID,
 };
 use std::rc::Rc;
+use x86_cpu::Cpuid;
 
 /// Mapped at once below the stack pointer; the rest grows on demand.
 const INITIAL_ROOM: u64 = 128 << 10;
-/// CPUID.1:EDX as programs see it in `AT_HWCAP`: FPU TSC CX8 CMOV MMX FXSR SSE SSE2.
-const HWCAP: u64 = 1 | 1 << 4 | 1 << 8 | 1 << 15 | 1 << 23 | 1 << 24 | 1 << 25 | 1 << 26;
+/// `AT_HWCAP2`: the program may use RDFSBASE and its like (asm/hwcap2.h).
+const HWCAP2_FSGSBASE: u64 = 1 << 1;
 
 /// Writes downwards from the top of the stack.
 struct Builder {
@@ -77,7 +78,7 @@ pub(super) async fn build(
     let mut random = [0; 16];
     task.kernel.entropy(&mut random);
     let random = b.push(&random);
-    let auxv = auxiliary_vector(program, cred, secure, [platform, random, execfn]);
+    let auxv = auxiliary_vector(program, cred, &task.kernel.cpuid, secure, [platform, random, execfn]);
     let word = arch.word_size();
     let table_words = 1 + argv_at.len() + 1 + env_at.len() + 1 + auxv.len() * 2;
     b.align_with((table_words * word) as u64);
@@ -115,7 +116,13 @@ pub(super) async fn build(
     Ok(sp)
 }
 
-fn auxiliary_vector(program: &Program, cred: &Cred, secure: bool, strings: [u64; 3]) -> Vec<(u64, u64)> {
+fn auxiliary_vector(
+    program: &Program,
+    cred: &Cred,
+    cpuid: &Cpuid,
+    secure: bool,
+    strings: [u64; 3],
+) -> Vec<(u64, u64)> {
     let [platform, random, execfn] = strings;
     let mm = &program.mm;
     let (phdr, phent, phnum) = program.headers;
@@ -130,7 +137,7 @@ fn auxiliary_vector(program: &Program, cred: &Cred, secure: bool, strings: [u64;
         vector.push((AT_SYSINFO_EHDR.into(), vdso));
     }
     vector.extend([
-        (AT_HWCAP.into(), HWCAP),
+        (AT_HWCAP.into(), cpuid.features_edx.into()),
         (AT_PAGESZ.into(), PAGE_BYTES),
         (AT_CLKTCK.into(), 100),
         (AT_PHDR.into(), phdr),
@@ -145,7 +152,8 @@ fn auxiliary_vector(program: &Program, cred: &Cred, secure: bool, strings: [u64;
         (AT_EGID.into(), cred.egid.into()),
         (AT_SECURE.into(), secure.into()),
         (AT_RANDOM.into(), random),
-        (AT_HWCAP2.into(), 0),
+        // Bit 0 of leaf 7 EBX: FSGSBASE.
+        (AT_HWCAP2.into(), if cpuid.structured_ebx & 1 != 0 { HWCAP2_FSGSBASE } else { 0 }),
         (AT_EXECFN.into(), execfn),
         (AT_PLATFORM.into(), platform),
         (AT_MINSIGSTKSZ.into(), 2048),

@@ -14,7 +14,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::{Rc, Weak};
 use vfs::tmpfs::{Tmpfs, TmpfsOptions};
-use x86_cpu::{CodeMode, CpuState, ExecEngine, Exit, RunOutcome};
+use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Exit, RunOutcome};
 
 /// Where each program has memory.
 const MEMORY: std::ops::Range<u64> = 0x10_0000..0x110_0000;
@@ -36,6 +36,10 @@ struct NoEngine;
 impl ExecEngine for NoEngine {
     fn run(&mut self, _cpu: &mut CpuState, _mem: &AddressSpace, budget: u64) -> RunOutcome {
         RunOutcome { exit: Exit::Budget, retired: budget }
+    }
+
+    fn cpuid(&self) -> Cpuid {
+        Cpuid::default()
     }
 }
 

@@ -1,10 +1,28 @@
-//! Floating-point state as signal frames hold it.
+//! Floating-point and vector state as signal frames hold it (arch/x86/kernel/fpu/signal.c describes it).
+//!
+//! From `fpstate` of the machine context upwards: for 32-bit programs the old image of fnsave, then at a multiple of 64
+//! that of fxsave, and on a processor with XSAVE its header, the upper halves of the YMM registers and a second magic
+//! word. The software-reserved bytes of the fxsave image tell programs how much there is.
 
-use linux_abi::sigframe::{FpstateI386, FpstateX86_64, FxsaveI386};
-use x86_cpu::{CpuState, F80, Fpu};
+use crate::file::Result;
+use crate::task::{Arch, Task};
+use bytemuck::{bytes_of, pod_read_unaligned};
+use linux_abi::Errno;
+use linux_abi::sigframe::{
+    FP_XSTATE_MAGIC1, FP_XSTATE_MAGIC2, FpstateI386, FpstateX86_64, FpxSwBytes, FxsaveI386, XstateHeader,
+    YmmhState,
+};
+use std::mem::offset_of;
+use x86_cpu::{CpuState, Cpuid, F80, Fpu, xstate};
 
 /// MXCSR bits that exist on this processor.
-pub(super) const MXCSR_MASK: u32 = 0xffff;
+const MXCSR_MASK: u32 = 0xffff;
+/// MXCSR at the start of a program.
+const MXCSR_DEFAULT: u32 = 0x1f80;
+/// Bytes of the image of fnsave before that of fxsave.
+const FNSAVE: u64 = offset_of!(FpstateI386, fxsave) as u64;
+/// Bytes of the second magic word.
+const MAGIC2: u64 = 4;
 
 /// The two-bit tags of the 28-byte environment (SDM vol. 1 §8.1.7).
 fn full_tags(fpu: &Fpu) -> u16 {
@@ -57,7 +75,151 @@ fn set_xmm(cpu: &mut CpuState, registers: usize, space: &[u32]) {
     }
 }
 
-pub(super) fn save32(cpu: &CpuState) -> FpstateI386 {
+/// Bytes from the fxsave image to the end of the last component.
+fn image_bytes(cpuid: &Cpuid) -> u64 {
+    match cpuid.xcr0() {
+        0 => xstate::HEADER,
+        features if features & xstate::AVX == 0 => xstate::EXTENDED,
+        _ => xstate::BYTES,
+    }
+}
+
+/// What goes into a frame, and where.
+pub(super) struct Saved {
+    /// What `fpstate` of the machine context is to point to; the frame goes below.
+    pub(super) addr: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The state of a thread, to be put below `top`.
+pub(super) fn save(cpu: &CpuState, cpuid: &Cpuid, arch: Arch, top: u64) -> Saved {
+    let features = cpuid.xcr0();
+    let (image, tail) = (image_bytes(cpuid), if features == 0 { 0 } else { MAGIC2 });
+    let fx_addr = top.wrapping_sub(image + tail) & !63;
+    let before = if arch == Arch::I386 { FNSAVE } else { 0 };
+    let told = match features {
+        0 => FpxSwBytes::default(),
+        _ => FpxSwBytes {
+            magic1: FP_XSTATE_MAGIC1,
+            extended_size: (before + image + tail) as u32,
+            xfeatures: features,
+            xstate_size: image as u32,
+            ..FpxSwBytes::default()
+        },
+    };
+    let mut bytes = match arch {
+        Arch::I386 => bytes_of(&legacy32(cpu, told)).to_vec(),
+        Arch::X86_64 => bytes_of(&legacy64(cpu, told)).to_vec(),
+    };
+    if features != 0 {
+        let upper = if features & xstate::AVX != 0 { cpu.ymm_high } else { [0; 16] };
+        let in_use = if upper == [0; 16] { 0 } else { xstate::AVX };
+        // x87 and SSE always, for the sake of programs that change the state and know nothing of the header.
+        let xfeatures = xstate::X87 | xstate::SSE | in_use;
+        bytes.extend(bytes_of(&XstateHeader { xfeatures, ..XstateHeader::default() }));
+        if features & xstate::AVX != 0 {
+            bytes.extend(upper.iter().flat_map(|half| half.to_le_bytes()));
+        }
+        bytes.extend(FP_XSTATE_MAGIC2.to_le_bytes());
+    }
+    Saved { addr: fx_addr.wrapping_sub(before), bytes }
+}
+
+/// What a handler starts with, and what a frame without a state restores.
+pub(super) fn clear(cpu: &mut CpuState) {
+    cpu.fpu = Fpu::default();
+    cpu.xmm = [0; 16];
+    cpu.ymm_high = [0; 16];
+    cpu.mxcsr = MXCSR_DEFAULT;
+}
+
+/// A state read from a frame.
+pub(super) struct Restored {
+    legacy: Legacy,
+    /// Components to take from the image; the others of XCR0 get their initial state.
+    features: u64,
+    upper: [u128; 16],
+}
+
+enum Legacy {
+    Bits32(FpstateI386),
+    Bits64(FpstateX86_64),
+}
+
+/// Reads the state at `fpstate` of a machine context; none where that is null.
+///
+/// # Errors
+/// EFAULT where it cannot be read or a processor would refuse it: the frame is a bad one.
+pub(super) async fn read(task: &Task, arch: Arch, addr: u64) -> Result<Option<Restored>> {
+    if addr == 0 {
+        return Ok(None);
+    }
+    let (legacy, told, mxcsr, fx_addr) = match arch {
+        Arch::I386 => {
+            let saved: FpstateI386 = task.get(addr).await?;
+            let fxsave = saved.fxsave;
+            // MXCSR's unknown bits are cleared rather than refused.
+            (Legacy::Bits32(saved), fxsave.sw_reserved, 0, addr.wrapping_add(FNSAVE))
+        }
+        Arch::X86_64 => {
+            let saved: FpstateX86_64 = task.get(addr).await?;
+            (Legacy::Bits64(saved), saved.sw_reserved, saved.mxcsr, addr)
+        }
+    };
+    if mxcsr & !MXCSR_MASK != 0 {
+        return Err(Errno::EFAULT);
+    }
+    let both = xstate::X87 | xstate::SSE;
+    let mut restored = Restored { legacy, features: both, upper: [0; 16] };
+    let cpuid = &task.kernel.cpuid;
+    let Some(size) = extended_size(task, cpuid, &told, fx_addr).await? else { return Ok(Some(restored)) };
+    let header: XstateHeader = task.get(fx_addr.wrapping_add(xstate::HEADER)).await?;
+    let allowed = cpuid.xcr0();
+    // XRSTOR looks no further than this (SDM vol. 1 §13.8.2); the kernel's copy for 32-bit frames does.
+    let reserved = header.reserved1 != [0; 2] || arch == Arch::I386 && header.reserved2 != [0; 5];
+    if header.xfeatures & !allowed != 0 || reserved {
+        return Err(Errno::EFAULT);
+    }
+    restored.features = header.xfeatures & told.xfeatures;
+    if restored.features & xstate::AVX != 0 && size >= xstate::BYTES {
+        let upper: YmmhState = task.get(fx_addr.wrapping_add(xstate::EXTENDED)).await?;
+        restored.upper = std::array::from_fn(|i| pod_read_unaligned(&bytes_of(&upper)[16 * i..16 * i + 16]));
+    }
+    Ok(Some(restored))
+}
+
+/// The size that a frame says its image has, where both magic words are there and it can be; none for one of fxsave.
+async fn extended_size(task: &Task, cpuid: &Cpuid, told: &FpxSwBytes, fx_addr: u64) -> Result<Option<u64>> {
+    let size = u64::from(told.xstate_size);
+    let possible = cpuid.xcr0() != 0
+        && told.magic1 == FP_XSTATE_MAGIC1
+        && (xstate::EXTENDED..=image_bytes(cpuid)).contains(&size)
+        && told.xstate_size <= told.extended_size;
+    if !possible {
+        return Ok(None);
+    }
+    let magic2: u32 = task.get(fx_addr.wrapping_add(size)).await?;
+    Ok((magic2 == FP_XSTATE_MAGIC2).then_some(size))
+}
+
+/// Gives the thread a state read by [`read`].
+pub(super) fn restore(cpu: &mut CpuState, restored: Option<Restored>) {
+    let Some(Restored { legacy, features, upper }) = restored else { return clear(cpu) };
+    match &legacy {
+        Legacy::Bits32(saved) => restore32(cpu, saved),
+        Legacy::Bits64(saved) => restore64(cpu, saved),
+    }
+    // The x87 part of a 32-bit frame comes from the image of fnsave, whatever the header says.
+    if features & xstate::X87 == 0 && matches!(legacy, Legacy::Bits64(_)) {
+        cpu.fpu = Fpu::default();
+    }
+    if features & xstate::SSE == 0 {
+        cpu.xmm = [0; 16];
+    }
+    cpu.ymm_high = upper;
+}
+
+fn legacy32(cpu: &CpuState, told: FpxSwBytes) -> FpstateI386 {
     let fpu = &cpu.fpu;
     FpstateI386 {
         cw: 0xffff_0000 | u32::from(fpu.control),
@@ -83,13 +245,14 @@ pub(super) fn save32(cpu: &CpuState) -> FpstateI386 {
             mxcsr_mask: MXCSR_MASK,
             st_space: stack_space(fpu),
             xmm_space: std::array::from_fn(|i| xmm_words(cpu, i)),
+            sw_reserved: told,
             ..FxsaveI386::default()
         },
     }
 }
 
 /// Restores from a frame. The x87 part comes from the old-style fields, which is where programs edit it.
-pub(super) fn restore32(cpu: &mut CpuState, saved: &FpstateI386) {
+fn restore32(cpu: &mut CpuState, saved: &FpstateI386) {
     let fpu = &mut cpu.fpu;
     fpu.control = saved.cw as u16;
     fpu.status = saved.sw as u16;
@@ -114,7 +277,7 @@ pub(super) fn restore32(cpu: &mut CpuState, saved: &FpstateI386) {
     }
 }
 
-pub(super) fn save64(cpu: &CpuState) -> FpstateX86_64 {
+fn legacy64(cpu: &CpuState, told: FpxSwBytes) -> FpstateX86_64 {
     let fpu = &cpu.fpu;
     FpstateX86_64 {
         cwd: fpu.control,
@@ -127,11 +290,12 @@ pub(super) fn save64(cpu: &CpuState) -> FpstateX86_64 {
         mxcsr_mask: MXCSR_MASK,
         st_space: stack_space(fpu),
         xmm_space: std::array::from_fn(|i| xmm_words(cpu, i)),
+        sw_reserved: told,
         ..FpstateX86_64::default()
     }
 }
 
-pub(super) fn restore64(cpu: &mut CpuState, saved: &FpstateX86_64) {
+fn restore64(cpu: &mut CpuState, saved: &FpstateX86_64) {
     let fpu = &mut cpu.fpu;
     fpu.control = saved.cwd;
     fpu.status = saved.swd;

@@ -1,36 +1,21 @@
 //! Signal frames of 32-bit programs (arch/x86/kernel/signal_32.c describes the layout).
 
 use super::deliver::{frame_top, mask_to_save};
-use super::fpstate::{restore32, save32};
+use super::fpstate;
 use super::{Action, AltStack, SigSet, Signal};
 use crate::file::Result;
-use crate::task::Task;
+use crate::task::{Arch, Task, Trap};
 use linux_abi::Errno;
 use linux_abi::sigframe::{
-    FpstateI386, RETCODE_I386, RT_RETCODE_I386, RtSigframeI386, SigcontextI386, SigframeI386, UcontextI386,
+    RETCODE_I386, RT_RETCODE_I386, RtSigframeI386, SigcontextI386, SigframeI386, UcFlags, UcontextI386,
 };
-use linux_abi::siginfo::{SigFields, SigInfo};
+use linux_abi::siginfo::SigInfo;
 use linux_abi::signal::{SaFlags, SigaltstackI386};
 use std::mem::offset_of;
 use x86_cpu::{CpuState, flags, gpr, selector};
 
-/// Trap numbers that handlers find in `trapno` (SDM vol. 3 table 6-1).
-fn trap_number(info: &SigInfo) -> u32 {
-    match Signal::new(info.signo as u32) {
-        Some(Signal::SEGV) => 14,
-        Some(Signal::FPE) => 0,
-        Some(Signal::ILL) => 6,
-        Some(Signal::TRAP) => 3,
-        _ => 0,
-    }
-}
-
-fn context(cpu: &CpuState, fpstate: u32, mask: SigSet, info: &SigInfo) -> SigcontextI386 {
+fn context(cpu: &CpuState, fpstate: u32, mask: SigSet, trap: Trap) -> SigcontextI386 {
     let r = |i: usize| cpu.gpr[i] as u32;
-    let fault = match info.fields {
-        SigFields::Fault { addr } if info.code > 0 => addr as u32,
-        _ => 0,
-    };
     SigcontextI386 {
         gs: cpu.segments.gs.selector,
         fs: cpu.segments.fs.selector,
@@ -44,8 +29,8 @@ fn context(cpu: &CpuState, fpstate: u32, mask: SigSet, info: &SigInfo) -> Sigcon
         edx: r(gpr::RDX),
         ecx: r(gpr::RCX),
         eax: r(gpr::RAX),
-        trapno: trap_number(info),
-        err: 0,
+        trapno: trap.number.into(),
+        err: trap.error,
         eip: cpu.rip as u32,
         cs: cpu.segments.cs.selector,
         eflags: cpu.rflags,
@@ -53,7 +38,7 @@ fn context(cpu: &CpuState, fpstate: u32, mask: SigSet, info: &SigInfo) -> Sigcon
         ss: cpu.segments.ss.selector,
         fpstate,
         oldmask: mask.0 as u32,
-        cr2: fault,
+        cr2: trap.address as u32,
         ..SigcontextI386::default()
     }
 }
@@ -63,18 +48,19 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
     let cpu = task.cpu.borrow().clone();
     let sp = cpu.gpr[gpr::RSP];
     let top = frame_top(task, action, sp)?;
-    let fp_addr = top.wrapping_sub(size_of::<FpstateI386>() as u64) & !63;
+    let cpuid = &task.kernel.cpuid;
+    let fp = fpstate::save(&cpu, cpuid, Arch::I386, top);
     let wants_info = action.flags & SaFlags::SIGINFO.bits() != 0;
     let size = if wants_info { size_of::<RtSigframeI386>() } else { size_of::<SigframeI386>() } as u64;
     // The stack is aligned to 16 before the return address is pushed, as after a call.
-    let frame_addr = (fp_addr.wrapping_sub(size + 4) & !15).wrapping_sub(4) & 0xffff_ffff;
+    let frame_addr = (fp.addr.wrapping_sub(size + 4) & !15).wrapping_sub(4) & 0xffff_ffff;
     let alt = task.alt_stack.get();
     if alt.holds(sp) && !alt.holds(frame_addr) {
         // The alternate stack overflowed.
         return Err(Errno::EFAULT);
     }
     let mask = mask_to_save(task);
-    let sc = context(&cpu, fp_addr as u32, mask, info);
+    let sc = context(&cpu, fp.addr as u32, mask, task.trap.get());
     let retcode_at =
         if wants_info { offset_of!(RtSigframeI386, retcode) } else { offset_of!(SigframeI386, retcode) };
     let has_restorer = action.flags & SaFlags::RESTORER.bits() != 0;
@@ -83,7 +69,7 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
         if has_restorer { action.restorer } else { vdso_return.unwrap_or(frame_addr + retcode_at as u64) }
             as u32;
     let mm = task.mm();
-    mm.write(fp_addr, bytemuck::bytes_of(&save32(&cpu))).await?;
+    mm.write(fp.addr, &fp.bytes).await?;
     let (info_addr, uc_addr) = if wants_info {
         let info_addr = frame_addr + offset_of!(RtSigframeI386, info) as u64;
         let uc_addr = frame_addr + offset_of!(RtSigframeI386, uc) as u64;
@@ -94,7 +80,7 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
             puc: uc_addr as u32,
             info: info.to_i386(),
             uc: UcontextI386 {
-                uc_flags: 0,
+                uc_flags: if cpuid.xcr0() != 0 { UcFlags::FP_XSTATE.bits() } else { 0 },
                 uc_link: 0,
                 uc_stack: SigaltstackI386 {
                     ss_sp: alt.base as u32,
@@ -133,7 +119,7 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
     cpu.segments.es = data;
     cpu.segments.ss = data;
     cpu.segments.cs = x86_cpu::Segment { selector: selector::USER32_CS, base: 0 };
-    cpu.fpu = x86_cpu::Fpu::default();
+    fpstate::clear(&mut cpu);
     Ok(())
 }
 
@@ -144,10 +130,7 @@ fn segment(cpu: &CpuState, value: u16) -> x86_cpu::Segment {
 }
 
 async fn restore(task: &Task, sc: &SigcontextI386, mask: SigSet) -> Result<u64> {
-    let fpstate = match sc.fpstate {
-        0 => None,
-        addr => Some(task.get::<FpstateI386>(u64::from(addr)).await?),
-    };
+    let fp = fpstate::read(task, Arch::I386, sc.fpstate.into()).await?;
     task.blocked.set(mask.without(SigSet::UNBLOCKABLE));
     let mut cpu = task.cpu.borrow_mut();
     let cpu = &mut *cpu;
@@ -160,10 +143,7 @@ async fn restore(task: &Task, sc: &SigcontextI386, mask: SigSet) -> Result<u64> 
     cpu.segments.fs = segment(cpu, sc.fs);
     cpu.segments.es = segment(cpu, sc.es);
     cpu.segments.ds = segment(cpu, sc.ds);
-    match fpstate {
-        Some(saved) => restore32(cpu, &saved),
-        None => cpu.fpu = x86_cpu::Fpu::default(),
-    }
+    fpstate::restore(cpu, fp);
     Ok(cpu.gpr[gpr::RAX])
 }
 

@@ -1,15 +1,13 @@
 //! Signal frames of 64-bit programs (arch/x86/kernel/signal_64.c describes the layout).
 
 use super::deliver::{frame_top, mask_to_save};
-use super::fpstate::{restore64, save64};
+use super::fpstate;
 use super::{Action, AltStack, SigSet, Signal};
 use crate::file::Result;
-use crate::task::Task;
+use crate::task::{Arch, Task};
 use linux_abi::Errno;
-use linux_abi::sigframe::{
-    FpstateX86_64, RED_ZONE_X86_64, RtSigframeX86_64, SigcontextX86_64, UcontextX86_64,
-};
-use linux_abi::siginfo::{SigFields, SigInfo};
+use linux_abi::sigframe::{RED_ZONE_X86_64, RtSigframeX86_64, SigcontextX86_64, UcFlags, UcontextX86_64};
+use linux_abi::siginfo::SigInfo;
 use linux_abi::signal::{SaFlags, SigaltstackX86_64};
 use std::mem::offset_of;
 use x86_cpu::{flags, gpr};
@@ -27,18 +25,17 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
     let sp = cpu.gpr[gpr::RSP];
     let top = frame_top(task, action, sp)?;
     let top = if top == sp { sp.wrapping_sub(RED_ZONE_X86_64) } else { top };
-    let fp_addr = top.wrapping_sub(size_of::<FpstateX86_64>() as u64) & !63;
-    let frame_addr = (fp_addr.wrapping_sub(size_of::<RtSigframeX86_64>() as u64) & !15).wrapping_sub(8);
+    let cpuid = &task.kernel.cpuid;
+    let fp = fpstate::save(&cpu, cpuid, Arch::X86_64, top);
+    let frame_addr = (fp.addr.wrapping_sub(size_of::<RtSigframeX86_64>() as u64) & !15).wrapping_sub(8);
     let alt = task.alt_stack.get();
     if alt.holds(sp) && !alt.holds(frame_addr) {
         return Err(Errno::EFAULT);
     }
     let mask = mask_to_save(task);
     let r: [u64; 16] = ORDER.map(|i| cpu.gpr[i]);
-    let fault = match info.fields {
-        SigFields::Fault { addr } if info.code > 0 => addr,
-        _ => 0,
-    };
+    let trap = task.trap.get();
+    let with_xstate = if cpuid.xcr0() != 0 { UcFlags::FP_XSTATE } else { UcFlags::empty() };
     let sc = SigcontextX86_64 {
         r8: r[0],
         r9: r[1],
@@ -60,16 +57,17 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
         eflags: u64::from(cpu.rflags),
         cs: cpu.segments.cs.selector,
         ss: cpu.segments.ss.selector,
+        err: trap.error.into(),
+        trapno: trap.number.into(),
         oldmask: mask.0,
-        cr2: fault,
-        fpstate: fp_addr,
+        cr2: trap.address,
+        fpstate: fp.addr,
         ..SigcontextX86_64::default()
     };
     let frame = RtSigframeX86_64 {
         pretcode: action.restorer,
         uc: UcontextX86_64 {
-            // UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS: the frame holds SS.
-            uc_flags: 6,
+            uc_flags: (with_xstate | UcFlags::SIGCONTEXT_SS | UcFlags::STRICT_RESTORE_SS).bits().into(),
             uc_link: 0,
             uc_stack: SigaltstackX86_64 {
                 ss_sp: alt.base,
@@ -83,7 +81,7 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
         info: info.to_x86_64(),
     };
     let mm = task.mm();
-    mm.write(fp_addr, bytemuck::bytes_of(&save64(&cpu))).await?;
+    mm.write(fp.addr, &fp.bytes).await?;
     mm.write(frame_addr, bytemuck::bytes_of(&frame)).await?;
     super::disarm_alt_stack(task);
     let mut cpu = task.cpu.borrow_mut();
@@ -94,7 +92,7 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
     cpu.gpr[gpr::RSI] = frame_addr + offset_of!(RtSigframeX86_64, info) as u64;
     cpu.gpr[gpr::RDX] = frame_addr + offset_of!(RtSigframeX86_64, uc) as u64;
     cpu.rflags &= !(flags::DF | flags::RF | flags::TF);
-    cpu.fpu = x86_cpu::Fpu::default();
+    fpstate::clear(&mut cpu);
     Ok(())
 }
 
@@ -103,10 +101,7 @@ pub async fn rt_sigreturn(task: &Task) -> Result<u64> {
     let frame_addr = task.cpu.borrow().gpr[gpr::RSP].wrapping_sub(8);
     let frame: RtSigframeX86_64 = task.get(frame_addr).await?;
     let sc = frame.uc.uc_mcontext;
-    let fpstate = match sc.fpstate {
-        0 => None,
-        addr => Some(task.get::<FpstateX86_64>(addr).await?),
-    };
+    let fp = fpstate::read(task, Arch::X86_64, sc.fpstate).await?;
     task.blocked.set(SigSet(frame.uc.uc_sigmask).without(SigSet::UNBLOCKABLE));
     let stack = frame.uc.uc_stack;
     super::restore_alt_stack(task, stack.ss_sp, stack.ss_size, stack.ss_flags as u32);
@@ -119,9 +114,6 @@ pub async fn rt_sigreturn(task: &Task) -> Result<u64> {
     cpu.rip = sc.rip;
     const KEEP: u32 = flags::OSZAPC | flags::TF | flags::DF | flags::AC | flags::RF;
     cpu.rflags = (cpu.rflags & !KEEP) | (sc.eflags as u32 & KEEP) | flags::FIXED;
-    match fpstate {
-        Some(saved) => restore64(&mut cpu, &saved),
-        None => cpu.fpu = x86_cpu::Fpu::default(),
-    }
+    fpstate::restore(&mut cpu, fp);
     Ok(cpu.gpr[gpr::RAX])
 }

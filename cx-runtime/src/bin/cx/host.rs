@@ -105,6 +105,7 @@ pub(crate) fn run(options: Options) -> Result<u8, Failure> {
         memory_mib: options.memory_mib,
         strace: options.strace,
         engine: Engine::Interpreter,
+        cpu: options.cpu,
         root: root.clone(),
         write_back: durable.then_some(5_000_000_000),
         ..MachineConfig::default()

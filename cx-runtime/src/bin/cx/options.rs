@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use x86_cpu::Level;
 
 pub(crate) const HELP: &str = "usage: cx run [OPTIONS] [--] PROGRAM ARGUMENTS…
 Runs an i386 or x86-64 Linux program on a machine of its own. Its standard streams are ours and its exit status is
@@ -22,6 +23,7 @@ could not be made. Our own messages go to standard error and begin with `cx:`. T
   --strace          print system calls on standard error
   --stats FILE      write counters as JSON at the end
   --engine NAME     interp (default); jit is not built yet
+  --cpu LEVEL       what the processor offers: x86-64 (SSE3, default), x86-64-v2, x86-64-v3 (AVX2) or full
 A PROGRAM without a slash is searched for in the guest's PATH.";
 
 /// Where the root comes from.
@@ -55,6 +57,7 @@ pub(crate) struct Options {
     pub(crate) memory_mib: u64,
     pub(crate) strace: bool,
     pub(crate) stats: Option<PathBuf>,
+    pub(crate) cpu: Level,
     pub(crate) program: Vec<u8>,
     pub(crate) arguments: Vec<Vec<u8>>,
 }
@@ -94,6 +97,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
         memory_mib: 1024,
         strace: false,
         stats: None,
+        cpu: Level::default(),
         program: Vec::new(),
         arguments: Vec::new(),
     };
@@ -139,6 +143,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             "--memory",
             "--stats",
             "--engine",
+            "--cpu",
         ];
         if !known.contains(&name) {
             return Err(format!("unknown option {name}"));
@@ -166,6 +171,12 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             "--gid" => options.gid = number()?,
             "--memory" => options.memory_mib = u64::from(number()?.max(16)),
             "--stats" => options.stats = Some(PathBuf::from(value)),
+            "--cpu" => {
+                options.cpu = value.to_str().and_then(Level::named).ok_or_else(|| {
+                    let names = Level::ALL.map(Level::name).join(", ");
+                    format!("there is no level `{}`; there are {names}", value.to_string_lossy())
+                })?;
+            }
             _ => match value.to_str() {
                 Some("interp") => {}
                 Some("jit") => return Err("the jit engine is not built yet; use --engine interp".into()),

@@ -82,7 +82,7 @@ impl Case {
         // An empty directory of the image's own file system, whatever /tmp is.
         let script = format!("mkdir /tmp/work && cd /tmp/work || exit 99\n{}", self.script);
         let command = vec!["/bin/bash".into(), "-c".into(), script, "case".into()];
-        Job { image: images::named(&self.image), files, command, limit: self.limit }
+        Job { image: images::named(&self.image), files, command, cpu: None, limit: self.limit }
     }
 
     /// Runs the case on both sides and counts it.

@@ -47,6 +47,10 @@ pub(crate) fn run(job: &Job) -> Outcome {
         mount.push(target);
         command.arg("--mount").arg(mount);
     }
+    let chosen = std::env::var("CX_CPU").ok();
+    if let Some(cpu) = job.cpu.or(chosen.as_deref()) {
+        command.args(["--cpu", cpu]);
+    }
     for (name, value) in ENVIRONMENT {
         command.arg("--env").arg(format!("{name}={value}"));
     }

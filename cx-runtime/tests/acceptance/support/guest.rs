@@ -24,6 +24,9 @@ impl Bits {
     }
 }
 
+/// Programs about what the usual processor does not have.
+const NEEDS_AVX: [&str; 1] = ["vectors"];
+
 /// `tests/guest/NAME.c`, static, so that it needs nothing of an image.
 fn compile(name: &str, bits: Bits) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -64,6 +67,11 @@ pub(crate) fn check(program: &str, bits: Bits) {
         eprintln!("left out, mounts are refused here: {program}");
         return;
     }
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    if NEEDS_AVX.contains(&program) && !std::arch::is_x86_feature_detected!("avx2") {
+        eprintln!("left out, this processor has no AVX2: {program}");
+        return;
+    }
     let file = compile(program, bits);
     let cases = cases(&file);
     assert!(!cases.is_empty(), "{program} names no cases");
@@ -77,6 +85,7 @@ pub(crate) fn check(program: &str, bits: Bits) {
             image: images::named("tiny"),
             files: vec![(file.clone(), "/case/program".into())],
             command: vec!["/case/program".into(), case.clone()],
+            cpu: NEEDS_AVX.contains(&program).then_some("full"),
             limit: Duration::from_secs(60),
         };
         tally.case(&name, &job, |native, engine| {

@@ -19,6 +19,8 @@ pub(crate) struct Job {
     /// Files put at absolute places before the program starts.
     pub(crate) files: Vec<(PathBuf, String)>,
     pub(crate) command: Vec<String>,
+    /// `--cpu` of the engine; the usual processor, or that of `CX_CPU`, where none is named.
+    pub(crate) cpu: Option<&'static str>,
     pub(crate) limit: Duration,
 }
 

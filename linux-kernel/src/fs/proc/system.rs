@@ -35,7 +35,7 @@ impl Content for FromKernel {
 type Make = fn(&Kernel) -> String;
 
 const COMPUTED: &[(&str, Make)] = &[
-    ("cpuinfo", |_| cpuinfo(&Cpuid::default())),
+    ("cpuinfo", |kernel| cpuinfo(&kernel.cpuid)),
     ("meminfo", meminfo),
     ("stat", stat),
     ("uptime", uptime),
@@ -166,11 +166,21 @@ fn flag_names(cpuid: &Cpuid) -> String {
         (30, "rdrand"), (31, "hypervisor"),
     ];
     const EXTENDED_C: &[(u32, &str)] = &[(0, "lahf_lm"), (5, "abm"), (8, "3dnowprefetch")];
+    #[rustfmt::skip]
+    const STRUCTURED: &[(u32, &str)] = &[
+        (0, "fsgsbase"), (3, "bmi1"), (5, "avx2"), (8, "bmi2"), (18, "rdseed"), (19, "adx"), (23, "clflushopt"),
+        (24, "clwb"), (29, "sha_ni"),
+    ];
+    const XSAVE: &[(u32, &str)] = &[(0, "xsaveopt"), (1, "xsavec"), (2, "xgetbv1")];
+    const STRUCTURED_C: &[(u32, &str)] = &[(8, "gfni"), (9, "vaes"), (10, "vpclmulqdq"), (22, "rdpid")];
     let words = [
         (cpuid.features_edx, BASIC),
         (cpuid.extended_edx, EXTENDED),
         (cpuid.features_ecx, BASIC_C),
         (cpuid.extended_ecx, EXTENDED_C),
+        (cpuid.structured_ebx, STRUCTURED),
+        (cpuid.xsave_eax, XSAVE),
+        (cpuid.structured_ecx, STRUCTURED_C),
     ];
     let on = |(word, names): (u32, &'static [(u32, &'static str)])| {
         names.iter().filter(move |(bit, _)| word >> bit & 1 != 0).map(|(_, name)| *name)
@@ -194,7 +204,7 @@ fn cpuinfo(cpuid: &Cpuid) -> String {
         ("model\t\t", &model.to_string()), ("model name\t", brand.trim()), ("stepping\t", &(signature & 15).to_string()),
         ("cpu MHz\t\t", "1000.000"), ("cache size\t", "2048 KB"), ("physical id\t", "0"), ("siblings\t", "1"),
         ("core id\t\t", "0"), ("cpu cores\t", "1"), ("apicid\t\t", "0"), ("initial apicid\t", "0"), ("fpu\t\t", "yes"),
-        ("fpu_exception\t", "yes"), ("cpuid level\t", "4"), ("wp\t\t", "yes"), ("flags\t\t", &flags), ("bugs\t\t", ""),
+        ("fpu_exception\t", "yes"), ("cpuid level\t", &cpuid.query(0, 0)[0].to_string()), ("wp\t\t", "yes"), ("flags\t\t", &flags), ("bugs\t\t", ""),
         ("bogomips\t", "2000.00"), ("clflush size\t", "64"), ("cache_alignment\t", "64"),
         ("address sizes\t", if long_mode { "36 bits physical, 48 bits virtual" } else { "36 bits physical, 32 bits virtual" }),
     ];
