@@ -1,6 +1,8 @@
 // The machine and its clocks: time calls, uname, sysinfo, getrandom, prctl, personality.
 #include "cases.h"
+#include <link.h>
 #include <sched.h>
+#include <sys/auxv.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -216,4 +218,53 @@ static void settings(void) {
     SAY(sched_getscheduler(-1));
 }
 
-MAIN(TEST(clocks), TEST(remaining), TEST(names), TEST(randoms), TEST(settings))
+// The vDSO's functions and their versions, found as programs without a C library find them.
+static void vdso(void) {
+    char *base = (char *)getauxval(AT_SYSINFO_EHDR);
+    ElfW(Phdr) *header = (void *)(base + ((ElfW(Ehdr) *)base)->e_phoff);
+    ElfW(Dyn) *dynamic = 0;
+    long moved = 0;
+    for (int i = 0; i < ((ElfW(Ehdr) *)base)->e_phnum; i++, header++) {
+        if (header->p_type == PT_LOAD) moved = (long)base + (long)header->p_offset - (long)header->p_vaddr;
+        if (header->p_type == PT_DYNAMIC) dynamic = (void *)(base + header->p_offset);
+    }
+    char *names = 0, *definitions = 0;
+    ElfW(Sym) *symbols = 0;
+    ElfW(Half) *versions = 0;
+    int count = 0;
+    unsigned long own_name = 0;
+    for (; dynamic->d_tag != DT_NULL; dynamic++) {
+        char *at = (char *)(moved + (long)dynamic->d_un.d_ptr);
+        if (dynamic->d_tag == DT_STRTAB) names = at;
+        if (dynamic->d_tag == DT_SYMTAB) symbols = (void *)at;
+        if (dynamic->d_tag == DT_VERSYM) versions = (void *)at;
+        if (dynamic->d_tag == DT_VERDEF) definitions = at;
+        if (dynamic->d_tag == DT_VERDEFNUM) count = (int)dynamic->d_un.d_val;
+        if (dynamic->d_tag == DT_SONAME) own_name = dynamic->d_un.d_val;
+    }
+    printf("object %s\n", names + own_name);
+    char *version_names[8] = {0};
+    for (int i = 0; i < count; i++) {
+        ElfW(Verdef) *version = (void *)definitions;
+        ElfW(Verdaux) *name = (void *)(definitions + version->vd_aux);
+        version_names[version->vd_ndx & 7] = names + name->vda_name;
+        printf("version %d: %s, hash %x, flags %x\n", version->vd_ndx, names + name->vda_name, version->vd_hash,
+               version->vd_flags);
+        definitions += version->vd_next;
+    }
+    static const char *wanted[] = {"__vdso_clock_gettime", "__vdso_clock_gettime64", "__vdso_gettimeofday", "__vdso_time",
+                                   "__vdso_clock_getres",  "__kernel_sigreturn",     "__kernel_vsyscall"};
+    for (unsigned w = 0; w < sizeof wanted / sizeof *wanted; w++) {
+        // No table says how many there are; the names stand behind them.
+        for (ElfW(Sym) *symbol = symbols + 1; ELF32_ST_TYPE(symbol->st_info) && (char *)(symbol + 1) <= names; symbol++) {
+            if (strcmp(names + symbol->st_name, wanted[w])) continue;
+            printf("%s: %s\n", wanted[w], version_names[versions[symbol - symbols] & 7]);
+            if (w) continue;
+            struct timespec now = {0, 0};
+            int (*clock)(int, struct timespec *) = (void *)(moved + (long)symbol->st_value);
+            printf("called: %d, %d\n", clock(CLOCK_REALTIME, &now), now.tv_sec > 0);
+        }
+    }
+}
+
+MAIN(TEST(vdso), TEST(clocks), TEST(remaining), TEST(names), TEST(randoms), TEST(settings))

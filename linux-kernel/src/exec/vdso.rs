@@ -8,6 +8,10 @@ use crate::mm::Mm;
 use crate::task::Arch;
 use guest_mem::{Backing, PAGE_BYTES, Prot, Sharing, Vma};
 use linux_abi::Errno;
+use linux_abi::elf::{
+    DT_HASH, DT_NULL, DT_SONAME, DT_STRSZ, DT_STRTAB, DT_SYMENT, DT_SYMTAB, DT_VERDEF, DT_VERDEFNUM,
+    DT_VERSYM,
+};
 use std::rc::Rc;
 
 /// An exported function: name and machine code.
@@ -70,6 +74,25 @@ const FUNCTIONS_64: &[Function] = &[
     Function { name: "__vdso_getcpu",          code: call64!(309) },
 ];
 
+/// Versions of its symbols: those that Linux's own has, by which some programs look them up (vdso(7)).
+const VERSION: &str = "LINUX_2.6";
+/// That of the functions whose names begin with `__kernel_`.
+const KERNEL_VERSION: &str = "LINUX_2.5";
+
+fn version_of(function: &Function) -> &'static str {
+    if function.name.starts_with("__kernel_") { KERNEL_VERSION } else { VERSION }
+}
+
+/// The hash of symbol and version names (System V ABI, "Hash Table").
+fn elf_hash(name: &str) -> u64 {
+    let hash = name.bytes().fold(0_u32, |hash, byte| {
+        let next = (hash << 4).wrapping_add(u32::from(byte));
+        let top = next & 0xf000_0000;
+        (next ^ top >> 24) & !top
+    });
+    u64::from(hash)
+}
+
 fn functions(arch: Arch) -> &'static [Function] {
     match arch {
         Arch::I386 => FUNCTIONS_32,
@@ -84,6 +107,13 @@ const DYNSYM_AT: usize = 0x100;
 const HASH_AT: usize = 0x300;
 const DYNSTR_AT: usize = 0x400;
 const DYNAMIC_AT: usize = 0x600;
+const VERSYM_AT: usize = 0x700;
+const VERDEF_AT: usize = 0x740;
+/// `Elf_Verdef` and the `Elf_Verdaux` behind it, which are the same in both classes.
+const VERDEF_BYTES: usize = 20;
+const VERDEF_STEP: usize = VERDEF_BYTES + 8;
+/// Entries of the dynamic section.
+const DYNAMIC_ENTRIES: usize = 10;
 
 fn offset_of(arch: Arch, name: &str) -> Option<usize> {
     functions(arch).iter().position(|f| f.name == name).map(|i| CODE_AT + i * CODE_STEP)
@@ -122,7 +152,7 @@ fn image(arch: Arch) -> Vec<u8> {
         (2, ehdr_size), (2, phdr_size), (2, 2), (2, 0), (2, 0), (2, 0),
     ]);
     let size = PAGE_BYTES;
-    let dynamic_size = (word * 2 * 7) as u64;
+    let dynamic_size = (word * 2 * DYNAMIC_ENTRIES) as u64;
     let mut header = |at: usize, kind: u64, flags: u64, offset: u64, len: u64| {
         let w = word;
         let fields: Vec<(usize, u64)> = if w == 4 {
@@ -143,7 +173,29 @@ fn image(arch: Arch) -> Vec<u8> {
         name_at.push((at - DYNSTR_AT) as u64);
         at = page.put(at, function.name.as_bytes()) + 1;
     }
-    let strings_len = (at - DYNSTR_AT) as u64;
+    // Versions, from index 1: the object's own, and those of its functions.
+    let mut versions = vec![(own_name.strip_suffix(b"\0").unwrap_or(own_name), soname as u64)];
+    for version in [VERSION, KERNEL_VERSION] {
+        if list.iter().any(|function| version_of(function) == version) {
+            versions.push((version.as_bytes(), (at - DYNSTR_AT) as u64));
+            at = page.put(at, version.as_bytes()) + 1;
+        }
+    }
+    let strings_len = at - DYNSTR_AT;
+    for (i, (name, name_at)) in versions.iter().enumerate() {
+        let at = VERDEF_AT + i * VERDEF_STEP;
+        let next = if i + 1 < versions.len() { VERDEF_STEP as u64 } else { 0 };
+        // VER_FLG_BASE for the first.
+        let (flags, hash) = (u64::from(i == 0), elf_hash(std::str::from_utf8(name).unwrap_or_default()));
+        let definition =
+            [(2, 1), (2, flags), (2, i as u64 + 1), (2, 1), (4, hash), (4, VERDEF_BYTES as u64), (4, next)];
+        let end = page.put_all(at, &definition);
+        page.put_all(end, &[(4, *name_at), (4, 0)]);
+    }
+    for (i, function) in list.iter().enumerate() {
+        let version = versions.iter().position(|(name, _)| *name == version_of(function).as_bytes());
+        page.put_all(VERSYM_AT + 2 * (i + 1), &[(2, version.map_or(1, |i| i as u64 + 1))]);
+    }
     // Symbols: index 0 is undefined. GLOBAL FUNC, section index anything but SHN_UNDEF.
     let symbol_size = if word == 4 { 16 } else { 24 };
     for (i, function) in list.iter().enumerate() {
@@ -162,13 +214,20 @@ fn image(arch: Arch) -> Vec<u8> {
     let mut hash = vec![(4, 1), (4, count), (4, 1), (4, 0)];
     hash.extend((1..count).map(|i| (4, if i + 1 < count { i + 1 } else { 0 })));
     page.put_all(HASH_AT, &hash);
-    #[rustfmt::skip] // DT_HASH, DT_SYMTAB, DT_STRTAB, DT_STRSZ, DT_SYMENT, DT_SONAME, DT_NULL
-    let dynamic = [
-        (4, HASH_AT as u64), (6, DYNSYM_AT as u64), (5, DYNSTR_AT as u64), (10, strings_len),
-        (11, symbol_size as u64), (14, soname as u64), (0, 0),
+    let dynamic: [(i64, usize); DYNAMIC_ENTRIES] = [
+        (DT_HASH, HASH_AT),
+        (DT_SYMTAB, DYNSYM_AT),
+        (DT_STRTAB, DYNSTR_AT),
+        (DT_STRSZ, strings_len),
+        (DT_SYMENT, symbol_size),
+        (DT_SONAME, soname),
+        (DT_VERSYM, VERSYM_AT),
+        (DT_VERDEF, VERDEF_AT),
+        (DT_VERDEFNUM, versions.len()),
+        (DT_NULL, 0),
     ];
     let entries: Vec<(usize, u64)> =
-        dynamic.iter().flat_map(|(tag, value)| [(word, *tag), (word, *value)]).collect();
+        dynamic.iter().flat_map(|(tag, value)| [(word, *tag as u64), (word, *value as u64)]).collect();
     page.put_all(DYNAMIC_AT, &entries);
     page.0
 }

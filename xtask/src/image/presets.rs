@@ -110,6 +110,11 @@ const LANGUAGES: &[&str] = &[
     "tcc",
 ];
 
+/// What exercises the processor: a just-in-time compiler, hand-written vector code, a program of Go (static, with a
+/// scheduler and an address space of its own), and Python's own tests.
+const PROCESSOR: &[&str] =
+    &["nodejs", "openssl", "gosu", "?name(^libpython3[.][0-9]+-testsuite$)", "python3-gmpy2"];
+
 const CACHES: &[&str] =
     &["var/cache/apt", "var/lib/apt/lists", "var/cache/debconf", "var/log", "var/cache/ldconfig"];
 
@@ -150,6 +155,14 @@ const PRESETS: &[Preset] = &[
         what: "C compiler, make, git, Perl, Python, SQLite",
         variant: "minbase",
         packages: &[&["usr-is-merged"], INTERACTIVE, DEVELOPMENT],
+        remove: CACHES,
+        room_mib: 384,
+    },
+    Preset {
+        name: "processor",
+        what: "dev, and what exercises the processor: Node.js, OpenSSL, a Go program, Python's own tests",
+        variant: "minbase",
+        packages: &[&["usr-is-merged"], INTERACTIVE, DEVELOPMENT, PROCESSOR],
         remove: CACHES,
         room_mib: 384,
     },
