@@ -10,9 +10,14 @@ const HELP: &str = "usage: cargo xtask test
 Runs the tests of every crate (the differential ones build a Debian image first), of the web package in Node, and end
 to end in Chromium. The last line is `N passed, N failed`.";
 
-/// The images that tests run on: suite and preset.
-const IMAGES: [(&str, &str); 4] =
-    [("bookworm", "tiny"), ("bookworm", "mini"), ("bookworm", "dev"), ("trixie", "dev")];
+/// The images that tests run on: suite, architecture and preset.
+const IMAGES: [(&str, &str, &str); 5] = [
+    ("bookworm", "i386", "tiny"),
+    ("bookworm", "i386", "mini"),
+    ("bookworm", "i386", "dev"),
+    ("trixie", "i386", "dev"),
+    ("bookworm", "amd64", "dev"),
+];
 
 /// Tests counted so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,9 +51,10 @@ pub(crate) fn everything() -> Result<ExitCode> {
         Ok(())
     };
     // One after the other and before any test wants them: tests run beside each other, and time things.
-    for (suite, preset) in IMAGES {
+    for (suite, arch, preset) in IMAGES {
         let mut recipe = image::Recipe::preset(preset)?;
         recipe.suite = suite.into();
+        recipe.arch = arch.into();
         image::build(&recipe, false)?;
     }
     // A crate that does not compile, or a test binary that dies, shows in the exit status: `counted` adds a failure.

@@ -19,4 +19,6 @@ macro_rules! programs {
     )+};
 }
 
-programs!(events, files, machine, memory, processes, signals, sockets, terminals, threads, traps, vectors);
+programs!(
+    events, files, machine, memory, numbers, processes, signals, sockets, terminals, threads, traps, vectors
+);

@@ -35,7 +35,7 @@ Builds an ext2 image and prints its path.
 #[derive(Clone, Debug)]
 pub(crate) struct Recipe {
     pub(crate) suite: String,
-    arch: String,
+    pub(crate) arch: String,
     preset: &'static Preset,
     include: Vec<String>,
     mirror: Option<String>,

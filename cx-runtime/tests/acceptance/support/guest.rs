@@ -47,7 +47,7 @@ fn compile(name: &str, bits: Bits) -> PathBuf {
         "-Wno-stringop-overread",
         "-D_GNU_SOURCE",
     ]);
-    command.arg("-o").arg(&program).arg(&source);
+    command.arg("-o").arg(&program).arg(&source).arg("-lm");
     let output = command.output().expect("gcc runs; `cargo xtask setup` installs it");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}:\n{told}", source.display());
