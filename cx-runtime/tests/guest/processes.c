@@ -573,5 +573,39 @@ static void limits(void) {
     }
     say_status("processor time", wait_for(a));
 }
-MAIN(TEST(forks), TEST(clones), TEST(waits), TEST(groups), TEST(execs), TEST(thread_ends), TEST(identities),
+// 32- and 64-bit programs start each other, and share pipes, memory and signals.
+static void widths(void) {
+    struct {
+        uint64_t words[4];
+        int gate[2];
+        int depth;
+    } *shared;
+    int fd = getenv("SHARED") ? atoi(getenv("SHARED")) : memfd_create("shared", 0);
+    ftruncate(fd, 4096);
+    shared = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    int depth = shared->depth++;
+    printf("depth %d: pointers of %zu bytes, word before %llx\n", depth, sizeof(void *),
+           (unsigned long long)shared->words[(depth + 3) % 4]);
+    shared->words[depth % 4] = 0x1111111111111111ull * (uint64_t)(depth + 1);
+    if (depth == 4) {
+        fflush(stdout);
+        write(shared->gate[1], "last", 4);
+        raise(SIGTERM);
+    }
+    if (depth == 0) pipe(shared->gate);
+    char text[16];
+    snprintf(text, sizeof text, "%d", fd);
+    setenv("SHARED", text, 1);
+    pid_t child;
+    IN_CHILD (child) {
+        SAY(execl(depth % 2 ? "/case/program" : "/case/other", "name", "widths", (char *)0));
+    }
+    say_status("child", wait_for(child));
+    if (depth == 0) {
+        SAY(read(shared->gate[0], text, sizeof text));
+        printf("%.4s, depth %d\n", text, shared->depth);
+    }
+}
+
+MAIN(TEST(widths), TEST(forks), TEST(clones), TEST(waits), TEST(groups), TEST(execs), TEST(thread_ends), TEST(identities),
      TEST(limits))

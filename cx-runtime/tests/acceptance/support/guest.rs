@@ -6,6 +6,7 @@ use super::tally::Tally;
 use super::{Job, data, images, wanted};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Which machine code.
@@ -22,7 +23,17 @@ impl Bits {
             Bits::B64 => "-m64",
         }
     }
+
+    fn other(self) -> Bits {
+        match self {
+            Bits::B32 => Bits::B64,
+            Bits::B64 => Bits::B32,
+        }
+    }
 }
+
+/// Programs that run themselves in the other word size too, which is at `/case/other`.
+const NEEDS_OTHER: [&str; 1] = ["processes"];
 
 /// Programs about what the usual processor does not have.
 const NEEDS_AVX: [&str; 1] = ["vectors"];
@@ -30,7 +41,10 @@ const NEEDS_AVX: [&str; 1] = ["vectors"];
 /// `tests/guest/NAME.c`, static, so that it needs nothing of an image.
 fn compile(name: &str, bits: Bits) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let program = folder.join(format!("{name}{}-{}", bits.flag(), std::process::id()));
+    // Two tests may compile the same program at once.
+    static COMPILED: AtomicUsize = AtomicUsize::new(0);
+    let number = COMPILED.fetch_add(1, Ordering::Relaxed);
+    let program = folder.join(format!("{name}{}-{}-{number}", bits.flag(), std::process::id()));
     let source = data("guest").join(format!("{name}.c"));
     let mut command = Command::new("gcc");
     command.args([
@@ -73,6 +87,10 @@ pub(crate) fn check(program: &str, bits: Bits) {
         return;
     }
     let file = compile(program, bits);
+    let mut files = vec![(file.clone(), "/case/program".into())];
+    if NEEDS_OTHER.contains(&program) {
+        files.push((compile(program, bits.other()), "/case/other".into()));
+    }
     let cases = cases(&file);
     assert!(!cases.is_empty(), "{program} names no cases");
     let mut tally = Tally::new(program);
@@ -83,7 +101,7 @@ pub(crate) fn check(program: &str, bits: Bits) {
         }
         let job = Job {
             image: images::named("tiny"),
-            files: vec![(file.clone(), "/case/program".into())],
+            files: files.clone(),
             command: vec!["/case/program".into(), case.clone()],
             cpu: NEEDS_AVX.contains(&program).then_some("full"),
             limit: Duration::from_secs(60),
@@ -96,6 +114,8 @@ pub(crate) fn check(program: &str, bits: Bits) {
             Outcome::difference(native, engine)
         });
     }
-    let _ = std::fs::remove_file(&file);
+    for (file, _) in &files {
+        let _ = std::fs::remove_file(file);
+    }
     tally.finish();
 }
