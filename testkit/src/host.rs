@@ -4,11 +4,13 @@
 //! jump out; 32-bit code is entered by a far jump to the compatibility-mode segment of Linux. A fault is caught by a signal
 //! handler on a stack of its own, which takes the state from the signal frame.
 
-use crate::layout::{self, CODE, CODE_LEN, DATA, DATA_LEN, TARGET_GAP};
+use crate::layout::{CODE, CODE_LEN, DATA, DATA_LEN, TARGET_GAP};
+use crate::outcome::{Outcome, Ran, Trap};
 use crate::state::State;
 use core::arch::asm;
 use core::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use x86_decode::Mode;
 
 const CONTROL: u64 = 0x2300_0000;
 const CONTROL_LEN: usize = 0x2000;
@@ -40,30 +42,6 @@ const EXTENDED_MAGIC: (usize, u32) = (464, 0x4650_5853);
 /// XSTATE_BV, whose bit 2 says that the upper halves were stored, and where.
 const XSTATE_BV: usize = 512;
 const XSTATE_AVX: usize = 576;
-
-/// A fault or trap, as Linux reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trap {
-    /// Exception vector.
-    pub vector: u64,
-    /// Error code.
-    pub error: u64,
-    /// CR2, for page faults.
-    pub address: u64,
-    /// Instruction pointer.
-    pub rip: u64,
-}
-
-/// What running one instruction did.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// Registers afterwards.
-    pub state: State,
-    /// The jump target was reached rather than the next instruction.
-    pub taken: bool,
-    /// It did not come through.
-    pub trap: Option<Trap>,
-}
 
 /// What CPUID says of the host: EAX, EBX, ECX, EDX.
 pub fn cpuid(leaf: u32, subleaf: u32) -> [u32; 4] {
@@ -131,6 +109,13 @@ impl Host {
         // SAFETY: the data page is mapped; `out` is as long.
         unsafe { ptr::copy_nonoverlapping(DATA as *const u8, out.as_mut_ptr(), DATA_LEN) };
         out
+    }
+
+    /// Runs one instruction, or several, on registers and data, and gives both.
+    pub fn ran(&mut self, bytes: &[u8], mode: Mode, state: &State, data: &[u8]) -> Ran {
+        self.set_data(data);
+        let outcome = self.run(bytes, mode == Mode::Bits32, state);
+        Ran { outcome, data: self.data() }
     }
 
     /// Runs one instruction at the start of [`layout::CODE`]. It may also jump to [`TARGET_GAP`] behind its end.
@@ -423,13 +408,4 @@ extern "C" fn on_signal(signal: i32, _: *mut libc::siginfo_t, context: *mut libc
         let segments = &mut regs[libc::REG_CSGSFS as usize];
         *segments = *segments & !0xffff | 0x33;
     }
-}
-
-/// Bytes an engine needs at [`layout::CODE`] to stop where the host's jumps leave: `stop` at both exits.
-pub fn guest_code(bytes: &[u8], stop: &[u8]) -> Vec<u8> {
-    let mut code = bytes.to_vec();
-    code.extend(stop);
-    code.resize(bytes.len() + layout::TARGET_GAP as usize, 0xcc);
-    code.extend(stop);
-    code
 }

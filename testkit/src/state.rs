@@ -56,6 +56,13 @@ impl State {
         self.ymm_high[n] = value[1];
     }
 
+    /// Takes away what 32-bit code does not have.
+    pub fn drop_long_registers(&mut self) {
+        self.gpr.iter_mut().for_each(|reg| *reg &= 0xffff_ffff);
+        self.gpr[8..].fill(0);
+        (8..16).for_each(|n| self.set_ymm(n, [0; 2]));
+    }
+
     /// ST(n) as its ten bytes.
     pub fn st(&self, n: usize) -> [u8; 10] {
         let mut bytes = [0; 10];

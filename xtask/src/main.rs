@@ -9,6 +9,7 @@ mod bench;
 mod ci;
 mod demo;
 mod image;
+mod oracle;
 mod process;
 mod project;
 mod run;
@@ -44,6 +45,11 @@ const TASKS: &[Task] = &[
     ("serve", "serve a directory over HTTP with ranges  [--port N] DIR [NAME=FILE]…", serve::main),
     ("test", "every test: cargo, node, end to end in a browser", test::main),
     ("bench", "time guest programs against native runs  [--only NAME] [--rounds N]", bench::main),
+    (
+        "oracle",
+        "every instruction against this processor  [--cases N] [--record] [--sequences N] [--decode N] …",
+        oracle::main,
+    ),
     ("tidy", "check layers, sizes and house rules", tidy::main),
     ("ci", "what CI runs: fmt, clippy, tidy, wasm build, tests", ci::main),
     ("setup", "install everything the other tasks need", setup::main),

@@ -1,22 +1,17 @@
-//! The interpreter, driven like the host.
+//! An engine, driven like the host.
 
+use crate::layout::{CODE, CODE_LEN, DATA, DATA_LEN, TARGET_GAP};
+use crate::outcome::{Outcome, Ran, Trap};
+use crate::state::{State, fx};
 use guest_mem::{Access, AddressSpace, Backing, FramePool, Prot, Sharing, Vma};
-use testkit::host::{Outcome, Trap};
-use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN, TARGET_GAP};
-use testkit::state::{State, fx};
-use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Exit, F80, Level, SyscallGate};
+use x86_cpu::{CodeMode, CpuState, ExecEngine, Exit, F80, SyscallGate};
 use x86_decode::Mode;
-use x86_interp::Interp;
 
-pub(crate) struct Guest {
+/// A guest of its own for an engine, with the layout of the host's.
+#[derive(Debug)]
+pub struct Guest<E> {
     mem: AddressSpace,
-    interp: Interp,
-}
-
-/// What the interpreter made of a case.
-pub(crate) struct Got {
-    pub(crate) outcome: Outcome,
-    pub(crate) data: Vec<u8>,
+    engine: E,
 }
 
 fn area(start: u64, len: usize, prot: Prot) -> Vma {
@@ -33,24 +28,26 @@ fn area(start: u64, len: usize, prot: Prot) -> Vma {
     }
 }
 
-impl Guest {
-    pub(crate) fn new() -> Guest {
+impl<E: ExecEngine> Guest<E> {
+    /// Maps code and data for an engine.
+    pub fn new(engine: E) -> Guest<E> {
         let pool = FramePool::new(100);
         let mem = AddressSpace::new(&pool);
         let rw = Prot::READ | Prot::WRITE;
         mem.map(area(CODE, CODE_LEN, rw | Prot::EXEC)).expect("maps");
         mem.map(area(DATA, DATA_LEN, rw)).expect("maps");
-        Guest { mem, interp: Interp::with(Cpuid::of(Level::Full), 1 << 16) }
+        Guest { mem, engine }
     }
 
-    pub(crate) fn run(&mut self, code: &[u8], len: usize, mode: Mode, state: &State, data: &[u8]) -> Got {
-        self.mem.write_bytes(CODE, code).expect("writable");
+    /// Runs one instruction, or several, as the host's `run` does.
+    pub fn run(&mut self, bytes: &[u8], mode: Mode, state: &State, data: &[u8]) -> Ran {
+        self.mem.write_bytes(CODE, &code(bytes, &INT80)).expect("writable");
         self.mem.write_bytes(DATA, data).expect("writable");
         let mut cpu = load(state, mode);
-        let outcome = self.interp.run(&mut cpu, &self.mem, 1 << 20);
+        let outcome = self.engine.run(&mut cpu, &self.mem, 1 << 20);
         let mut data = vec![0; DATA_LEN];
         self.mem.read_bytes(DATA, &mut data).expect("readable");
-        let next = CODE + len as u64 + 2;
+        let next = CODE + bytes.len() as u64 + 2;
         let trap = match outcome.exit {
             Exit::Syscall(SyscallGate::Int80) if cpu.rip == next || cpu.rip == next + TARGET_GAP => None,
             Exit::Fault(fault) => {
@@ -63,7 +60,7 @@ impl Guest {
             other => panic!("unexpected {other:?} at {:#x}", cpu.rip),
         };
         let taken = trap.is_none() && cpu.rip != next;
-        Got { outcome: Outcome { state: save(&cpu), taken, trap }, data }
+        Ran { outcome: Outcome { state: save(&cpu), taken, trap }, data }
     }
 }
 
@@ -101,4 +98,16 @@ fn save(cpu: &CpuState) -> State {
         state.fx[fx::XMM + 16 * n..][..16].copy_from_slice(&cpu.xmm[n].to_le_bytes());
     }
     state
+}
+
+/// `int 0x80`, at which an engine stops.
+const INT80: [u8; 2] = [0xcd, 0x80];
+
+/// Bytes an engine needs at [`CODE`] to stop where the host's jumps leave: `stop` at both exits.
+fn code(bytes: &[u8], stop: &[u8]) -> Vec<u8> {
+    let mut code = bytes.to_vec();
+    code.extend(stop);
+    code.resize(bytes.len() + TARGET_GAP as usize, 0xcc);
+    code.extend(stop);
+    code
 }

@@ -1,9 +1,13 @@
 //! What is not compared, with reasons.
 
+use crate::compare::Scope;
+use crate::forms::Case;
+use crate::outcome::{Outcome, Ran, Trap};
+use crate::state::State;
+use crate::trials::Trial;
+use crate::vectors::Exact;
 use core::ops::Range;
-use testkit::forms::Case;
-use testkit::state::State;
-use x86_decode::{Op, Operand, Reg, Row, Width};
+use x86_decode::{Insn, Mode, Op, Operand, Reg, Row, Width};
 
 /// Instructions that are not run on the host at all.
 const NOT_RUN: &[(&[Op], &str)] = &[
@@ -25,7 +29,8 @@ const NOT_RUN: &[(&[Op], &str)] = &[
     ),
 ];
 
-pub(crate) fn reason(row: &Row) -> Option<&'static str> {
+/// Why a row is not run, if it is not.
+pub fn reason(row: &Row) -> Option<&'static str> {
     NOT_RUN.iter().find(|(ops, _)| ops.contains(&row.op)).map(|(_, reason)| *reason)
 }
 
@@ -67,7 +72,7 @@ fn exponent(bytes: [u8; 10]) -> u16 {
 
 /// Instructions whose faults leave more or less behind on some processors than the manual asks for, so that only the
 /// absence of a fault is compared.
-pub(crate) fn faults_differ(row: &Row) -> bool {
+fn faults_differ(row: &Row) -> bool {
     row.op == Op::Fstp && row.opcode == 0xdb
         || matches!(
             row.op,
@@ -75,8 +80,6 @@ pub(crate) fn faults_differ(row: &Row) -> bool {
             Op::Popa
         // The switch to MMX state is visible although the store faults.
         | Op::Movd | Op::Movq | Op::Movntq
-        // The address reported is any byte of the failing page.
-        | Op::Maskmovq | Op::Maskmovdqu | Op::Vmaskmovdqu
         // The elements before the one that faults may be there already, and their mask cleared.
         | Op::Vpgatherdd | Op::Vpgatherdq | Op::Vpgatherqd | Op::Vpgatherqq
         | Op::Vgatherdps | Op::Vgatherdpd | Op::Vgatherqps | Op::Vgatherqpd
@@ -87,10 +90,26 @@ pub(crate) fn faults_differ(row: &Row) -> bool {
         )
 }
 
+/// Instructions that may fault for bytes that their mask leaves out (SDM vol. 2, MASKMOVDQU): where the processor faults,
+/// nothing is compared.
+pub fn faults_freely(op: Op) -> bool {
+    matches!(op, Op::Maskmovq | Op::Maskmovdqu | Op::Vmaskmovdqu)
+}
+
+/// Instructions whose results depend on what else the processor has: compared with its full model only.
+pub fn depends_on_model(op: Op) -> bool {
+    matches!(op, Op::Xsave | Op::Xsaveopt | Op::Xsavec | Op::Xrstor)
+}
+
+/// Whether a row's results are the same bits on every processor.
+pub fn exactness(row: &Row) -> Exact {
+    if is_near(row.op) || faults_freely(row.op) { Exact::Nearly } else { Exact::Yes }
+}
+
 /// Bits of the address of a page fault that are compared: large operands report any byte in the failing page.
-pub(crate) fn address_mask(case: &Case) -> u64 {
+pub(crate) fn address_mask(insn: &Insn) -> u64 {
     // An XSAVE area has no size in the instruction.
-    let large = matches!(case.insn.operands[0], Operand::Mem(mem) if mem.size >= 10 || mem.size == 0);
+    let large = matches!(insn.operands[0], Operand::Mem(mem) if mem.size >= 10 || mem.size == 0);
     if large { !0xfff } else { u64::MAX }
 }
 
@@ -99,13 +118,18 @@ const TRANSCENDENTAL: [Op; 8] =
     [Op::Fsin, Op::Fcos, Op::Fsincos, Op::Fptan, Op::Fpatan, Op::F2xm1, Op::Fyl2x, Op::Fyl2xp1];
 
 /// Bits of the x87 status word that are not compared.
-pub(crate) fn status_mask(case: &Case) -> u16 {
+pub(crate) fn status_mask(insn: &Insn) -> u16 {
     // C1 says which way the last bit was rounded; at the smallest normal number it decides on underflow too.
-    if TRANSCENDENTAL.contains(&case.insn.op) { 0x210 } else { 0 }
+    if is_near(insn.op) { 0x210 } else { 0 }
 }
 
-/// x87 results that are right although not equal.
-pub(crate) fn close_enough(case: &Case, a: [u8; 10], b: [u8; 10]) -> bool {
+/// Whether results within one unit in the last place are right.
+pub fn is_near(op: Op) -> bool {
+    TRANSCENDENTAL.contains(&op)
+}
+
+/// x87 results at most one unit in the last place apart.
+pub(crate) fn close_enough(a: [u8; 10], b: [u8; 10]) -> bool {
     let ordered = |bytes: [u8; 10]| {
         let mut wide = [0; 16];
         wide[..10].copy_from_slice(&bytes);
@@ -113,23 +137,48 @@ pub(crate) fn close_enough(case: &Case, a: [u8; 10], b: [u8; 10]) -> bool {
         // The exponent directly above the fraction, so that neighbours differ by one across binades too.
         (value >> 64 << 63) | value & (u128::MAX >> 65)
     };
-    TRANSCENDENTAL.contains(&case.insn.op) && ordered(a).abs_diff(ordered(b)) <= 1
-}
-
-/// SSE results that are right although not equal.
-pub(crate) fn close_vectors(_: &Case, _: u128, _: u128) -> bool {
-    false
+    ordered(a).abs_diff(ordered(b)) <= 1
 }
 
 /// Parts of the memory operand that are not compared: the x87 instruction and operand pointers, which this processor
 /// family keeps only for unmasked exceptions, and reserved parts of the FXSAVE image.
 #[allow(clippy::single_range_in_vec_init)] // A list of ranges, some of one.
-pub(crate) fn memory(case: &Case) -> &'static [Range<usize>] {
-    match (case.insn.op, case.insn.width) {
+pub(crate) fn memory(insn: &Insn) -> &'static [Range<usize>] {
+    match (insn.op, insn.width) {
         (Op::Fnstenv | Op::Fnsave, Width::W16) => &[6..14],
         (Op::Fnstenv | Op::Fnsave, _) => &[12..28],
         (Op::Xsave | Op::Xsaveopt | Op::Xsavec, _) => &[5..24, 28..32],
         (Op::Fxsave, _) => &[5..24, 28..32, 416..512],
         _ => &[],
     }
+}
+
+/// What counts of a fault of [`faults_differ`]: that there was one.
+fn faulted(trial: &Trial, trap: Option<Trap>) -> Ran {
+    let trap = trap.map(|trap| Trap { error: 0, address: 0, ..trap });
+    let outcome = Outcome { state: trial.state.clone(), taken: false, trap };
+    Ran { outcome, data: trial.data.clone() }
+}
+
+/// What counts of an outcome.
+pub fn canonical(row: &Row, trial: &Trial, mode: Mode, ran: &Ran) -> Ran {
+    let trapped = ran.outcome.trap.is_some();
+    if trapped && faults_differ(row) {
+        return faulted(trial, ran.outcome.trap);
+    }
+    Scope::of(&trial.case.insn, trial.case.address, mode, trapped).canonical(ran)
+}
+
+/// What differs between the processor's outcome and an engine's.
+pub fn differences(row: &Row, trial: &Trial, mode: Mode, expected: &Ran, got: &Ran) -> Vec<String> {
+    let trapped = expected.outcome.trap.is_some();
+    if trapped && faults_freely(row.op) {
+        return Vec::new();
+    }
+    let scope = Scope::of(&trial.case.insn, trial.case.address, mode, trapped);
+    if trapped && faults_differ(row) {
+        let [expected, got] = [expected, got].map(|ran| faulted(trial, ran.outcome.trap));
+        return scope.differences(&expected, &got);
+    }
+    scope.differences(expected, got)
 }
