@@ -64,7 +64,7 @@ impl<E: ExecEngine> Guest<E> {
     }
 }
 
-fn load(state: &State, mode: Mode) -> CpuState {
+pub(crate) fn load(state: &State, mode: Mode) -> CpuState {
     let mut cpu = CpuState::new(if mode == Mode::Bits64 { CodeMode::Bits64 } else { CodeMode::Bits32 });
     cpu.gpr = state.gpr;
     cpu.rip = CODE;
@@ -84,7 +84,7 @@ fn load(state: &State, mode: Mode) -> CpuState {
     cpu
 }
 
-fn save(cpu: &CpuState) -> State {
+pub(crate) fn save(cpu: &CpuState) -> State {
     let mut state = State { gpr: cpu.gpr, rflags: cpu.rflags.into(), fx: [0; 512], ymm_high: cpu.ymm_high };
     state.fx[fx::FCW..][..2].copy_from_slice(&cpu.fpu.control.to_le_bytes());
     state.fx[fx::FSW..][..2].copy_from_slice(&cpu.fpu.status.to_le_bytes());

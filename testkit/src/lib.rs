@@ -1,7 +1,7 @@
 //! What tests of execution engines share: a generator of instructions that walks the decoder's table ([`forms`]),
 //! random machine states weighted towards edges ([`state`], [`rng`]), both together as a row's [`trials`], the real
 //! processor as the oracle (`host`, on x86-64 Linux) or what it did as a record ([`vectors`]), an engine run likewise
-//! ([`guest`]), and what of the outcomes must agree ([`compare`], [`skips`]).
+//! ([`guest`]) or beside a whole program (`lockstep`), and what of the outcomes must agree ([`compare`], [`skips`]).
 //!
 //! What this crate deliberately does not know: any engine. It is for tests only, so it may use `unsafe`, which is all
 //! in `host`.
@@ -12,6 +12,8 @@ pub mod forms;
 pub mod guest;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod host;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod lockstep;
 pub mod outcome;
 pub mod rng;
 pub mod skips;

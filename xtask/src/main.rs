@@ -9,6 +9,7 @@ mod bench;
 mod ci;
 mod demo;
 mod image;
+mod lockstep;
 mod oracle;
 mod process;
 mod project;
@@ -50,6 +51,11 @@ const TASKS: &[Task] = &[
         "every instruction against this processor  [--cases N] [--record] [--sequences N] [--decode N] …",
         oracle::main,
     ),
+    (
+        "lockstep",
+        "a program natively and in the interpreter, instruction by instruction  [--root DIR] [--limit N] -- PROG …",
+        lockstep::main,
+    ),
     ("tidy", "check layers, sizes and house rules", tidy::main),
     ("ci", "what CI runs: fmt, clippy, tidy, wasm build, tests", ci::main),
     ("setup", "install everything the other tasks need", setup::main),
@@ -58,7 +64,7 @@ const TASKS: &[Task] = &[
 fn help() {
     println!("usage: cargo xtask TASK [OPTIONS]\n");
     for (name, what, _) in TASKS {
-        println!("  {name:<7} {what}");
+        println!("  {name:<8} {what}");
     }
     println!("\n`cargo xtask TASK --help` tells more. Each task installs what it lacks where it can.");
 }

@@ -44,12 +44,6 @@ fn debian_64() {
     cases::check("amd64.txt");
 }
 
-#[test]
-#[ignore = "half an hour; by name: cargo test --release -p cx-runtime --test acceptance -- --ignored"]
-fn processor() {
-    cases::check("processor.txt");
-}
-
 /// Every program of Debian's coreutils is the name of a case (`NAME` or `NAME: what`), or is left out with a reason
 /// in `coreutils.skipped`.
 #[test]

@@ -4,6 +4,8 @@
 //! jump out; 32-bit code is entered by a far jump to the compatibility-mode segment of Linux. A fault is caught by a signal
 //! handler on a stack of its own, which takes the state from the signal frame.
 
+pub mod process;
+
 use crate::layout::{CODE, CODE_LEN, DATA, DATA_LEN, TARGET_GAP};
 use crate::outcome::{Outcome, Ran, Trap};
 use crate::state::State;
