@@ -23,7 +23,12 @@ pub struct Case {
 /// Makes an instruction of a row that starts at [`CODE`]. None if the row cannot be encoded in this mode, or
 /// another row took the encodings tried.
 pub fn build(rng: &mut Rng, row: &Row, mode: Mode) -> Option<Case> {
-    (0..40).find_map(|_| attempt(rng, row, mode))
+    build_at(rng, row, mode, CODE)
+}
+
+/// As [`build`], for an instruction that starts at `at`.
+pub fn build_at(rng: &mut Rng, row: &Row, mode: Mode, at: u64) -> Option<Case> {
+    (0..40).find_map(|_| attempt(rng, row, mode, at))
 }
 
 struct Rex {
@@ -33,7 +38,7 @@ struct Rex {
     b: bool,
 }
 
-fn attempt(rng: &mut Rng, row: &Row, mode: Mode) -> Option<Case> {
+fn attempt(rng: &mut Rng, row: &Row, mode: Mode, start: u64) -> Option<Case> {
     let long = mode == Mode::Bits64;
     let mut bytes = Vec::new();
     let short_address = long && rng.one_in(12);
@@ -93,7 +98,7 @@ fn attempt(rng: &mut Rng, row: &Row, mode: Mode) -> Option<Case> {
         bytes[after] = TARGET_GAP as u8;
     }
     if let Some((at, target)) = patch_rip {
-        let next = CODE + u64::from(insn.len);
+        let next = start + u64::from(insn.len);
         let disp = (target.wrapping_sub(next) as i64) as i32;
         bytes[at..at + 4].copy_from_slice(&disp.to_le_bytes());
     }

@@ -1,10 +1,10 @@
 //! An engine, driven like the host.
 
-use crate::layout::{CODE, CODE_LEN, DATA, DATA_LEN, TARGET_GAP};
-use crate::outcome::{Outcome, Ran, Trap};
+use crate::layout::{self, CODE, CODE_LEN, CONTROL, CONTROL_LEN, DATA, DATA_LEN, STUB, TARGET_GAP};
+use crate::outcome::{self, Outcome, Ran, Trap};
 use crate::state::{State, fx};
 use guest_mem::{Access, AddressSpace, Backing, FramePool, Prot, Sharing, Vma};
-use x86_cpu::{CodeMode, CpuState, ExecEngine, Exit, F80, SyscallGate};
+use x86_cpu::{CodeMode, CpuState, ExecEngine, Exit, F80, SyscallGate, selector};
 use x86_decode::Mode;
 
 /// A guest of its own for an engine, with the layout of the host's.
@@ -12,6 +12,8 @@ use x86_decode::Mode;
 pub struct Guest<E> {
     mem: AddressSpace,
     engine: E,
+    /// Bytes of code written by the last run.
+    dirty: usize,
 }
 
 fn area(start: u64, len: usize, prot: Prot) -> Vma {
@@ -36,20 +38,26 @@ impl<E: ExecEngine> Guest<E> {
         let rw = Prot::READ | Prot::WRITE;
         mem.map(area(CODE, CODE_LEN, rw | Prot::EXEC)).expect("maps");
         mem.map(area(DATA, DATA_LEN, rw)).expect("maps");
-        Guest { mem, engine }
+        Guest { mem, engine, dirty: CODE_LEN }
     }
 
     /// Runs one instruction, or several, as the host's `run` does.
     pub fn run(&mut self, bytes: &[u8], mode: Mode, state: &State, data: &[u8]) -> Ran {
-        self.mem.write_bytes(CODE, &code(bytes, &INT80)).expect("writable");
+        let mut code = layout::code(bytes, mode);
+        code.resize(code.len().max(self.dirty), 0xcc);
+        self.dirty = code.len();
+        self.mem.write_bytes(CODE, &code).expect("writable");
         self.mem.write_bytes(DATA, data).expect("writable");
         let mut cpu = load(state, mode);
-        let outcome = self.engine.run(&mut cpu, &self.mem, 1 << 20);
+        let ran = self.engine.run(&mut cpu, &self.mem, 1 << 20);
         let mut data = vec![0; DATA_LEN];
         self.mem.read_bytes(DATA, &mut data).expect("readable");
-        let next = CODE + bytes.len() as u64 + 2;
-        let trap = match outcome.exit {
-            Exit::Syscall(SyscallGate::Int80) if cpu.rip == next || cpu.rip == next + TARGET_GAP => None,
+        let next = CODE + bytes.len() as u64;
+        // The ways out touch what is not there.
+        let out = |address: u64| (CONTROL..CONTROL + CONTROL_LEN as u64).contains(&address);
+        let taken = cpu.rip == next + TARGET_GAP;
+        let trap = match ran.exit {
+            Exit::Fault(fault) if out(fault.addr) && (cpu.rip == next || cpu.rip == STUB || taken) => None,
             Exit::Fault(fault) => {
                 let error = 4 | if fault.access == Access::Write { 2 } else { 0 };
                 Some(Trap { vector: 14, error, address: fault.addr, rip: cpu.rip })
@@ -57,15 +65,22 @@ impl<E: ExecEngine> Guest<E> {
             Exit::Exception(e) => {
                 Some(Trap { vector: e.vector as u64, error: e.error_code.into(), address: 0, rip: cpu.rip })
             }
-            other => panic!("unexpected {other:?} at {:#x}", cpu.rip),
+            Exit::Syscall(gate) => {
+                let vector = if gate == SyscallGate::Int80 { outcome::INT80 } else { outcome::SYSCALL };
+                Some(Trap { vector, error: 0, address: 0, rip: cpu.rip })
+            }
+            Exit::Budget => Some(Trap { vector: outcome::TIMEOUT, error: 0, address: 0, rip: cpu.rip }),
         };
-        let taken = trap.is_none() && cpu.rip != next;
+        let taken = trap.is_none() && taken;
         Ran { outcome: Outcome { state: save(&cpu), taken, trap }, data }
     }
 }
 
 pub(crate) fn load(state: &State, mode: Mode) -> CpuState {
     let mut cpu = CpuState::new(if mode == Mode::Bits64 { CodeMode::Bits64 } else { CodeMode::Bits32 });
+    // As the host loads them for code of either width.
+    cpu.segments.ds.selector = selector::USER_DS;
+    cpu.segments.es.selector = selector::USER_DS;
     cpu.gpr = state.gpr;
     cpu.rip = CODE;
     cpu.rflags = state.rflags as u32;
@@ -98,16 +113,4 @@ pub(crate) fn save(cpu: &CpuState) -> State {
         state.fx[fx::XMM + 16 * n..][..16].copy_from_slice(&cpu.xmm[n].to_le_bytes());
     }
     state
-}
-
-/// `int 0x80`, at which an engine stops.
-const INT80: [u8; 2] = [0xcd, 0x80];
-
-/// Bytes an engine needs at [`CODE`] to stop where the host's jumps leave: `stop` at both exits.
-fn code(bytes: &[u8], stop: &[u8]) -> Vec<u8> {
-    let mut code = bytes.to_vec();
-    code.extend(stop);
-    code.resize(bytes.len() + TARGET_GAP as usize, 0xcc);
-    code.extend(stop);
-    code
 }

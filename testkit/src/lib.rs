@@ -16,6 +16,7 @@ pub mod host;
 pub mod lockstep;
 pub mod outcome;
 pub mod rng;
+pub mod sequence;
 pub mod skips;
 pub mod state;
 pub mod trials;
@@ -24,6 +25,8 @@ pub mod vectors;
 /// Where test cases live, in the host process and in the guest alike. All below 2 GiB, so that 32-bit code and
 /// absolute addresses reach it.
 pub mod layout {
+    use x86_decode::Mode;
+
     /// Two pages of code.
     pub const CODE: u64 = 0x2000_0000;
     /// Bytes of code.
@@ -34,4 +37,35 @@ pub mod layout {
     pub const DATA_LEN: usize = 0x1000;
     /// Distance from the end of the instruction under test to the target of its jumps.
     pub const TARGET_GAP: u64 = 0x20;
+    /// Two pages that the host keeps for itself; guests have nothing there. Many bits away from the others, so that a
+    /// changed bit does not lead there.
+    pub const CONTROL: u64 = 0x5c3a_6000;
+    /// Bytes of control pages.
+    pub const CONTROL_LEN: usize = 0x2000;
+    /// 64-bit code that 32-bit code comes back to.
+    pub const STUB: u64 = CONTROL + 0x1000;
+    /// Where 64-bit code finds its way back.
+    pub const EXIT: u64 = CONTROL + 144;
+    /// A byte that says that the jump target was reached.
+    pub const TAKEN: u64 = CONTROL + 184;
+
+    /// The code pages with an instruction, or several, and the ways out behind it: next to it, and [`TARGET_GAP`] later.
+    pub fn code(bytes: &[u8], mode: Mode) -> Vec<u8> {
+        let exit: Vec<u8> = if mode == Mode::Bits64 {
+            // jmp qword ptr [EXIT]
+            [&[0xff, 0x24, 0x25], &(EXIT as u32).to_le_bytes()[..]].concat()
+        } else {
+            // jmp far 0x33:STUB
+            [&[0xea], &(STUB as u32).to_le_bytes()[..], &[0x33, 0]].concat()
+        };
+        let mut code = bytes.to_vec();
+        code.extend(&exit);
+        code.resize(bytes.len() + TARGET_GAP as usize, 0xcc);
+        // mov byte ptr [TAKEN], 1
+        code.extend(if mode == Mode::Bits64 { &[0xc6, 0x04, 0x25][..] } else { &[0xc6, 0x05][..] });
+        code.extend((TAKEN as u32).to_le_bytes());
+        code.push(1);
+        code.extend(&exit);
+        code
+    }
 }

@@ -2,10 +2,17 @@
 
 use crate::state::State;
 
+/// [`Trap::vector`] of `int 0x80`; RIP is behind it.
+pub const INT80: u64 = 0x100;
+/// [`Trap::vector`] of `syscall`; RIP is behind it.
+pub const SYSCALL: u64 = 0x101;
+/// [`Trap::vector`] of code that did not end.
+pub const TIMEOUT: u64 = 0x102;
+
 /// A fault or trap, as Linux reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trap {
-    /// Exception vector.
+    /// Exception vector, or one of the constants above.
     pub vector: u64,
     /// Error code.
     pub error: u64,

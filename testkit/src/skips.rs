@@ -31,7 +31,12 @@ const NOT_RUN: &[(&[Op], &str)] = &[
 
 /// Why a row is not run, if it is not.
 pub fn reason(row: &Row) -> Option<&'static str> {
-    NOT_RUN.iter().find(|(ops, _)| ops.contains(&row.op)).map(|(_, reason)| *reason)
+    reason_of(row.op)
+}
+
+/// The same of an operation.
+pub fn reason_of(op: Op) -> Option<&'static str> {
+    NOT_RUN.iter().find(|(ops, _)| ops.contains(&op)).map(|(_, reason)| *reason)
 }
 
 /// Single cases that are not compared.
@@ -72,7 +77,7 @@ fn exponent(bytes: [u8; 10]) -> u16 {
 
 /// Instructions whose faults leave more or less behind on some processors than the manual asks for, so that only the
 /// absence of a fault is compared.
-fn faults_differ(row: &Row) -> bool {
+pub fn faults_differ(row: &Row) -> bool {
     row.op == Op::Fstp && row.opcode == 0xdb
         || matches!(
             row.op,
@@ -107,10 +112,14 @@ pub fn exactness(row: &Row) -> Exact {
 }
 
 /// Bits of the address of a page fault that are compared: large operands report any byte in the failing page.
-pub(crate) fn address_mask(insn: &Insn) -> u64 {
-    // An XSAVE area has no size in the instruction.
-    let large = matches!(insn.operands[0], Operand::Mem(mem) if mem.size >= 10 || mem.size == 0);
-    if large { !0xfff } else { u64::MAX }
+pub fn address_mask(insn: &Insn) -> u64 {
+    match insn.operands[0] {
+        // An image of the whole state spans pages, and either may be met first.
+        Operand::Mem(mem) if mem.size >= 512 => 0,
+        // An XSAVE area has no size in the instruction.
+        Operand::Mem(mem) if mem.size >= 10 || mem.size == 0 => !0xfff,
+        _ => u64::MAX,
+    }
 }
 
 /// Instructions whose last bit is the processor's own: the manual promises less than one unit in the last place.

@@ -85,7 +85,7 @@ impl Processor {
             if ours.is_ok_and(|insn| matches!(insn.op, Op::Lds | Op::Les)) {
                 continue;
             }
-            let outcome = self.host.run(bytes, mode == Mode::Bits32, &self.state);
+            let outcome = self.host.run(bytes, mode, &self.state);
             self.run += 1;
             let invalid = outcome.trap.is_some_and(|trap| trap.vector == INVALID_OPCODE && trap.rip == CODE);
             if invalid != (ours.err() == Some(DecodeError::Invalid)) {

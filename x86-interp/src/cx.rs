@@ -6,7 +6,7 @@ use crate::int::Int;
 use crate::uop::Uop;
 use guest_mem::{Access, AddressSpace, MemFault, Scalar};
 use x86_cpu::{CodeMode, CpuState, Cpuid, Exception, Exit, Segment, Vector, flags, gpr};
-use x86_decode::Seg;
+use x86_decode::{Access as RowAccess, MAX_LEN, Mode, Operand, RegSet, Seg, decode};
 
 /// Slots of [`Cx::gpr`] behind the sixteen registers, so that an address is always the same sum.
 pub(crate) mod slot {
@@ -158,14 +158,30 @@ impl<'a> Cx<'a> {
         Stop::Fault
     }
 
-    /// Makes the #GP of a wild address #SS if `u` reached it through the stack segment: with RSP or RBP as its base, or
-    /// as an implicit stack access, known by lying near RSP.
+    /// Records an image that is not aligned as it must be; that its address is wild comes first, unlike with vectors.
+    #[cold]
+    pub(crate) fn misaligned(&mut self, addr: u64) -> Stop {
+        if self.is_64() && addr.wrapping_add(1 << 47) >> 48 != 0 {
+            self.wild = Some(addr);
+        }
+        self.fault(Vector::GeneralProtection, 0)
+    }
+
+    /// Makes the #GP of a wild address #SS if `u` reached it through the stack segment, which its bytes tell.
     #[cold]
     pub(crate) fn settle_wild(&mut self, u: &Uop) {
         let Some(addr) = self.wild.take() else { return };
-        let near = addr.wrapping_sub(self.gpr[gpr::RSP]).wrapping_add(0x1_0000) < 0x2_0000;
-        let based = [gpr::RSP as u8, gpr::RBP as u8].contains(&u.base);
-        if u.seg == slot::ZERO && (based || near && u.base == slot::ZERO) {
+        let mut bytes = [0; MAX_LEN];
+        let Ok(len) = self.mem.fetch(self.this_ip(u), &mut bytes) else { return };
+        let Ok(insn) = decode(&bytes[..len], Mode::Bits64) else { return };
+        let explicit = insn.operands.iter().find_map(|operand| match operand {
+            Operand::Mem(mem) => Some(mem.seg),
+            _ => None,
+        });
+        let uses_stack = insn.row.memory != RowAccess::None && insn.implicit_writes().contains(RegSet::SP);
+        // Of `push [rax]`, either may be meant.
+        let near = addr.wrapping_sub(self.gpr[gpr::RSP]).wrapping_add(16) < 32;
+        if explicit == Some(Seg::Ss) || uses_stack && (explicit.is_none() || near) {
             self.fault(Vector::StackFault, 0);
         }
     }

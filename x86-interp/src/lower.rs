@@ -2,9 +2,9 @@
 
 use crate::exec::{alu, bits, bmi, branch, far, mov, muldiv, shift, string, system};
 use crate::sse;
-use crate::uop::{LowerMode, Uop};
+use crate::uop::{Handler, LowerMode, Uop};
 use crate::x87;
-use x86_decode::{Flow, Insn, Op};
+use x86_decode::{Arg, Flow, Insn, Op, Operand, Seg};
 
 /// A lowered instruction.
 pub(crate) struct Lowered {
@@ -18,7 +18,9 @@ pub(crate) fn lower(insn: &Insn, at: u16, position: u64, mode: LowerMode) -> Low
     let (mut u, kind) = Uop::pack(insn, at, mode, system::undefined);
     // Segment registers first: `mov` and `push` of them are not those of the integer families.
     let privileged = insn.row.privileged.then(|| system::privileged(insn.op));
+    let read_only = !mode.long && writes_code_segment(insn);
     let handler = privileged
+        .or_else(|| read_only.then_some(system::general_protection as Handler))
         .or_else(|| far::lower(insn, &mut u))
         .or_else(|| alu::lower(insn, kind))
         .or_else(|| mov::lower(insn, &mut u, kind))
@@ -50,8 +52,20 @@ pub(crate) fn lower(insn: &Insn, at: u16, position: u64, mode: LowerMode) -> Low
     Lowered { uop: u, last: !goes_on || alone }
 }
 
+/// Whether it stores through CS, which outside of 64-bit mode no code may (SDM vol. 3 §5.5).
+fn writes_code_segment(insn: &Insn) -> bool {
+    // Whether these store shows when they run.
+    if matches!(insn.op, Op::Arpl | Op::Pop) || insn.row.map.is_vex() || insn.op.name().starts_with('f') {
+        return false;
+    }
+    let stores = |(operand, arg): (&Operand, &Arg)| {
+        matches!(operand, Operand::Mem(mem) if mem.seg == Seg::Cs) && arg.access.writes()
+    };
+    insn.operands.iter().zip(&insn.row.args).any(stores)
+}
+
 /// An instruction that always raises an exception.
-pub(crate) fn exception(handler: crate::uop::Handler, at: u16) -> Uop {
+pub(crate) fn exception(handler: Handler, at: u16) -> Uop {
     Uop {
         run: handler,
         imm: 0,

@@ -1,38 +1,38 @@
-//! The processor this runs on, as an oracle: loads a state, runs one instruction, reads the state back.
+//! The processor this runs on, as an oracle: loads a state, runs code, reads the state back.
 //!
 //! Code and data lie at the fixed addresses of [`layout`]. The instruction under test is followed by a
 //! jump out; 32-bit code is entered by a far jump to the compatibility-mode segment of Linux. A fault is caught by a signal
 //! handler on a stack of its own, which takes the state from the signal frame.
 
+mod guard;
 pub mod process;
 
-use crate::layout::{CODE, CODE_LEN, DATA, DATA_LEN, TARGET_GAP};
-use crate::outcome::{Outcome, Ran, Trap};
+use crate::layout::{self, CODE, CODE_LEN, CONTROL, CONTROL_LEN, DATA, DATA_LEN, STUB};
+use crate::outcome::{self, Outcome, Ran, Trap};
 use crate::state::State;
 use core::arch::asm;
 use core::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use x86_cpu::Cpuid;
 use x86_decode::Mode;
-
-const CONTROL: u64 = 0x2300_0000;
-const CONTROL_LEN: usize = 0x2000;
-/// 64-bit code that 32-bit code comes back to.
-const STUB: u64 = CONTROL + 0x1000;
 
 // Offsets in the control page.
 const GPR: u64 = 0;
 const FLAGS: u64 = 128;
 const HOST_RSP: u64 = 136;
-const EXIT: u64 = 144;
+const EXIT: u64 = layout::EXIT - CONTROL;
 const FAULT_EXIT: u64 = 152;
 const TARGET: u64 = 160;
 const DEFAULT_MXCSR: u64 = 176;
-const TAKEN: u64 = 184;
+const TAKEN: u64 = layout::TAKEN - CONTROL;
 const RUNNING: u64 = 224;
 const VECTOR: u64 = 192;
 const ERROR: u64 = 200;
 const FAULT_ADDRESS: u64 = 208;
 const FAULT_RIP: u64 = 216;
+/// Counts runs, and which of them was on when the timer last looked.
+const RUNS: u64 = 240;
+const SEEN_RUN: u64 = 248;
 const FX: u64 = 256;
 /// Not zero where the host has AVX.
 const AVX: u64 = 232;
@@ -51,9 +51,34 @@ pub fn cpuid(leaf: u32, subleaf: u32) -> [u32; 4] {
     [answer.eax, answer.ebx, answer.ecx, answer.edx]
 }
 
+/// The host as a processor model.
+pub fn model() -> Cpuid {
+    let [_, _, features_ecx, features_edx] = cpuid(1, 0);
+    let [_, structured_ebx, structured_ecx, _] = cpuid(7, 0);
+    let [_, _, extended_ecx, extended_edx] = cpuid(0x8000_0001, 0);
+    Cpuid {
+        features_ecx,
+        features_edx,
+        structured_ebx,
+        structured_ecx,
+        xsave_eax: cpuid(0xd, 1)[0],
+        extended_ecx,
+        extended_edx,
+        ..Cpuid::default()
+    }
+}
+
+/// Whether the host has something at an address that guests do not have there.
+pub fn is_mapped(address: u64) -> bool {
+    (CONTROL..CONTROL + CONTROL_LEN as u64).contains(&address)
+}
+
 /// Exclusive use of the fixed addresses.
 #[derive(Debug)]
 pub struct Host {
+    timer: Option<guard::Timer>,
+    /// Bytes of code written by the last run.
+    dirty: usize,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -97,7 +122,16 @@ impl Host {
         put(DEFAULT_MXCSR, 0x1f80);
         put(AVX, std::is_x86_feature_detected!("avx").into());
         install_handlers();
-        Host { _alone: alone }
+        Host { timer: None, dirty: CODE_LEN, _alone: alone }
+    }
+
+    /// From now on code may be anything: system calls and endless loops end as traps of [`outcome`](crate::outcome). The
+    /// `Host` must stay in this thread.
+    pub fn guard(&mut self) {
+        if self.timer.is_none() {
+            guard::catch_system_calls();
+            self.timer = Some(guard::Timer::start());
+        }
     }
 
     /// Replaces the data page.
@@ -116,25 +150,17 @@ impl Host {
     /// Runs one instruction, or several, on registers and data, and gives both.
     pub fn ran(&mut self, bytes: &[u8], mode: Mode, state: &State, data: &[u8]) -> Ran {
         self.set_data(data);
-        let outcome = self.run(bytes, mode == Mode::Bits32, state);
+        let outcome = self.run(bytes, mode, state);
         Ran { outcome, data: self.data() }
     }
 
-    /// Runs one instruction at the start of [`layout::CODE`]. It may also jump to [`TARGET_GAP`] behind its end.
-    pub fn run(&mut self, bytes: &[u8], bits32: bool, state: &State) -> Outcome {
-        let exit: Vec<u8> = if bits32 {
-            [&[0xea], &(STUB as u32).to_le_bytes()[..], &[0x33, 0]].concat()
-        } else {
-            [&[0xff, 0x24, 0x25], &((CONTROL + EXIT) as u32).to_le_bytes()[..]].concat()
-        };
-        let mut code = bytes.to_vec();
-        code.extend(&exit);
-        code.resize(bytes.len() + TARGET_GAP as usize, 0xcc);
-        // mov byte ptr [TAKEN], 1
-        code.extend(if bits32 { &[0xc6, 0x05][..] } else { &[0xc6, 0x04, 0x25][..] });
-        code.extend(((CONTROL + TAKEN) as u32).to_le_bytes());
-        code.push(1);
-        code.extend(&exit);
+    /// Runs one instruction at the start of [`CODE`]. It may also jump to [`layout::TARGET_GAP`]
+    /// behind its end.
+    pub fn run(&mut self, bytes: &[u8], mode: Mode, state: &State) -> Outcome {
+        // What earlier code left behind is not to be met.
+        let mut code = layout::code(bytes, mode);
+        code.resize(code.len().max(self.dirty), 0xcc);
+        self.dirty = code.len();
         copy_in(CODE, &code);
 
         for (n, value) in state.gpr.iter().enumerate() {
@@ -150,8 +176,9 @@ impl Host {
         put(TAKEN, 0);
         put(VECTOR, u64::MAX);
         put(TARGET, CODE);
+        put(RUNS, get(RUNS) + 1);
         // SAFETY: code, control page and handlers are in place.
-        unsafe { if bits32 { enter32() } else { enter64() } };
+        unsafe { if mode == Mode::Bits64 { enter64() } else { enter32() } };
         self.outcome()
     }
 
@@ -270,6 +297,9 @@ macro_rules! enter {
                     "mov rsp, qword ptr [{host_rsp}]",
                     "pushfq",
                     "pop qword ptr [{flags}]",
+                    // TF and AC are not for us.
+                    "push 0x202",
+                    "popfq",
                     "fxsave64 [{fx}]",
                     "cmp dword ptr [{avx}], 0",
                     "je 3f",
@@ -338,6 +368,9 @@ enter!(
      jmp fword ptr [{target}]"
 );
 
+const SIGNALS: [i32; 7] =
+    [libc::SIGSEGV, libc::SIGILL, libc::SIGFPE, libc::SIGBUS, libc::SIGTRAP, libc::SIGSYS, libc::SIGALRM];
+
 fn install_handlers() {
     const STACK: usize = 64 << 10;
     let stack = Box::leak(vec![0_u8; STACK].into_boxed_slice());
@@ -347,14 +380,19 @@ fn install_handlers() {
         assert_eq!(libc::sigaltstack(&stack, ptr::null_mut()), 0);
         let mut action: libc::sigaction = core::mem::zeroed();
         action.sa_sigaction = on_signal as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-        for signal in [libc::SIGSEGV, libc::SIGILL, libc::SIGFPE, libc::SIGBUS, libc::SIGTRAP] {
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+        for signal in SIGNALS {
             assert_eq!(libc::sigaction(signal, &action, ptr::null_mut()), 0);
         }
     }
 }
 
-extern "C" fn on_signal(signal: i32, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+/// `si_arch` of a system call in the i386 way (linux/audit.h).
+const AUDIT_ARCH_I386: u32 = 0x4000_0003;
+/// Its offset in `siginfo_t`.
+const SI_ARCH: usize = 28;
+
+extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     const ORDER: [i32; 16] = [
         libc::REG_RAX,
         libc::REG_RCX,
@@ -376,7 +414,15 @@ extern "C" fn on_signal(signal: i32, _: *mut libc::siginfo_t, context: *mut libc
     // SAFETY: the kernel gives a valid context; the control page is mapped while a `Host` lives. Nothing here
     // allocates or locks.
     unsafe {
-        if get(RUNNING) & 0xff == 0 {
+        let running = get(RUNNING) & 0xff != 0;
+        if signal == libc::SIGALRM {
+            let again = get(SEEN_RUN) == get(RUNS);
+            put(SEEN_RUN, get(RUNS));
+            if !running || !again {
+                return;
+            }
+        }
+        if !running {
             // Not ours: let it strike again with the default action.
             libc::signal(signal, libc::SIG_DFL);
             return;
@@ -390,7 +436,24 @@ extern "C" fn on_signal(signal: i32, _: *mut libc::siginfo_t, context: *mut libc
         put(VECTOR, regs[libc::REG_TRAPNO as usize] as u64);
         put(ERROR, regs[libc::REG_ERR as usize] as u64);
         put(FAULT_ADDRESS, regs[libc::REG_CR2 as usize] as u64);
-        put(FAULT_RIP, regs[libc::REG_RIP as usize] as u64);
+        let rip = regs[libc::REG_RIP as usize] as u64;
+        put(FAULT_RIP, rip);
+        let special = match signal {
+            libc::SIGSYS => {
+                let arch = info.cast::<u8>().add(SI_ARCH).cast::<u32>().read_unaligned();
+                Some(if arch == AUDIT_ARCH_I386 { outcome::INT80 } else { outcome::SYSCALL })
+            }
+            libc::SIGALRM => Some(outcome::TIMEOUT),
+            // A single step into the way out: the code has come through.
+            libc::SIGTRAP if !(CODE..CODE + CODE_LEN as u64).contains(&rip) || get(TAKEN) & 1 != 0 => {
+                Some(u64::MAX)
+            }
+            _ => None,
+        };
+        if let Some(vector) = special {
+            put(VECTOR, vector);
+            put(ERROR, 0);
+        }
         let image = context.uc_mcontext.fpregs.cast::<u8>();
         ptr::copy_nonoverlapping(image, (CONTROL + FX) as *mut u8, 512);
         // A component in its initial state is not stored.

@@ -5,7 +5,7 @@ use crate::cx::{Cx, Step, Stop, slot};
 use crate::int::Int;
 use crate::uop::{Addr, AddrKind, Any, Handler, Uop, by_addr, by_condition, by_width_addr};
 use guest_mem::Access;
-use x86_cpu::{flags as bit, gpr};
+use x86_cpu::{Vector, flags as bit, gpr};
 use x86_decode::{Insn, Op, Operand, Reg, Width};
 
 #[inline(always)]
@@ -29,12 +29,23 @@ fn jcc16(cx: &mut Cx<'_>, u: &Uop) -> Step {
     if cx.flags.condition(u.aux) { cx.jump(target(cx, u) & 0xffff) } else { Ok(()) }
 }
 
+/// A target that is not canonical faults before the transfer (SDM vol. 2, CALL, JMP, RET).
+#[inline(always)]
+fn checked<T: Int>(cx: &mut Cx<'_>, to: u64) -> Result<u64, Stop> {
+    if T::BYTES == 8 && to.wrapping_add(1 << 47) >> 48 != 0 {
+        return Err(cx.fault(Vector::GeneralProtection, 0));
+    }
+    Ok(to)
+}
+
 fn jmp_r<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    cx.jump(T::get(cx, u.dst))
+    let to = checked::<T>(cx, T::get(cx, u.dst))?;
+    cx.jump(to)
 }
 
 fn jmp_m<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let to = cx.load_int::<T>(A::linear(cx, u))?;
+    let to = checked::<T>(cx, to)?;
     cx.jump(to)
 }
 
@@ -43,21 +54,32 @@ fn call<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.jump(T::trunc(target(cx, u)))
 }
 
+/// Where the target faults, the return address stands below the stack pointer already.
+#[inline(always)]
+fn call_to<T: Int>(cx: &mut Cx<'_>, u: &Uop, to: u64) -> Step {
+    let sp = cx.gpr[gpr::RSP];
+    cx.push::<T>(cx.next_ip(u))?;
+    if let Err(stop) = checked::<T>(cx, to) {
+        cx.gpr[gpr::RSP] = sp;
+        return Err(stop);
+    }
+    cx.jump(to)
+}
+
 fn call_r<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let to = T::get(cx, u.dst);
-    cx.push::<T>(cx.next_ip(u))?;
-    cx.jump(to)
+    call_to::<T>(cx, u, to)
 }
 
 fn call_m<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let to = cx.load_int::<T>(A::linear(cx, u))?;
-    cx.push::<T>(cx.next_ip(u))?;
-    cx.jump(to)
+    call_to::<T>(cx, u, to)
 }
 
 fn ret<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let to = cx.pop::<T>()?;
-    cx.drop_stack(u.imm & 0xffff);
+    let to = cx.load_int::<T>(cx.stack(0))?;
+    let to = checked::<T>(cx, to)?;
+    cx.drop_stack(T::BYTES.wrapping_add(u.imm & 0xffff));
     cx.jump(to)
 }
 
@@ -141,12 +163,9 @@ fn pop_m<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.stored()
 }
 
+/// A fault leaves what was pushed before it below the stack pointer.
 fn pusha<T: Int>(cx: &mut Cx<'_>, _: &Uop) -> Step {
     let low = cx.gpr[gpr::RSP].wrapping_sub(8 * T::BYTES) & cx.mask;
-    for reg in 0..8 {
-        // Checked downwards, as they are pushed.
-        cx.check(cx.stack_at(low.wrapping_add((7 - reg) * T::BYTES)), T::BYTES, Access::Write)?;
-    }
     for reg in 0..8 {
         let addr = cx.stack_at(low.wrapping_add(u64::from(7 - reg) * T::BYTES));
         cx.store_int::<T>(addr, T::get(cx, reg))?;

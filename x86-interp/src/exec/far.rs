@@ -100,10 +100,15 @@ fn mov_from_seg_m(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.stored()
 }
 
-/// `push sreg` moves the pointer by the operand size but writes 16 bits (SDM vol. 2, PUSH: "recent" processors).
+/// `push sreg` writes 16 bits of a 32-bit slot, and all of a 64-bit one (SDM vol. 2, PUSH: "recent" processors).
 fn push_seg<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let sp = cx.gpr[gpr::RSP].wrapping_sub(T::BYTES) & cx.mask;
-    cx.store::<u16>(cx.stack_at(sp), selector_of(cx, u.dst) as u16)?;
+    let (at, value) = (cx.stack_at(sp), selector_of(cx, u.dst));
+    if T::BYTES == 8 {
+        cx.store::<u64>(at, value)?
+    } else {
+        cx.store::<u16>(at, value as u16)?
+    }
     cx.gpr[gpr::RSP] = sp;
     cx.stored()
 }

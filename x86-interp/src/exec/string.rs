@@ -59,6 +59,16 @@ fn repeat(cx: &mut Cx<'_>, u: &Uop, elements: u64, finished: bool) -> Step {
     }
 }
 
+/// With 32-bit addresses in 64-bit code, even a repetition that does nothing clears the upper halves of the counter and of
+/// these pointers, as processors of Intel do.
+fn cut_registers(cx: &mut Cx<'_>, u: &Uop, pointers: &[usize]) {
+    if u.cut == 32 && cx.is_64() {
+        for reg in pointers.iter().chain(&[gpr::RCX]) {
+            cx.gpr[*reg] &= 0xffff_ffff;
+        }
+    }
+}
+
 /// Runs `step` (some elements of at most the number given, at least one) until the count is spent.
 #[inline(always)]
 fn repeated(
@@ -104,6 +114,7 @@ fn movs<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 }
 
 fn rep_movs<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cut_registers(cx, u, &[gpr::RSI, gpr::RDI]);
     repeated(cx, u, |cx, u, left| {
         let (from, to) = (source(cx, u), target(cx, u));
         if !backwards(cx) && left > 1 {
@@ -135,6 +146,7 @@ fn stos<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 }
 
 fn rep_stos<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cut_registers(cx, u, &[gpr::RDI]);
     let value = T::get(cx, 0);
     let byte = value as u8;
     let uniform = T::trunc(u64::from(byte).wrapping_mul(0x0101_0101_0101_0101)) == value;
@@ -167,12 +179,14 @@ fn lods<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 }
 
 fn rep_lods<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cut_registers(cx, u, &[]);
     repeated(cx, u, |cx, u, _| lods::<T>(cx, u).map(|()| 1))
 }
 
 /// Runs a comparing string instruction while its condition holds. `compare` does one element and leaves the flags.
 #[inline(always)]
 fn repeated_compare(cx: &mut Cx<'_>, u: &Uop, compare: fn(&mut Cx<'_>, &Uop) -> Step) -> Step {
+    cut_registers(cx, u, &[]);
     let wanted_zf = u.aux == REP;
     let mut left = counter(cx, u);
     let batch = if cx.single_step { 1 } else { BATCH };

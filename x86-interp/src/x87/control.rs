@@ -67,6 +67,7 @@ fn ffree(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.begin_x87(u)?;
     let n = super::unit::physical(&cx.cpu.fpu, u.dst & 7);
     cx.cpu.fpu.in_use &= !(1 << n);
+    cx.cpu.fpu.status &= !super::unit::C1;
     Ok(())
 }
 

@@ -35,7 +35,7 @@ impl Image {
     fn new(cx: &mut Cx<'_>, u: &Uop, align: u64) -> Result<Image, Stop> {
         let addr = Any::linear(cx, u);
         if addr & (align - 1) != 0 {
-            return Err(cx.fault(Vector::GeneralProtection, 0));
+            return Err(cx.misaligned(addr));
         }
         let registers = if cx.is_64() { 16 } else { 8 };
         Ok(Image { addr, mask: cx.mask, wide: u.aux & POINTERS64 != 0, registers })

@@ -78,7 +78,7 @@ impl Bench {
 fn every_row_agrees_with_this_processor() {
     let options = Options::read();
     let mut bench = Bench::new();
-    let host_features = features(&host_cpuid());
+    let host_features = features(&host::model());
     let mut file = vectors::committed().unwrap_or_default();
     let (mut covered, mut unencodable) = (0, 0);
     let mut left_out: BTreeMap<&str, usize> = BTreeMap::new();
@@ -138,23 +138,6 @@ fn every_row_agrees_with_this_processor() {
         println!("{}: {} records, {} bytes", vectors::PATH, file.records.len(), bytes.len());
     }
     assert!(failures.is_empty(), "{} rows disagree: {failures:#?}", failures.len());
-}
-
-/// The host as a processor model.
-fn host_cpuid() -> Cpuid {
-    let [_, _, features_ecx, features_edx] = host::cpuid(1, 0);
-    let [_, structured_ebx, structured_ecx, _] = host::cpuid(7, 0);
-    let [_, _, extended_ecx, extended_edx] = host::cpuid(0x8000_0001, 0);
-    Cpuid {
-        features_ecx,
-        features_edx,
-        structured_ebx,
-        structured_ecx,
-        xsave_eax: host::cpuid(0xd, 1)[0],
-        extended_ecx,
-        extended_edx,
-        ..Cpuid::default()
-    }
 }
 
 /// An arithmetic instruction and a conditional jump behind it: the interpreter runs the common ones as one operation.
