@@ -33,6 +33,15 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         let doc = ["doc", "--workspace", "--no-deps", "--quiet"];
         run(project::cargo().env("RUSTDOCFLAGS", "-D warnings").args(doc))
     });
+    // The crates that people take one at a time run in a page too.
+    phase("examples for wasm", &mut || {
+        let mut build = project::cargo();
+        build.args(["build", "--quiet", "--target", "wasm32-unknown-unknown", "--examples"]);
+        for name in ["x86-decode", "x86-cpu", "guest-mem", "x86-interp"] {
+            build.args(["--package", name]);
+        }
+        run(&mut build)
+    });
     if web::exists() {
         phase("web bundle", &mut web::build);
     }
