@@ -43,7 +43,11 @@ const TASKS: &[Task] = &[
     ),
     ("serve", "serve a directory over HTTP with ranges  [--port N] DIR [NAME=FILE]…", serve::main),
     ("test", "every test: cargo, node, end to end in a browser", test::main),
-    ("bench", "time guest programs against native runs  [--only NAME] [--rounds N]", bench::main),
+    (
+        "bench",
+        "time guest programs against native runs  [--host A,B] [--only NAME] [--rounds N]",
+        bench::main,
+    ),
     ("tidy", "check layers, sizes and house rules", tidy::main),
     ("ci", "what CI runs: fmt, clippy, tidy, wasm build, tests", ci::main),
     ("setup", "install everything the other tasks need", setup::main),
