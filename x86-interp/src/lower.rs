@@ -1,6 +1,7 @@
 //! From a decoded instruction to a [`Uop`]: each family is asked in turn.
 
 use crate::exec::{alu, bits, bmi, branch, far, mov, muldiv, shift, string, system};
+use crate::hot::Hot;
 use crate::sse;
 use crate::uop::{LowerMode, Uop};
 use crate::x87;
@@ -66,6 +67,9 @@ pub(crate) fn exception(handler: crate::uop::Handler, at: u16) -> Uop {
         cut: 0,
         aux: 0,
         len: 1,
+        count: 1,
+        before: 0,
+        hot: Hot::Other,
         next: at + 1,
     }
 }
