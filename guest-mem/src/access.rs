@@ -1,6 +1,8 @@
 //! Loads and stores: a TLB hit is one compare and one host access.
 
+use crate::tlb::Tlb;
 use crate::{Access, AddressSpace, MemFault, PAGE_BYTES, PAGE_SHIFT, PAGE_SIZE};
+use core::fmt;
 
 mod sealed {
     pub trait Sealed {}
@@ -38,6 +40,53 @@ scalar!(u8, u16, u32, u64, u128);
 
 const OFFSET_MASK: u64 = PAGE_BYTES - 1;
 
+/// Loads and stores that hit the TLB, see [`AddressSpace::fast_path`].
+#[derive(Clone, Copy)]
+pub struct FastPath<'a> {
+    tlb: &'a Tlb,
+}
+
+impl fmt::Debug for FastPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FastPath")
+    }
+}
+
+impl FastPath<'_> {
+    /// Loads a value; none where the access must be looked at more closely.
+    #[inline(always)]
+    pub fn try_read<T: Scalar>(self, addr: u64) -> Option<T> {
+        let entry = self.tlb.entry(addr >> PAGE_SHIFT);
+        if entry.read.get() == last_page::<T>(addr) {
+            // SAFETY: a matching tag means `host` is the first byte of a page frame of our pool, which is never
+            // unmapped from the host while we hold the pool. An entry's tag is a page number that selects this entry:
+            // it cannot be that of the page behind the one of `addr`, so the last byte is in the same page, and
+            // the frame. `T` is a primitive integer, for which every bit pattern is valid.
+            Some(unsafe { entry.host.get().add((addr & OFFSET_MASK) as usize).cast::<T>().read_unaligned() })
+        } else {
+            None
+        }
+    }
+
+    /// Stores a value; false where nothing was written.
+    #[inline(always)]
+    pub fn try_write<T: Scalar>(self, addr: u64, value: T) -> bool {
+        let entry = self.tlb.entry(addr >> PAGE_SHIFT);
+        let hit = entry.write.get() == last_page::<T>(addr);
+        if hit {
+            // SAFETY: as in `try_read`; frames are plain bytes that no Rust reference points into.
+            unsafe { entry.host.get().add((addr & OFFSET_MASK) as usize).cast::<T>().write_unaligned(value) };
+        }
+        hit
+    }
+}
+
+/// Page of the last byte of a value: one compare with a tag answers both questions, mapped and in one page.
+#[inline(always)]
+fn last_page<T: Scalar>(addr: u64) -> u64 {
+    addr.wrapping_add(T::SIZE as u64 - 1) >> PAGE_SHIFT
+}
+
 impl AddressSpace {
     /// Loads a value. Alignment does not matter; a value across two pages needs both.
     #[inline(always)]
@@ -55,33 +104,11 @@ impl AddressSpace {
         }
     }
 
-    /// The fast path of [`AddressSpace::read`] alone: none where the access must be looked at more closely. For engines,
-    /// which shape the way to the slow path themselves.
-    #[inline(always)]
-    pub fn try_read<T: Scalar>(&self, addr: u64) -> Option<T> {
-        let page = addr >> PAGE_SHIFT;
-        let offset = (addr & OFFSET_MASK) as usize;
-        let entry = self.tlb.entry(page);
-        if entry.read.get() == page && offset <= PAGE_SIZE - T::SIZE {
-            // SAFETY: as in `read`.
-            Some(unsafe { entry.host.get().add(offset).cast::<T>().read_unaligned() })
-        } else {
-            None
-        }
-    }
-
-    /// The fast path of [`AddressSpace::write`] alone; false where nothing was written.
-    #[inline(always)]
-    pub fn try_write<T: Scalar>(&self, addr: u64, value: T) -> bool {
-        let page = addr >> PAGE_SHIFT;
-        let offset = (addr & OFFSET_MASK) as usize;
-        let entry = self.tlb.entry(page);
-        let hit = entry.write.get() == page && offset <= PAGE_SIZE - T::SIZE;
-        if hit {
-            // SAFETY: as in `write`.
-            unsafe { entry.host.get().add(offset).cast::<T>().write_unaligned(value) };
-        }
-        hit
+    /// The fast paths of [`AddressSpace::read`] and [`AddressSpace::write`] alone, for engines, which shape the way to
+    /// the slow ones themselves.
+    #[inline]
+    pub fn fast_path(&self) -> FastPath<'_> {
+        FastPath { tlb: &self.tlb }
     }
 
     #[cold]

@@ -7,6 +7,7 @@
 use crate::cx::{Cx, Stop, slot};
 use crate::exec::system;
 use crate::fuse::fuse;
+use crate::hot::HotTable;
 use crate::lower::{exception, lower};
 use crate::uop::{LowerMode, Uop};
 use guest_mem::{AddressSpace, CodePage, FrameId, PAGE_BYTES};
@@ -72,7 +73,7 @@ pub(crate) struct BlockCache {
     bytes: Vec<u8>,
     capacity: usize,
     blocks: HashMap<Key, Block>,
-    front: Box<[Front]>,
+    front: Box<[Front; FRONT_ENTRIES]>,
     contexts: [Option<(Context, u32)>; CONTEXTS],
     /// The context of the last lookup.
     current: Option<(Context, u32)>,
@@ -82,6 +83,7 @@ pub(crate) struct BlockCache {
     next_context: usize,
     /// Of the processor that code is decoded for.
     features: FeatureSet,
+    hot: HotTable,
 }
 
 impl BlockCache {
@@ -92,7 +94,7 @@ impl BlockCache {
             bytes: Vec::new(),
             capacity: capacity.clamp(BLOCK_INSNS, u32::MAX as usize / 2),
             blocks: HashMap::new(),
-            front: vec![EMPTY; FRONT_ENTRIES].into_boxed_slice(),
+            front: Box::new([EMPTY; FRONT_ENTRIES]),
             contexts: [None; CONTEXTS],
             current: None,
             stamp: 0,
@@ -100,14 +102,19 @@ impl BlockCache {
             next_stamp: 1,
             next_context: 0,
             features,
+            hot: HotTable::new(),
         }
     }
 
     /// The operations of a block.
+    ///
+    /// # Panics
+    /// If the block is none of this cache: a branch that predicts, where a value for "none" would be a conditional move
+    /// that everything waits for.
     #[inline(always)]
     pub(crate) fn ops(&self, ops: Ops) -> &[Uop] {
         let start = ops.start as usize;
-        self.arena.get(start..start + ops.len as usize).unwrap_or(&[])
+        &self.arena[start..start + ops.len as usize]
     }
 
     /// Blocks and instructions held.
@@ -129,12 +136,18 @@ impl BlockCache {
         };
     }
 
-    /// The block at `cx.rip`, decoded if need be. A fetch that faults is an exit.
+    /// The block at an address, if the table in front has it.
     #[inline(always)]
+    pub(crate) fn known(&self, pc: u64) -> Option<Ops> {
+        let entry = &self.front[front_index(pc)];
+        (entry.pc == pc && entry.stamp == self.stamp).then_some(entry.ops)
+    }
+
+    /// The block at `cx.rip`, decoded if need be. A fetch that faults is an exit.
     pub(crate) fn find(&mut self, cx: &mut Cx<'_>) -> Result<Ops, Stop> {
-        match self.front.get(front_index(cx.rip)) {
-            Some(entry) if entry.pc == cx.rip && entry.stamp == self.stamp => Ok(entry.ops),
-            _ => self.find_slow(cx),
+        match self.known(cx.rip) {
+            Some(ops) => Ok(ops),
+            None => self.find_slow(cx),
         }
     }
 
@@ -205,9 +218,7 @@ impl BlockCache {
         };
         // Looking at the page may have changed the context, and building may have emptied the cache.
         self.enter(cx, mode);
-        if let Some(entry) = self.front.get_mut(front_index(pc)) {
-            *entry = Front { pc, stamp: self.stamp, ops };
-        }
+        self.front[front_index(pc)] = Front { pc, stamp: self.stamp, ops };
         Ok(ops)
     }
 
@@ -280,6 +291,13 @@ impl BlockCache {
                 break;
             }
         }
+        let ops = self.arena.get_mut(start as usize..).unwrap_or_default();
+        let mut before = 0;
+        for op in ops.iter_mut() {
+            op.before = before;
+            before += op.count;
+        }
+        self.hot.name(ops);
         let len = self.arena.len() as u32 - start;
         let at = self.bytes.len() as u32;
         let kept = bytes.get(..done).filter(|_| second.is_none()).unwrap_or(&[]);
@@ -337,5 +355,6 @@ fn front_index(pc: u64) -> usize {
 /// Points the page slot at the page that a block runs in.
 #[inline(always)]
 pub(crate) fn place(cx: &mut Cx<'_>) {
+    cx.start = cx.rip;
     cx.gpr[usize::from(slot::PAGE)] = cx.rip & !(PAGE_BYTES - 1);
 }

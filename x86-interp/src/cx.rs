@@ -4,7 +4,7 @@ use crate::entropy::Entropy;
 use crate::flags::Flags;
 use crate::int::Int;
 use crate::uop::Uop;
-use guest_mem::{Access, AddressSpace, MemFault, Scalar};
+use guest_mem::{Access, AddressSpace, FastPath, MemFault, Scalar};
 use x86_cpu::{CodeMode, CpuState, Cpuid, Exception, Exit, Segment, Vector, flags, gpr};
 use x86_decode::{Access as RowAccess, MAX_LEN, Mode, Operand, RegSet, Seg, decode};
 
@@ -32,6 +32,8 @@ pub(crate) enum Stop {
     Resync,
     /// Instruction done; `rip` is the next one, perhaps in another mode.
     Mode,
+    /// Nothing done: a handler of [`Quick`] leaves the instruction to that of [`Full`].
+    Slow,
     /// Instruction partly done (a repeated one); it goes on at its own address.
     Again,
     /// `exit` holds a fault: the instruction is not done.
@@ -40,10 +42,29 @@ pub(crate) enum Stop {
     Trap,
 }
 
+/// What a handler does where the TLB has no answer.
+pub(crate) trait Path: 'static {
+    const FULL: bool;
+}
+
+/// The slow way, in the handler.
+pub(crate) struct Full;
+/// Nothing, and [`Stop::Slow`]: a call that may come back would cost the loop its registers.
+pub(crate) struct Quick;
+
+impl Path for Full {
+    const FULL: bool = true;
+}
+
+impl Path for Quick {
+    const FULL: bool = false;
+}
+
 /// What a handler gives back.
 pub(crate) type Step = Result<(), Stop>;
 
-/// State of one run.
+/// State of one run. What the loop touches most stands first: its addresses are this one and a constant.
+#[repr(C)]
 pub(crate) struct Cx<'a> {
     /// General registers and the [`slot`]s.
     pub(crate) gpr: [u64; 32],
@@ -56,12 +77,18 @@ pub(crate) struct Cx<'a> {
     pub(crate) code_writes: u64,
     /// Instructions done before the running block, iterations of repeated ones included.
     pub(crate) retired: u64,
+    /// Where the running block starts.
+    pub(crate) start: u64,
+    /// [`Cx::retired`] at which the loop stops between blocks: the budget, or zero in single steps.
+    pub(crate) limit: u64,
     /// A trap follows every instruction (TF).
     pub(crate) single_step: bool,
     pub(crate) exit: Exit,
     /// The address of the last access, if it was not canonical.
     pub(crate) wild: Option<u64>,
     pub(crate) mem: &'a AddressSpace,
+    /// The fast paths of `mem`.
+    pub(crate) fast: FastPath<'a>,
     pub(crate) cpu: &'a mut CpuState,
     pub(crate) cpuid: &'a Cpuid,
     pub(crate) entropy: &'a mut Entropy,
@@ -84,10 +111,13 @@ impl<'a> Cx<'a> {
             mask: 0,
             code_writes: mem.code_writes(),
             retired: 0,
+            start: 0,
+            limit: 0,
             single_step: cpu.rflags & flags::TF != 0,
             exit: Exit::Budget,
             wild: None,
             mem,
+            fast: mem.fast_path(),
             cpu,
             cpuid,
             entropy,
@@ -195,7 +225,7 @@ impl<'a> Cx<'a> {
 
     #[inline(always)]
     pub(crate) fn load<T: Scalar>(&mut self, addr: u64) -> Result<T, Stop> {
-        match self.mem.try_read::<T>(addr) {
+        match self.fast.try_read::<T>(addr) {
             Some(value) => Ok(value),
             None => self.load_slow::<T>(addr),
         }
@@ -212,6 +242,15 @@ impl<'a> Cx<'a> {
     }
 
     #[inline(always)]
+    pub(crate) fn load_by<T: Int, P: Path>(&mut self, addr: u64) -> Result<u64, Stop> {
+        match self.fast.try_read::<T>(addr) {
+            Some(value) => Ok(value.to_u64()),
+            None if P::FULL => self.load_slow::<T>(addr).map(T::to_u64),
+            None => Err(Stop::Slow),
+        }
+    }
+
+    #[inline(always)]
     pub(crate) fn load_int<T: Int>(&mut self, addr: u64) -> Result<u64, Stop> {
         self.load::<T>(addr).map(T::to_u64)
     }
@@ -219,9 +258,15 @@ impl<'a> Cx<'a> {
     /// The load of a read-modify-write: a fault is that of a write.
     #[inline(always)]
     pub(crate) fn load_rw<T: Int>(&mut self, addr: u64) -> Result<u64, Stop> {
-        match self.mem.try_read::<T>(addr) {
+        self.load_rw_by::<T, Full>(addr)
+    }
+
+    #[inline(always)]
+    pub(crate) fn load_rw_by<T: Int, P: Path>(&mut self, addr: u64) -> Result<u64, Stop> {
+        match self.fast.try_read::<T>(addr) {
             Some(value) => Ok(value.to_u64()),
-            None => self.load_rw_slow::<T>(addr).map(T::to_u64),
+            None if P::FULL => self.load_rw_slow::<T>(addr).map(T::to_u64),
+            None => Err(Stop::Slow),
         }
     }
 
@@ -237,7 +282,7 @@ impl<'a> Cx<'a> {
     /// Stores; the handler ends with [`Cx::stored`] when all else is done.
     #[inline(always)]
     pub(crate) fn store<T: Scalar>(&mut self, addr: u64, value: T) -> Step {
-        if self.mem.try_write::<T>(addr, value) { Ok(()) } else { self.store_slow::<T>(addr, value) }
+        if self.fast.try_write::<T>(addr, value) { Ok(()) } else { self.store_slow::<T>(addr, value) }
     }
 
     #[cold]
@@ -251,18 +296,27 @@ impl<'a> Cx<'a> {
 
     /// Stores as the last act of an instruction, and says whether the block goes on.
     #[inline(always)]
-    pub(crate) fn store_last<T: Int>(&mut self, addr: u64, value: u64) -> Step {
+    pub(crate) fn store_last<T: Int, P: Path>(&mut self, addr: u64, value: u64) -> Step {
         let value = T::from_u64(value);
         // Only a slow store changes code.
-        if self.mem.try_write::<T>(addr, value) { Ok(()) } else { self.store_last_slow::<T>(addr, value) }
+        if self.fast.try_write::<T>(addr, value) {
+            Ok(())
+        } else if P::FULL {
+            self.store_last_slow::<T>(addr, value)
+        } else {
+            Err(Stop::Slow)
+        }
     }
 
     /// As [`Cx::store_last`] where the flags are already set: a fault puts them back.
     #[inline(always)]
-    pub(crate) fn store_flagged<T: Int>(&mut self, addr: u64, value: u64, before: Flags) -> Step {
+    pub(crate) fn store_flagged<T: Int, P: Path>(&mut self, addr: u64, value: u64, before: Flags) -> Step {
         let value = T::from_u64(value);
-        if self.mem.try_write::<T>(addr, value) {
+        if self.fast.try_write::<T>(addr, value) {
             Ok(())
+        } else if !P::FULL {
+            self.flags = before;
+            Err(Stop::Slow)
         } else {
             self.store_flagged_slow::<T>(addr, value, before)
         }
@@ -327,11 +381,14 @@ impl<'a> Cx<'a> {
 
     /// Pushes as the last act of an instruction.
     #[inline(always)]
-    pub(crate) fn push_last<T: Int>(&mut self, value: u64) -> Step {
+    pub(crate) fn push_last<T: Int, P: Path>(&mut self, value: u64) -> Step {
         let sp = self.gpr[gpr::RSP].wrapping_sub(T::BYTES) & self.mask;
-        if self.mem.try_write::<T>(self.stack_at(sp), T::from_u64(value)) {
+        if self.fast.try_write::<T>(self.stack_at(sp), T::from_u64(value)) {
             self.gpr[gpr::RSP] = sp;
             return Ok(());
+        }
+        if !P::FULL {
+            return Err(Stop::Slow);
         }
         self.push_last_slow::<T>(value)
     }
@@ -343,10 +400,33 @@ impl<'a> Cx<'a> {
         self.stored()
     }
 
+    /// Pushes a return address and continues elsewhere.
+    #[inline(always)]
+    pub(crate) fn push_and_jump<T: Int, P: Path>(&mut self, value: u64, target: u64) -> Step {
+        let sp = self.gpr[gpr::RSP].wrapping_sub(T::BYTES) & self.mask;
+        if self.fast.try_write::<T>(self.stack_at(sp), T::from_u64(value)) {
+            self.gpr[gpr::RSP] = sp;
+            return self.jump(target);
+        }
+        if !P::FULL {
+            return Err(Stop::Slow);
+        }
+        self.push_and_jump_slow::<T>(value, target)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_and_jump_slow<T: Int>(&mut self, value: u64, target: u64) -> Step {
+        self.push::<T>(value)?;
+        self.rip = target & self.mask;
+        // The push may have changed code.
+        Err(if self.stored().is_ok() { Stop::Branch } else { Stop::Mode })
+    }
+
     /// Pops one value of the width.
     #[inline(always)]
-    pub(crate) fn pop<T: Int>(&mut self) -> Result<u64, Stop> {
-        let value = self.load_int::<T>(self.stack(0))?;
+    pub(crate) fn pop<T: Int, P: Path>(&mut self) -> Result<u64, Stop> {
+        let value = self.load_by::<T, P>(self.stack(0))?;
         self.drop_stack(T::BYTES);
         Ok(value)
     }

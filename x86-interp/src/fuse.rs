@@ -3,14 +3,14 @@
 //! The pair does what the two would do, flags included, with one dispatch, and most conditions are a comparison of the
 //! operands. Blocks for single steps have no pairs.
 
-use crate::cx::{Cx, Step, slot};
+use crate::cx::{Cx, Full, Path, Step, slot};
 use crate::flags::Flags;
 use crate::int::Int;
 use crate::uop::{Addr, Any, Handler, Uop, by_condition};
 use x86_decode::{Insn, Op, Operand, Width};
 
 /// The arithmetic half.
-trait First: 'static {
+pub(crate) trait First: 'static {
     const KEEPS: bool;
     fn eval<T: Int>(flags: &mut Flags, a: u64, b: u64) -> u64;
     /// Whether the condition holds, if that can be said from the operands.
@@ -20,13 +20,13 @@ trait First: 'static {
     }
 }
 
-struct Cmp;
-struct Test;
-struct Sub;
-struct Add;
-struct And;
-struct Dec;
-struct Inc;
+pub(crate) struct Cmp;
+pub(crate) struct Test;
+pub(crate) struct Sub;
+pub(crate) struct Add;
+pub(crate) struct And;
+pub(crate) struct Dec;
+pub(crate) struct Inc;
 
 #[inline(always)]
 fn zero_or_sign<T: Int>(code: u8, result: u64) -> Option<bool> {
@@ -93,8 +93,6 @@ fn immediate(u: &Uop) -> u64 {
 /// The jump: the high half of `imm` is its target relative to the page.
 #[inline(always)]
 fn branch<const CODE: u8, T: Int, O: First>(cx: &mut Cx<'_>, u: &Uop, a: u64, b: u64, result: u64) -> Step {
-    // The arithmetic half is done and counted, whatever comes.
-    cx.retired += 1;
     if O::holds::<T, CODE>(a, b, result).unwrap_or_else(|| cx.flags.condition(CODE)) {
         let target = (u.imm as i64 >> 32) as u64;
         cx.jump(cx.gpr[usize::from(slot::PAGE)].wrapping_add(target))
@@ -103,7 +101,8 @@ fn branch<const CODE: u8, T: Int, O: First>(cx: &mut Cx<'_>, u: &Uop, a: u64, b:
     }
 }
 
-fn rr<const CODE: u8, T: Int, O: First>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn rr<const CODE: u8, T: Int, O: First>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let (a, b) = (T::get(cx, u.dst), T::get(cx, u.src));
     let result = O::eval::<T>(&mut cx.flags, a, b);
     if O::KEEPS {
@@ -112,7 +111,8 @@ fn rr<const CODE: u8, T: Int, O: First>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     branch::<CODE, T, O>(cx, u, a, b, result)
 }
 
-fn ri<const CODE: u8, T: Int, O: First>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn ri<const CODE: u8, T: Int, O: First>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let (a, b) = (T::get(cx, u.dst), T::trunc(immediate(u)));
     let result = O::eval::<T>(&mut cx.flags, a, b);
     if O::KEEPS {
@@ -121,22 +121,25 @@ fn ri<const CODE: u8, T: Int, O: First>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     branch::<CODE, T, O>(cx, u, a, b, result)
 }
 
-fn rm<const CODE: u8, T: Int, O: First>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let b = cx.load_int::<T>(Any::linear(cx, u))?;
+#[inline(always)]
+pub(crate) fn rm<const CODE: u8, T: Int, O: First, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let b = cx.load_by::<T, P>(Any::linear(cx, u))?;
     let a = T::get(cx, u.dst);
     let result = O::eval::<T>(&mut cx.flags, a, b);
     branch::<CODE, T, O>(cx, u, a, b, result)
 }
 
-fn mr<const CODE: u8, T: Int, O: First>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let a = cx.load_int::<T>(Any::linear(cx, u))?;
+#[inline(always)]
+pub(crate) fn mr<const CODE: u8, T: Int, O: First, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let a = cx.load_by::<T, P>(Any::linear(cx, u))?;
     let b = T::get(cx, u.src);
     let result = O::eval::<T>(&mut cx.flags, a, b);
     branch::<CODE, T, O>(cx, u, a, b, result)
 }
 
-fn mi<const CODE: u8, T: Int, O: First>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let a = cx.load_int::<T>(Any::linear(cx, u))?;
+#[inline(always)]
+pub(crate) fn mi<const CODE: u8, T: Int, O: First, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let a = cx.load_by::<T, P>(Any::linear(cx, u))?;
     let b = T::trunc(immediate(u));
     let result = O::eval::<T>(&mut cx.flags, a, b);
     branch::<CODE, T, O>(cx, u, a, b, result)
@@ -144,11 +147,11 @@ fn mi<const CODE: u8, T: Int, O: First>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 
 /// Chooses by width; 16-bit arithmetic before a jump is rare.
 macro_rules! by_wide {
-    ($width:expr, $code:expr, $f:ident, $o:ty) => {
+    ($width:expr, $code:expr, $f:ident $(, $g:ty)*) => {
         match $width {
-            Width::W8 => Some(by_condition!($code, $f, u8, $o)),
-            Width::W32 => Some(by_condition!($code, $f, u32, $o)),
-            Width::W64 => Some(by_condition!($code, $f, u64, $o)),
+            Width::W8 => Some(by_condition!($code, $f, u8 $(, $g)*)),
+            Width::W32 => Some(by_condition!($code, $f, u32 $(, $g)*)),
+            Width::W64 => Some(by_condition!($code, $f, u64 $(, $g)*)),
             Width::W16 => None,
         }
     };
@@ -160,12 +163,12 @@ fn choose(first: &Insn, code: u8) -> Option<Handler> {
     match (first.op, first.operands[0], first.operands[1]) {
         (Op::Cmp, Operand::Reg(_), Operand::Reg(_)) => by_wide!(w, code, rr, Cmp),
         (Op::Cmp, Operand::Reg(_), Operand::Imm(_)) => by_wide!(w, code, ri, Cmp),
-        (Op::Cmp, Operand::Reg(_), Operand::Mem(_)) => by_wide!(w, code, rm, Cmp),
-        (Op::Cmp, Operand::Mem(_), Operand::Reg(_)) => by_wide!(w, code, mr, Cmp),
-        (Op::Cmp, Operand::Mem(_), Operand::Imm(_)) => by_wide!(w, code, mi, Cmp),
+        (Op::Cmp, Operand::Reg(_), Operand::Mem(_)) => by_wide!(w, code, rm, Cmp, Full),
+        (Op::Cmp, Operand::Mem(_), Operand::Reg(_)) => by_wide!(w, code, mr, Cmp, Full),
+        (Op::Cmp, Operand::Mem(_), Operand::Imm(_)) => by_wide!(w, code, mi, Cmp, Full),
         (Op::Test, Operand::Reg(_), Operand::Reg(_)) => by_wide!(w, code, rr, Test),
         (Op::Test, Operand::Reg(_), Operand::Imm(_)) => by_wide!(w, code, ri, Test),
-        (Op::Test, Operand::Mem(_), Operand::Imm(_)) => by_wide!(w, code, mi, Test),
+        (Op::Test, Operand::Mem(_), Operand::Imm(_)) => by_wide!(w, code, mi, Test, Full),
         (Op::Sub, Operand::Reg(_), Operand::Imm(_)) if wide => by_wide!(w, code, ri, Sub),
         (Op::Add, Operand::Reg(_), Operand::Imm(_)) if wide => by_wide!(w, code, ri, Add),
         (Op::And, Operand::Reg(_), Operand::Imm(_)) if wide => by_wide!(w, code, ri, And),
@@ -189,6 +192,7 @@ pub(crate) fn fuse(first: (&Insn, &Uop), second: (&Insn, &Uop)) -> Option<Uop> {
         run: handler,
         imm: u64::from(target as u32) << 32 | u64::from(immediate as u32),
         len: a.len + b.len,
+        count: a.count + b.count,
         next: b.next,
         ..*a
     })

@@ -16,6 +16,7 @@ mod exec;
 mod features;
 mod flags;
 mod fuse;
+mod hot;
 mod int;
 mod lower;
 mod run;

@@ -1,6 +1,7 @@
 //! From a decoded instruction to a [`Uop`]: each family is asked in turn.
 
 use crate::exec::{alu, bits, bmi, branch, far, mov, muldiv, shift, string, system};
+use crate::hot::Hot;
 use crate::sse;
 use crate::uop::{Handler, LowerMode, Uop};
 use crate::x87;
@@ -80,6 +81,9 @@ pub(crate) fn exception(handler: Handler, at: u16) -> Uop {
         cut: 0,
         aux: 0,
         len: 1,
+        count: 1,
+        before: 0,
+        hot: Hot::Other,
         next: at + 1,
     }
 }

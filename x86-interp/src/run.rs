@@ -1,9 +1,10 @@
 //! The loop: find a block, run its operations, see why it ended.
 
-use crate::cache::{BlockCache, place};
+use crate::cache::{BlockCache, Ops, place};
 use crate::cx::{Cx, Stop};
 use crate::entropy::Entropy;
 use crate::features::features;
+use crate::hot::{self, Hot};
 use crate::uop::{LowerMode, Uop};
 use core::fmt;
 use guest_mem::AddressSpace;
@@ -49,50 +50,106 @@ impl Interp {
     }
 }
 
+/// Where the loop is: an operation of a block.
+struct Place {
+    block: Ops,
+    index: usize,
+}
+
 impl BlockCache {
     /// Runs blocks until something happens; the exit is in `cx`.
     fn run_blocks(&mut self, cx: &mut Cx<'_>, budget: u64) {
         self.enter(cx, mode(cx));
         while cx.retired < budget {
+            cx.limit = if cx.single_step { 0 } else { budget };
             if cx.mem.code_writes() != cx.code_writes {
                 self.enter(cx, mode(cx));
             }
-            let Ok(ops) = self.find(cx) else { return };
-            place(cx);
-            let ops = self.ops(ops);
-            for (i, op) in ops.iter().enumerate() {
-                if let Err(stop) = (op.run)(cx, op) {
-                    cx.retired += i as u64;
-                    if stop == Stop::Branch && !cx.single_step {
-                        cx.retired += 1;
-                        break;
-                    }
-                    let op = *op;
-                    if self.stop(cx, &op, stop) {
-                        return;
-                    }
-                    break;
-                }
-                if i + 1 == ops.len() {
-                    // Not ended by a branch: the next block follows.
-                    cx.retired += ops.len() as u64;
-                    cx.rip = cx.next_ip(op);
-                    if stepped(cx) {
-                        return;
-                    }
-                }
+            let Ok(block) = self.find(cx) else { return };
+            if self.run_from(cx, block) {
+                return;
             }
         }
         cx.exit = Exit::Budget;
+    }
+
+    /// Runs a block, and those behind it that are found at once; true if the run ends.
+    fn run_from(&mut self, cx: &mut Cx<'_>, block: Ops) -> bool {
+        place(cx);
+        let mut at = Place { block, index: 0 };
+        loop {
+            let Some(mut stop) = self.run_ops(cx, &mut at) else { return stepped(cx) };
+            // What the loop left alone, and whatever follows that it would leave alone too.
+            while stop == Stop::Slow {
+                let Some(op) = self.ops(at.block).get(at.index) else { break };
+                match (op.run)(cx, op) {
+                    Ok(()) => at.index += 1,
+                    Err(stopped) => stop = stopped,
+                }
+                if self.ops(at.block).get(at.index).is_none_or(|op| op.hot != Hot::Other) {
+                    break;
+                }
+            }
+            if stop != Stop::Slow {
+                let op = self.ops(at.block)[at.index];
+                return self.stop(cx, &op, stop);
+            }
+        }
+    }
+
+    /// The hot loop: runs operations until one does more than go on or jump (`at` is that one), or until it is between
+    /// blocks and the next must be looked for or the budget is spent (none). Nothing is called in here: what lives in
+    /// the loop stays in registers (ADR 5).
+    #[inline(never)]
+    fn run_ops(&self, cx: &mut Cx<'_>, at: &mut Place) -> Option<Stop> {
+        let mut block = self.ops(at.block).iter();
+        let mut rest = self.ops(at.block)[at.index..].iter();
+        loop {
+            match hot::run(cx, &mut rest) {
+                Some((op, Stop::Branch)) => cx.retired += op.done(),
+                Some((_, stop)) => {
+                    at.index = self.ops(at.block).len() - rest.len() - 1;
+                    return Some(stop);
+                }
+                // Not ended by a branch: the next block follows.
+                None => {
+                    if let Some(last) = self.ops(at.block).last() {
+                        cx.retired += last.done();
+                        cx.rip = cx.next_ip(last);
+                    }
+                }
+            }
+            if cx.retired >= cx.limit {
+                return None;
+            }
+            // A loop of one block needs no lookup: a store that made the block stale has stopped it.
+            if cx.rip != cx.start {
+                if !self.follow(cx, at) {
+                    return None;
+                }
+                block = self.ops(at.block).iter();
+            }
+            rest = block.clone();
+        }
+    }
+
+    /// Goes to the block at `cx.rip` if the table by address has it.
+    #[inline(always)]
+    fn follow(&self, cx: &mut Cx<'_>, at: &mut Place) -> bool {
+        let found = if cx.mem.code_writes() == cx.code_writes { self.known(cx.rip) } else { None };
+        let Some(block) = found else { return false };
+        at.block = block;
+        place(cx);
+        true
     }
 
     /// Deals with the end of a block; true if the run ends too.
     #[inline(never)]
     fn stop(&mut self, cx: &mut Cx<'_>, op: &Uop, stop: Stop) -> bool {
         match stop {
-            Stop::Branch => cx.retired += 1,
+            Stop::Branch => cx.retired += op.done(),
             Stop::Mode | Stop::Resync => {
-                cx.retired += 1;
+                cx.retired += op.done();
                 if stop == Stop::Resync {
                     cx.rip = cx.next_ip(op);
                 }
@@ -104,14 +161,15 @@ impl BlockCache {
                 self.enter(cx, mode(cx));
                 return false;
             }
-            Stop::Again => {}
+            Stop::Slow | Stop::Again => cx.retired += u64::from(op.before),
             Stop::Fault => {
+                cx.retired += u64::from(op.before);
                 cx.settle_wild(op);
                 cx.rip = cx.this_ip(op);
                 return true;
             }
             Stop::Trap => {
-                cx.retired += 1;
+                cx.retired += op.done();
                 cx.rip = cx.next_ip(op);
                 return true;
             }

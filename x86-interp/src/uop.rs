@@ -1,6 +1,7 @@
 //! The pre-decoded form that blocks are made of: a handler and its operands, packed.
 
 use crate::cx::{Cx, Step, slot};
+use crate::hot::Hot;
 use crate::int::HIGH_BYTE;
 use x86_decode::{Insn, Mem, NO_REG, Operand, RIP, Reg, Seg, Width, XMM_INDEX};
 
@@ -36,6 +37,12 @@ pub(crate) struct Uop {
     pub(crate) aux: u8,
     /// Length in bytes.
     pub(crate) len: u8,
+    /// Instructions that it stands for.
+    pub(crate) count: u8,
+    /// Instructions of the block before it.
+    pub(crate) before: u8,
+    /// Which of the handlers that the loop knows by name `run` is.
+    pub(crate) hot: Hot,
     /// Where the next instruction starts, relative to the page.
     pub(crate) next: u16,
 }
@@ -72,6 +79,8 @@ pub(crate) trait Addr: 'static {
 pub(crate) struct Base32;
 /// Base and displacement, 64-bit, flat segment.
 pub(crate) struct Base64;
+/// Base, scaled index and displacement of the address size that the mode has by itself, flat segment.
+pub(crate) struct Indexed;
 /// Everything else.
 pub(crate) struct Any;
 
@@ -97,6 +106,18 @@ impl Addr for Base64 {
     }
 }
 
+impl Addr for Indexed {
+    #[inline(always)]
+    fn linear(cx: &Cx<'_>, u: &Uop) -> u64 {
+        let sum = cx.reg(u.base).wrapping_add(cx.reg(u.index) << (u.scale & 3));
+        sum.wrapping_add(i64::from(u.disp) as u64) & cx.mask
+    }
+    #[inline(always)]
+    fn offset(cx: &Cx<'_>, u: &Uop) -> u64 {
+        Self::linear(cx, u)
+    }
+}
+
 impl Addr for Any {
     #[inline(always)]
     fn linear(cx: &Cx<'_>, u: &Uop) -> u64 {
@@ -114,6 +135,7 @@ impl Addr for Any {
 pub(crate) enum AddrKind {
     Base32,
     Base64,
+    Indexed,
     Any,
 }
 
@@ -122,6 +144,12 @@ impl Uop {
     #[inline(always)]
     pub(crate) fn addr_mask(&self) -> u64 {
         u64::MAX >> (self.cut & 63)
+    }
+
+    /// Instructions of the block up to its end.
+    #[inline(always)]
+    pub(crate) fn done(&self) -> u64 {
+        u64::from(self.before) + u64::from(self.count)
     }
 
     /// Packs an instruction that starts `at` bytes into its page. The handler is still to be chosen.
@@ -141,6 +169,9 @@ impl Uop {
             cut: cut(insn.addr),
             aux: 0,
             len: insn.len,
+            count: 1,
+            before: 0,
+            hot: Hot::Other,
             next,
         };
         let mut kind = AddrKind::Any;
@@ -199,14 +230,13 @@ impl Uop {
                 }
             }
         }
-        if self.seg != slot::ZERO || self.index != slot::ZERO {
-            AddrKind::Any
-        } else {
-            match (mem.addr, mode.long) {
-                (Width::W32, false) => AddrKind::Base32,
-                (Width::W64, true) => AddrKind::Base64,
-                _ => AddrKind::Any,
-            }
+        let indexed = self.index != slot::ZERO;
+        match (mem.addr, mode.long) {
+            _ if self.seg != slot::ZERO => AddrKind::Any,
+            (Width::W32, false) | (Width::W64, true) if indexed => AddrKind::Indexed,
+            (Width::W32, false) => AddrKind::Base32,
+            (Width::W64, true) => AddrKind::Base64,
+            _ => AddrKind::Any,
         }
     }
 }
@@ -242,6 +272,7 @@ macro_rules! by_width_addr {
         match $kind {
             $crate::uop::AddrKind::Base32 => $crate::uop::by_width!($width, $f, $crate::uop::Base32 $(, $g)*),
             $crate::uop::AddrKind::Base64 => $crate::uop::by_width!($width, $f, $crate::uop::Base64 $(, $g)*),
+            $crate::uop::AddrKind::Indexed => $crate::uop::by_width!($width, $f, $crate::uop::Indexed $(, $g)*),
             $crate::uop::AddrKind::Any => $crate::uop::by_width!($width, $f, $crate::uop::Any $(, $g)*),
         }
     };
@@ -253,6 +284,7 @@ macro_rules! by_addr {
         match $kind {
             $crate::uop::AddrKind::Base32 => $f::<$crate::uop::Base32 $(, $g)*> as $crate::uop::Handler,
             $crate::uop::AddrKind::Base64 => $f::<$crate::uop::Base64 $(, $g)*>,
+            $crate::uop::AddrKind::Indexed => $f::<$crate::uop::Indexed $(, $g)*>,
             $crate::uop::AddrKind::Any => $f::<$crate::uop::Any $(, $g)*>,
         }
     };

@@ -45,7 +45,11 @@ const TASKS: &[Task] = &[
     ),
     ("serve", "serve a directory over HTTP with ranges  [--port N] DIR [NAME=FILE]…", serve::main),
     ("test", "every test: cargo, node, end to end in a browser", test::main),
-    ("bench", "time guest programs against native runs  [--only NAME] [--rounds N]", bench::main),
+    (
+        "bench",
+        "time guest programs against native runs  [--host A,B] [--only NAME] [--rounds N]",
+        bench::main,
+    ),
     (
         "oracle",
         "every instruction against this processor  [--cases N] [--record] [--sequences N] [--decode N] …",

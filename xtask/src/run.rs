@@ -34,13 +34,10 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     }
     let host = args.value("--host")?.unwrap_or_else(|| "native".into());
     let preset = args.value("--preset")?;
-    match args.value("--engine")?.as_deref() {
-        None | Some("interp") => {}
-        Some("jit") => {
-            eprintln!("xtask run: the jit engine is not built yet; use --engine interp");
-            return Ok(ExitCode::from(2));
-        }
-        Some(other) => return Err(format!("there is no engine `{other}`").into()),
+    let engine = args.value("--engine")?.unwrap_or_else(|| "interp".into());
+    if engine == "jit" {
+        eprintln!("xtask run: the jit engine is not built yet; use --engine interp");
+        return Ok(ExitCode::from(2));
     }
     let mut options = Vec::new();
     // Only the native host packs directories itself.
@@ -54,30 +51,34 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         options.extend(["--image".to_string(), preset_image("mini")?]);
     }
     options.extend(args.into_rest());
-    let mut command = match host.as_str() {
-        "native" => {
-            let mut command = Command::new(native_host()?);
-            command.arg("run");
-            command
-        }
-        "node" => driver("node.mjs")?,
-        "chromium" | "firefox" => {
-            setup::programs(&[&host])?;
-            let mut command = driver("browser.mjs")?;
-            command.args(["--browser", &host]);
-            command
-        }
-        other => {
-            return Err(
-                format!("there is no host `{other}`; there are native, node, chromium, firefox").into()
-            );
-        }
-    };
+    let mut command = command(&host, &engine)?;
     command.args(options);
     let shown = show(&command);
     // Returns only where it failed.
     let error = command.exec();
     Err(format!("{shown}: {error}").into())
+}
+
+/// The program that runs guests on a host; options and the guest's command follow.
+pub(crate) fn command(host: &str, engine: &str) -> Result<Command> {
+    if engine != "interp" {
+        return Err(format!("there is no engine `{engine}`; there is interp").into());
+    }
+    match host {
+        "native" => {
+            let mut command = Command::new(native_host()?);
+            command.arg("run");
+            Ok(command)
+        }
+        "node" => driver("node.mjs"),
+        "chromium" | "firefox" => {
+            setup::programs(&[host])?;
+            let mut command = driver("browser.mjs")?;
+            command.args(["--browser", host]);
+            Ok(command)
+        }
+        other => Err(format!("there is no host `{other}`; there are native, node, chromium, firefox").into()),
+    }
 }
 
 fn preset_image(name: &str) -> Result<String> {

@@ -1,14 +1,14 @@
 //! Two-operand arithmetic and logic, `inc`/`dec`/`neg`/`not`, and `mov`-like moves with them in spirit: the shapes
 //! (register, memory, immediate) are written once and instantiated for each operation and width.
 
-use crate::cx::{Cx, Step};
+use crate::cx::{Cx, Full, Path, Step};
 use crate::flags::Flags;
 use crate::int::Int;
 use crate::uop::{Addr, AddrKind, Any, Handler, Uop, by_width, by_width_addr};
 use x86_decode::{Insn, Op, Operand};
 
 /// An operation of two operands; the result goes to the first.
-trait Binary: 'static {
+pub(crate) trait Binary: 'static {
     /// `cmp` and `test` keep only the flags.
     const KEEPS: bool = true;
     fn eval<T: Int>(flags: &mut Flags, a: u64, b: u64) -> u64;
@@ -16,7 +16,7 @@ trait Binary: 'static {
 
 macro_rules! binary {
     ($($name:ident $keeps:literal |$f:ident, $a:ident, $b:ident| $body:expr;)*) => {$(
-        struct $name;
+        pub(crate) struct $name;
         impl Binary for $name {
             const KEEPS: bool = $keeps;
             #[inline(always)]
@@ -45,7 +45,8 @@ binary! {
     Test false |f, a, b| logic::<T>(f, a & b);
 }
 
-fn rr<T: Int, O: Binary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn rr<T: Int, O: Binary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let (a, b) = (T::get(cx, u.dst), T::get(cx, u.src));
     let r = O::eval::<T>(&mut cx.flags, a, b);
     if O::KEEPS {
@@ -54,7 +55,8 @@ fn rr<T: Int, O: Binary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     Ok(())
 }
 
-fn ri<T: Int, O: Binary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn ri<T: Int, O: Binary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let a = T::get(cx, u.dst);
     let r = O::eval::<T>(&mut cx.flags, a, T::trunc(u.imm));
     if O::KEEPS {
@@ -63,8 +65,9 @@ fn ri<T: Int, O: Binary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     Ok(())
 }
 
-fn rm<T: Int, A: Addr, O: Binary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let b = cx.load_int::<T>(A::linear(cx, u))?;
+#[inline(always)]
+pub(crate) fn rm<T: Int, A: Addr, O: Binary, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let b = cx.load_by::<T, P>(A::linear(cx, u))?;
     let a = T::get(cx, u.dst);
     let r = O::eval::<T>(&mut cx.flags, a, b);
     if O::KEEPS {
@@ -74,25 +77,27 @@ fn rm<T: Int, A: Addr, O: Binary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 }
 
 #[inline(always)]
-fn to_memory<T: Int, O: Binary>(cx: &mut Cx<'_>, addr: u64, b: u64) -> Step {
+fn to_memory<T: Int, O: Binary, P: Path>(cx: &mut Cx<'_>, addr: u64, b: u64) -> Step {
     if O::KEEPS {
-        let a = cx.load_rw::<T>(addr)?;
+        let a = cx.load_rw_by::<T, P>(addr)?;
         let before = cx.flags;
         let r = O::eval::<T>(&mut cx.flags, a, b);
-        cx.store_flagged::<T>(addr, r, before)
+        cx.store_flagged::<T, P>(addr, r, before)
     } else {
-        let a = cx.load_int::<T>(addr)?;
+        let a = cx.load_by::<T, P>(addr)?;
         O::eval::<T>(&mut cx.flags, a, b);
         Ok(())
     }
 }
 
-fn mr<T: Int, A: Addr, O: Binary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    to_memory::<T, O>(cx, A::linear(cx, u), T::get(cx, u.src))
+#[inline(always)]
+pub(crate) fn mr<T: Int, A: Addr, O: Binary, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    to_memory::<T, O, P>(cx, A::linear(cx, u), T::get(cx, u.src))
 }
 
-fn mi<T: Int, A: Addr, O: Binary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    to_memory::<T, O>(cx, A::linear(cx, u), T::trunc(u.imm))
+#[inline(always)]
+pub(crate) fn mi<T: Int, A: Addr, O: Binary, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    to_memory::<T, O, P>(cx, A::linear(cx, u), T::trunc(u.imm))
 }
 
 fn lower_binary<O: Binary>(insn: &Insn, kind: AddrKind) -> Option<Handler> {
@@ -100,21 +105,21 @@ fn lower_binary<O: Binary>(insn: &Insn, kind: AddrKind) -> Option<Handler> {
     Some(match (insn.operands[0], insn.operands[1]) {
         (Operand::Reg(_), Operand::Reg(_)) => by_width!(w, rr, O),
         (Operand::Reg(_), Operand::Imm(_)) => by_width!(w, ri, O),
-        (Operand::Reg(_), Operand::Mem(_)) => by_width_addr!(w, kind, rm, O),
-        (Operand::Mem(_), Operand::Reg(_)) => by_width_addr!(w, kind, mr, O),
-        (Operand::Mem(_), Operand::Imm(_)) => by_width_addr!(w, kind, mi, O),
+        (Operand::Reg(_), Operand::Mem(_)) => by_width_addr!(w, kind, rm, O, Full),
+        (Operand::Mem(_), Operand::Reg(_)) => by_width_addr!(w, kind, mr, O, Full),
+        (Operand::Mem(_), Operand::Imm(_)) => by_width_addr!(w, kind, mi, O, Full),
         _ => return None,
     })
 }
 
 /// An operation of one operand.
-trait Unary: 'static {
+pub(crate) trait Unary: 'static {
     fn eval<T: Int>(flags: &mut Flags, a: u64) -> u64;
 }
 
 macro_rules! unary {
     ($($name:ident |$f:ident, $a:ident| $body:expr;)*) => {$(
-        struct $name;
+        pub(crate) struct $name;
         impl Unary for $name {
             #[inline(always)]
             fn eval<T: Int>($f: &mut Flags, $a: u64) -> u64 {
@@ -131,7 +136,8 @@ unary! {
     Not |_f, a| T::trunc(!a);
 }
 
-fn unary_r<T: Int, O: Unary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn unary_r<T: Int, O: Unary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let a = T::get(cx, u.dst);
     let r = O::eval::<T>(&mut cx.flags, a);
     T::set(cx, u.dst, r);
@@ -143,7 +149,7 @@ fn unary_m<T: Int, A: Addr, O: Unary>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let a = cx.load_rw::<T>(addr)?;
     let before = cx.flags;
     let r = O::eval::<T>(&mut cx.flags, a);
-    cx.store_flagged::<T>(addr, r, before)
+    cx.store_flagged::<T, Full>(addr, r, before)
 }
 
 fn lower_unary<O: Unary>(insn: &Insn, kind: AddrKind) -> Option<Handler> {

@@ -1,6 +1,6 @@
 //! Bit counts, BMI1 and BMI2, ADX, MOVBE, CRC32: instructions on general registers that came after the i686.
 
-use crate::cx::{Cx, Step, Stop};
+use crate::cx::{Cx, Full, Step, Stop};
 use crate::flags::Flags;
 use crate::int::Int;
 use crate::uop::{Addr, Any, Handler, Uop, by_width};
@@ -152,7 +152,7 @@ fn movbe_load<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 }
 
 fn movbe_store<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    cx.store_last::<T>(Any::linear(cx, u), swap::<T>(T::get(cx, u.src)))
+    cx.store_last::<T, Full>(Any::linear(cx, u), swap::<T>(T::get(cx, u.src)))
 }
 
 /// The Castagnoli polynomial, lowest power first.

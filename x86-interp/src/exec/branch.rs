@@ -1,7 +1,7 @@
 //! Near control transfers and the stack.
 
 use super::mov::condition_of;
-use crate::cx::{Cx, Step, Stop, slot};
+use crate::cx::{Cx, Full, Path, Step, Stop, slot};
 use crate::int::Int;
 use crate::uop::{Addr, AddrKind, Any, Handler, Uop, by_addr, by_condition, by_width_addr};
 use guest_mem::Access;
@@ -13,7 +13,8 @@ fn target(cx: &Cx<'_>, u: &Uop) -> u64 {
     cx.gpr[usize::from(slot::PAGE)].wrapping_add(u.imm)
 }
 
-fn jmp(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn jmp(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.jump(target(cx, u))
 }
 
@@ -21,7 +22,8 @@ fn jmp16(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.jump(target(cx, u) & 0xffff)
 }
 
-fn jcc<const CODE: u8>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn jcc<const CODE: u8>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     if cx.flags.condition(CODE) { cx.jump(target(cx, u)) } else { Ok(()) }
 }
 
@@ -29,56 +31,73 @@ fn jcc16(cx: &mut Cx<'_>, u: &Uop) -> Step {
     if cx.flags.condition(u.aux) { cx.jump(target(cx, u) & 0xffff) } else { Ok(()) }
 }
 
+/// Whether no 64-bit code can be at a target.
+#[inline(always)]
+fn is_wild<T: Int>(to: u64) -> bool {
+    T::BYTES == 8 && to.wrapping_add(1 << 47) >> 48 != 0
+}
+
 /// A target that is not canonical faults before the transfer (SDM vol. 2, CALL, JMP, RET).
 #[inline(always)]
-fn checked<T: Int>(cx: &mut Cx<'_>, to: u64) -> Result<u64, Stop> {
-    if T::BYTES == 8 && to.wrapping_add(1 << 47) >> 48 != 0 {
-        return Err(cx.fault(Vector::GeneralProtection, 0));
+fn checked<T: Int, P: Path>(cx: &mut Cx<'_>, to: u64) -> Result<u64, Stop> {
+    match is_wild::<T>(to) {
+        false => Ok(to),
+        true if P::FULL => Err(cx.fault(Vector::GeneralProtection, 0)),
+        true => Err(Stop::Slow),
     }
-    Ok(to)
 }
 
-fn jmp_r<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let to = checked::<T>(cx, T::get(cx, u.dst))?;
+#[inline(always)]
+pub(crate) fn jmp_r<T: Int, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let to = checked::<T, P>(cx, T::get(cx, u.dst))?;
     cx.jump(to)
 }
 
-fn jmp_m<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let to = cx.load_int::<T>(A::linear(cx, u))?;
-    let to = checked::<T>(cx, to)?;
+#[inline(always)]
+pub(crate) fn jmp_m<T: Int, A: Addr, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let to = cx.load_by::<T, P>(A::linear(cx, u))?;
+    let to = checked::<T, P>(cx, to)?;
     cx.jump(to)
 }
 
-fn call<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    cx.push::<T>(cx.next_ip(u))?;
-    cx.jump(T::trunc(target(cx, u)))
+#[inline(always)]
+pub(crate) fn call<T: Int, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.push_and_jump::<T, P>(cx.next_ip(u), T::trunc(target(cx, u)))
+}
+
+#[inline(always)]
+fn call_to<T: Int, P: Path>(cx: &mut Cx<'_>, u: &Uop, to: u64) -> Step {
+    if is_wild::<T>(to) {
+        return if P::FULL { call_wild::<T>(cx, u) } else { Err(Stop::Slow) };
+    }
+    cx.push_and_jump::<T, P>(cx.next_ip(u), to)
 }
 
 /// Where the target faults, the return address stands below the stack pointer already.
-#[inline(always)]
-fn call_to<T: Int>(cx: &mut Cx<'_>, u: &Uop, to: u64) -> Step {
+#[cold]
+fn call_wild<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let sp = cx.gpr[gpr::RSP];
     cx.push::<T>(cx.next_ip(u))?;
-    if let Err(stop) = checked::<T>(cx, to) {
-        cx.gpr[gpr::RSP] = sp;
-        return Err(stop);
-    }
-    cx.jump(to)
+    cx.gpr[gpr::RSP] = sp;
+    Err(cx.fault(Vector::GeneralProtection, 0))
 }
 
-fn call_r<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn call_r<T: Int, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let to = T::get(cx, u.dst);
-    call_to::<T>(cx, u, to)
+    call_to::<T, P>(cx, u, to)
 }
 
-fn call_m<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let to = cx.load_int::<T>(A::linear(cx, u))?;
-    call_to::<T>(cx, u, to)
+#[inline(always)]
+pub(crate) fn call_m<T: Int, A: Addr, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let to = cx.load_by::<T, P>(A::linear(cx, u))?;
+    call_to::<T, P>(cx, u, to)
 }
 
-fn ret<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let to = cx.load_int::<T>(cx.stack(0))?;
-    let to = checked::<T>(cx, to)?;
+#[inline(always)]
+pub(crate) fn ret<T: Int, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let to = cx.load_by::<T, P>(cx.stack(0))?;
+    let to = checked::<T, P>(cx, to)?;
     cx.drop_stack(T::BYTES.wrapping_add(u.imm & 0xffff));
     cx.jump(to)
 }
@@ -131,21 +150,25 @@ fn set_counter(cx: &mut Cx<'_>, u: &Uop, value: u64) -> u64 {
     value & u.addr_mask()
 }
 
-fn push_r<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    cx.push_last::<T>(T::get(cx, u.dst))
+#[inline(always)]
+pub(crate) fn push_r<T: Int, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.push_last::<T, P>(T::get(cx, u.dst))
 }
 
-fn push_i<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    cx.push_last::<T>(u.imm)
+#[inline(always)]
+pub(crate) fn push_i<T: Int, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.push_last::<T, P>(u.imm)
 }
 
-fn push_m<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let value = cx.load_int::<T>(A::linear(cx, u))?;
-    cx.push_last::<T>(value)
+#[inline(always)]
+pub(crate) fn push_m<T: Int, A: Addr, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let value = cx.load_by::<T, P>(A::linear(cx, u))?;
+    cx.push_last::<T, P>(value)
 }
 
-fn pop_r<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let value = cx.pop::<T>()?;
+#[inline(always)]
+pub(crate) fn pop_r<T: Int, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let value = cx.pop::<T, P>()?;
     // After the pointer moved: `pop esp` gets the value.
     T::set(cx, u.dst, value);
     Ok(())
@@ -186,9 +209,10 @@ fn popa<T: Int>(cx: &mut Cx<'_>, _: &Uop) -> Step {
     Ok(())
 }
 
-fn leave<T: Int>(cx: &mut Cx<'_>, _: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn leave<T: Int, P: Path>(cx: &mut Cx<'_>, _: &Uop) -> Step {
     let frame = cx.gpr[gpr::RBP] & cx.mask;
-    let value = cx.load_int::<T>(cx.stack_at(frame))?;
+    let value = cx.load_by::<T, P>(cx.stack_at(frame))?;
     cx.gpr[gpr::RSP] = frame.wrapping_add(T::BYTES) & cx.mask;
     T::set(cx, gpr::RBP as u8, value);
     Ok(())
@@ -235,7 +259,7 @@ pub(crate) fn set_user_flags(cx: &mut Cx<'_>, value: u32, mask: u32) {
 }
 
 fn popf<T: Int>(cx: &mut Cx<'_>, _: &Uop) -> Step {
-    let value = cx.pop::<T>()? as u32;
+    let value = cx.pop::<T, Full>()? as u32;
     set_user_flags(cx, value, T::MASK as u32);
     // TF may have changed.
     Err(Stop::Resync)
@@ -243,11 +267,11 @@ fn popf<T: Int>(cx: &mut Cx<'_>, _: &Uop) -> Step {
 
 /// The byte form does not exist for stack instructions and branches: no fourth instance.
 macro_rules! by_word {
-    ($width:expr, $f:ident) => {
+    ($width:expr, $f:ident $(, $g:ty)*) => {
         match $width {
-            Width::W16 => $f::<u16> as Handler,
-            Width::W64 => $f::<u64>,
-            _ => $f::<u32>,
+            Width::W16 => $f::<u16 $(, $g)*> as Handler,
+            Width::W64 => $f::<u64 $(, $g)*>,
+            _ => $f::<u32 $(, $g)*>,
         }
     };
 }
@@ -266,12 +290,12 @@ pub(crate) fn lower(insn: &Insn, u: &mut Uop, kind: AddrKind) -> Option<Handler>
     Some(match (insn.op, insn.operands[0]) {
         (Op::Jmp, Operand::Rel(_)) if narrow => jmp16,
         (Op::Jmp, Operand::Rel(_)) => jmp,
-        (Op::Jmp, Operand::Reg(_)) => by_word!(w, jmp_r),
-        (Op::Jmp, Operand::Mem(_)) => by_width_addr!(w, kind, jmp_m),
-        (Op::Call, Operand::Rel(_)) => by_word!(w, call),
-        (Op::Call, Operand::Reg(_)) => by_word!(w, call_r),
-        (Op::Call, Operand::Mem(_)) => by_width_addr!(w, kind, call_m),
-        (Op::Ret, _) => by_word!(w, ret),
+        (Op::Jmp, Operand::Reg(_)) => by_word!(w, jmp_r, Full),
+        (Op::Jmp, Operand::Mem(_)) => by_width_addr!(w, kind, jmp_m, Full),
+        (Op::Call, Operand::Rel(_)) => by_word!(w, call, Full),
+        (Op::Call, Operand::Reg(_)) => by_word!(w, call_r, Full),
+        (Op::Call, Operand::Mem(_)) => by_width_addr!(w, kind, call_m, Full),
+        (Op::Ret, _) => by_word!(w, ret, Full),
         (Op::Loop, _) => loop_,
         (Op::Loope, _) => {
             u.aux |= LOOPE;
@@ -283,14 +307,14 @@ pub(crate) fn lower(insn: &Insn, u: &mut Uop, kind: AddrKind) -> Option<Handler>
         }
         (Op::Jcxz, _) => jcxz,
         (Op::Push, Operand::Reg(Reg::Seg(_))) | (Op::Pop, Operand::Reg(Reg::Seg(_))) => return None,
-        (Op::Push, Operand::Reg(_)) => by_word!(w, push_r),
-        (Op::Push, Operand::Imm(_)) => by_word!(w, push_i),
-        (Op::Push, Operand::Mem(_)) => by_width_addr!(w, kind, push_m),
-        (Op::Pop, Operand::Reg(_)) => by_word!(w, pop_r),
+        (Op::Push, Operand::Reg(_)) => by_word!(w, push_r, Full),
+        (Op::Push, Operand::Imm(_)) => by_word!(w, push_i, Full),
+        (Op::Push, Operand::Mem(_)) => by_width_addr!(w, kind, push_m, Full),
+        (Op::Pop, Operand::Reg(_)) => by_word!(w, pop_r, Full),
         (Op::Pop, Operand::Mem(_)) => by_word!(w, pop_m),
         (Op::Pusha, _) => by_word!(w, pusha),
         (Op::Popa, _) => by_word!(w, popa),
-        (Op::Leave, _) => by_word!(w, leave),
+        (Op::Leave, _) => by_word!(w, leave, Full),
         (Op::Enter, _) => by_word!(w, enter),
         (Op::Pushf, _) => by_word!(w, pushf),
         (Op::Popf, _) => by_word!(w, popf),

@@ -1,32 +1,37 @@
 //! Moves: `mov`, extensions, `lea`, conditional moves and sets, byte swaps.
 
-use crate::cx::{Cx, Step};
+use crate::cx::{Cx, Full, Path, Step};
 use crate::int::Int;
 use crate::uop::{Addr, AddrKind, Any, Handler, Uop, by_addr, by_condition, by_width, by_width_addr};
 use x86_decode::{Insn, NO_REG, Op, Operand, Width};
 
-fn mov_rr<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn mov_rr<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     T::set(cx, u.dst, T::get(cx, u.src));
     Ok(())
 }
 
-fn mov_ri<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn mov_ri<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     T::set(cx, u.dst, u.imm);
     Ok(())
 }
 
-fn mov_rm<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let value = cx.load_int::<T>(A::linear(cx, u))?;
+#[inline(always)]
+pub(crate) fn mov_rm<T: Int, A: Addr, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let value = cx.load_by::<T, P>(A::linear(cx, u))?;
     T::set(cx, u.dst, value);
     Ok(())
 }
 
-fn mov_mr<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    cx.store_last::<T>(A::linear(cx, u), T::get(cx, u.src))
+#[inline(always)]
+pub(crate) fn mov_mr<T: Int, A: Addr, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.store_last::<T, P>(A::linear(cx, u), T::get(cx, u.src))
 }
 
-fn mov_mi<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    cx.store_last::<T>(A::linear(cx, u), u.imm)
+#[inline(always)]
+pub(crate) fn mov_mi<T: Int, A: Addr, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.store_last::<T, P>(A::linear(cx, u), u.imm)
 }
 
 /// An offset of 64 bits in the instruction (`mov rax, moffs64`).
@@ -59,33 +64,37 @@ fn lower_mov(insn: &Insn, kind: AddrKind) -> Option<Handler> {
     Some(match (to, from) {
         (Operand::Reg(_), Operand::Reg(_)) => by_width!(w, mov_rr),
         (Operand::Reg(_), Operand::Imm(_)) => by_width!(w, mov_ri),
-        (Operand::Reg(_), Operand::Mem(_)) if is_absolute(from) => by_width!(w, mov_rm, Absolute),
-        (Operand::Mem(_), Operand::Reg(_)) if is_absolute(to) => by_width!(w, mov_mr, Absolute),
-        (Operand::Reg(_), Operand::Mem(_)) => by_width_addr!(w, kind, mov_rm),
-        (Operand::Mem(_), Operand::Reg(_)) => by_width_addr!(w, kind, mov_mr),
-        (Operand::Mem(_), Operand::Imm(_)) => by_width_addr!(w, kind, mov_mi),
+        (Operand::Reg(_), Operand::Mem(_)) if is_absolute(from) => by_width!(w, mov_rm, Absolute, Full),
+        (Operand::Mem(_), Operand::Reg(_)) if is_absolute(to) => by_width!(w, mov_mr, Absolute, Full),
+        (Operand::Reg(_), Operand::Mem(_)) => by_width_addr!(w, kind, mov_rm, Full),
+        (Operand::Mem(_), Operand::Reg(_)) => by_width_addr!(w, kind, mov_mr, Full),
+        (Operand::Mem(_), Operand::Imm(_)) => by_width_addr!(w, kind, mov_mi, Full),
         _ => return None,
     })
 }
 
-fn extend_r<T: Int, S: Int, const SIGNED: bool>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn extend_r<T: Int, S: Int, const SIGNED: bool>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let value = S::get(cx, u.src);
     T::set(cx, u.dst, if SIGNED { S::sext(value) } else { value });
     Ok(())
 }
 
-fn extend_m<A: Addr, T: Int, S: Int, const SIGNED: bool>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let value = cx.load_int::<S>(A::linear(cx, u))?;
+#[inline(always)]
+fn extend_m<A: Addr, T: Int, S: Int, P: Path, const SIGNED: bool>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let value = cx.load_by::<S, P>(A::linear(cx, u))?;
     T::set(cx, u.dst, if SIGNED { S::sext(value) } else { value });
     Ok(())
 }
 
-fn zero_m<A: Addr, T: Int, S: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    extend_m::<A, T, S, false>(cx, u)
+#[inline(always)]
+pub(crate) fn zero_m<A: Addr, T: Int, S: Int, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    extend_m::<A, T, S, P, false>(cx, u)
 }
 
-fn sign_m<A: Addr, T: Int, S: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    extend_m::<A, T, S, true>(cx, u)
+#[inline(always)]
+pub(crate) fn sign_m<A: Addr, T: Int, S: Int, P: Path>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    extend_m::<A, T, S, P, true>(cx, u)
 }
 
 /// Width of an operand in bits.
@@ -105,8 +114,8 @@ fn lower_extend(insn: &Insn, kind: AddrKind, signed: bool) -> Option<Handler> {
     macro_rules! pick {
         ($t:ty, $s:ty) => {
             match (matches!(insn.operands[1], Operand::Mem(_)), signed) {
-                (true, false) => by_addr!(kind, zero_m, $t, $s),
-                (true, true) => by_addr!(kind, sign_m, $t, $s),
+                (true, false) => by_addr!(kind, zero_m, $t, $s, Full),
+                (true, true) => by_addr!(kind, sign_m, $t, $s, Full),
                 (false, false) => extend_r::<$t, $s, false>,
                 (false, true) => extend_r::<$t, $s, true>,
             }
@@ -126,12 +135,14 @@ fn lower_extend(insn: &Insn, kind: AddrKind, signed: bool) -> Option<Handler> {
     })
 }
 
-fn lea<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn lea<T: Int, A: Addr>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     T::set(cx, u.dst, A::offset(cx, u));
     Ok(())
 }
 
-fn cmov_r<const CODE: u8, T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn cmov_r<const CODE: u8, T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let from = if cx.flags.condition(CODE) { u.src } else { u.dst };
     // Written either way: a 32-bit one clears the upper half even if the condition is false.
     T::set(cx, u.dst, T::get(cx, from));
@@ -145,7 +156,8 @@ fn cmov_m<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     Ok(())
 }
 
-fn setcc_r<const CODE: u8>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn setcc_r<const CODE: u8>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     u8::set(cx, u.dst, cx.flags.condition(CODE).into());
     Ok(())
 }

@@ -7,13 +7,13 @@ use crate::uop::{Addr, AddrKind, Any, Handler, Uop, by_width, by_width_addr};
 use x86_decode::{Insn, Op, Operand};
 
 /// A shift by `count`, which is masked to the operation's limit and not zero.
-trait Shift: 'static {
+pub(crate) trait Shift: 'static {
     fn eval<T: Int>(flags: &mut Flags, a: u64, count: u32) -> u64;
 }
 
 macro_rules! shifts {
     ($($name:ident |$f:ident, $a:ident, $n:ident| $body:expr;)*) => {$(
-        struct $name;
+        pub(crate) struct $name;
         impl Shift for $name {
             #[inline(always)]
             fn eval<T: Int>($f: &mut Flags, $a: u64, $n: u32) -> u64 {
@@ -114,11 +114,13 @@ fn shift_mem<T: Int, A: Addr, O: Shift>(cx: &mut Cx<'_>, u: &Uop, count: u64) ->
     cx.stored()
 }
 
-fn shift_ri<T: Int, O: Shift>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn shift_ri<T: Int, O: Shift>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     shift_reg::<T, O>(cx, u, u.imm)
 }
 
-fn shift_rc<T: Int, O: Shift>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+#[inline(always)]
+pub(crate) fn shift_rc<T: Int, O: Shift>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     shift_reg::<T, O>(cx, u, cx.gpr[1])
 }
 

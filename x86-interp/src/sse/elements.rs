@@ -1,7 +1,7 @@
 //! Single elements of vectors to and from general registers and memory.
 
 use super::{FROM_REG, WIDE, by_vex, names_mmx, place};
-use crate::cx::{Cx, Step};
+use crate::cx::{Cx, Full, Step};
 use crate::int::Int;
 use crate::uop::{Addr, Any, Handler, Uop};
 use x86_decode::{Insn, Op, Operand, Reg};
@@ -22,7 +22,7 @@ fn extract<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 }
 
 fn extract_m<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    cx.store_last::<T>(Any::linear(cx, u), element::<T>(cx, u))
+    cx.store_last::<T, Full>(Any::linear(cx, u), element::<T>(cx, u))
 }
 
 fn insert<T: Int, const VEX: bool>(cx: &mut Cx<'_>, u: &Uop) -> Step {

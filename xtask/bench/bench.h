@@ -1,0 +1,45 @@
+// What every kernel shares: the clock, the repetitions, the report.
+//
+// A kernel defines `work`, which returns a checksum. It runs REPEATS times in one process. Standard output gets
+// "<checksum>" (the same for every run and host), then one line of nanoseconds for each run: the first is that of code and
+// memory never touched before.
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#ifndef REPEATS
+#define REPEATS 3
+#endif
+
+#define NOINLINE __attribute__((noinline))
+
+static uint32_t work(void);
+
+static long long now_ns(void) {
+    struct timespec now;
+    // The engine reads the host's clock when it turns to another task, and we want it read now.
+    sched_yield();
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+// Numerical Recipes' linear congruential generator.
+static inline uint32_t next_random(uint32_t *state) { return *state = *state * 1664525u + 1013904223u; }
+
+int main(void) {
+    long long spent[REPEATS];
+    uint32_t checksum = 0;
+    for (int i = 0; i < REPEATS; i++) {
+        long long start = now_ns();
+        uint32_t sum = work();
+        spent[i] = now_ns() - start;
+        if (i > 0 && sum != checksum) return 1;
+        checksum = sum;
+    }
+    printf("%08x\n", checksum);
+    for (int i = 0; i < REPEATS; i++) printf("%lld\n", spent[i]);
+    return 0;
+}
