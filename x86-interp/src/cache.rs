@@ -110,6 +110,11 @@ impl BlockCache {
         self.arena.get(start..start + ops.len as usize).unwrap_or(&[])
     }
 
+    /// What code is decoded as.
+    pub(crate) fn features(&self) -> FeatureSet {
+        self.features
+    }
+
     /// Blocks and instructions held.
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.blocks.len(), self.arena.len())
