@@ -329,6 +329,8 @@ pub struct Task {
     pub restart: Cell<Option<Restart>>,
     /// System-call number in progress, for restarts and `/proc`; none in user code.
     pub in_syscall: Cell<Option<(Arch, u32)>>,
+    /// Number and error code of the last exception, which signal frames show.
+    pub trap: Cell<(u32, u32)>,
     /// Consumption.
     pub usage: Cell<Usage>,
     /// Waits inside the kernel (state S of `/proc/PID/stat`).
@@ -386,6 +388,7 @@ impl Task {
             robust_list: Cell::default(),
             restart: Cell::default(),
             in_syscall: Cell::default(),
+            trap: Cell::default(),
             usage: Cell::default(),
             sleeping: Cell::default(),
             parent_death_signal: Cell::default(),

@@ -7,14 +7,14 @@ use crate::signal::deliver::{Interrupted, deliver};
 use crate::signal::send::force;
 use crate::sys;
 use crate::task::{Arch, Task};
-use guest_mem::{FaultKind, MemFault};
+use guest_mem::{Access, FaultKind, MemFault};
 use linux_abi::siginfo::SigInfo;
 use linux_abi::signal::{
     BUS_ADRERR, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND, FPE_INTDIV, FPE_INTOVF,
-    ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, TRAP_TRACE,
+    ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, TRAP_BRKPT, TRAP_TRACE,
 };
 use std::rc::Rc;
-use x86_cpu::{Exception, Exit, SyscallGate, Vector, gpr};
+use x86_cpu::{Exception, Exit, SyscallGate, Vector, flags, gpr};
 
 /// What a system call costs of a slice, in instructions: a thread that only makes calls must yield too.
 const SYSCALL_COST: u64 = 500;
@@ -110,6 +110,13 @@ async fn page_fault(task: &Rc<Task>, fault: MemFault) {
             (Signal::KILL, 0)
         }
     };
+    let protection = u32::from(fault.kind == FaultKind::Permission);
+    let access = match fault.access {
+        Access::Read => 0,
+        Access::Write => 2,
+        Access::Execute => 0x10,
+    };
+    task.trap.set((14, 4 | access | protection));
     if signal == Signal::KILL {
         crate::signal::send::to_process(&task.process, signal, crate::signal::send::Origin::Kernel);
         return;
@@ -119,12 +126,15 @@ async fn page_fault(task: &Rc<Task>, fault: MemFault) {
 
 /// Turns an exception into the signal that Linux gives (arch/x86/kernel/traps.c).
 fn raise(task: &Rc<Task>, exception: Exception) {
-    let (rip, fpu_status, fpu_control, mxcsr) = {
+    task.trap.set((exception.vector as u32, exception.error_code));
+    let (rip, fpu_status, fpu_control, mxcsr, stepping) = {
         let cpu = task.cpu.borrow();
-        (cpu.rip, cpu.fpu.status, cpu.fpu.control, cpu.mxcsr)
+        (cpu.rip, cpu.fpu.status, cpu.fpu.control, cpu.mxcsr, cpu.rflags & flags::TF != 0)
     };
     let (signal, info) = match exception.vector {
         Vector::DivideError => (Signal::FPE, SigInfo::fault(8, FPE_INTDIV, rip)),
+        // `int1` leaves nothing in DR6.
+        Vector::Debug if !stepping => (Signal::TRAP, SigInfo::fault(5, TRAP_BRKPT, rip)),
         Vector::Debug => (Signal::TRAP, SigInfo::fault(5, TRAP_TRACE, rip)),
         Vector::Breakpoint => (Signal::TRAP, SigInfo::kernel(5)),
         Vector::InvalidOpcode => {

@@ -1,6 +1,6 @@
 //! Segment descriptors that user code can load (SDM vol. 3 §3.4.5; Linux, asm/ldt.h and asm/segment.h).
 
-use crate::{CodeMode, CpuState, selector};
+use crate::{CodeMode, CpuState, Segment, selector};
 
 /// A data or code descriptor: an entry of the TLS part of the GDT, or of the LDT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -158,6 +158,19 @@ impl CpuState {
                 (*slot != Descriptor::default()).then_some(Described::Segment(*slot))
             }
         }
+    }
+
+    /// What a segment register is that holds a selector, as a return from the system leaves it.
+    pub fn segment(&self, value: u16) -> Segment {
+        Segment { selector: value, base: self.descriptor(value).map_or(0, |segment| segment.base.into()) }
+    }
+
+    /// Goes on in the code segment of a selector, of user privilege.
+    pub fn enter_code(&mut self, value: u16) {
+        let value = value | 3;
+        self.segments.cs = self.segment(value);
+        let long = self.describe(value) == Some(Described::Code64);
+        self.mode = if long { CodeMode::Bits64 } else { CodeMode::Bits32 };
     }
 
     /// Whether the running code is what a flat 32-bit segment, or 64-bit mode, makes it.

@@ -19,4 +19,4 @@ macro_rules! programs {
     )+};
 }
 
-programs!(events, files, machine, memory, processes, signals, sockets, terminals, threads);
+programs!(events, files, machine, memory, processes, segments, signals, sockets, terminals, threads);

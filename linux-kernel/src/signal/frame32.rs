@@ -14,18 +14,7 @@ use linux_abi::signal::{SaFlags, SigaltstackI386};
 use std::mem::offset_of;
 use x86_cpu::{CpuState, flags, gpr, selector};
 
-/// Trap numbers that handlers find in `trapno` (SDM vol. 3 table 6-1).
-fn trap_number(info: &SigInfo) -> u32 {
-    match Signal::new(info.signo as u32) {
-        Some(Signal::SEGV) => 14,
-        Some(Signal::FPE) => 0,
-        Some(Signal::ILL) => 6,
-        Some(Signal::TRAP) => 3,
-        _ => 0,
-    }
-}
-
-fn context(cpu: &CpuState, fpstate: u32, mask: SigSet, info: &SigInfo) -> SigcontextI386 {
+fn context(cpu: &CpuState, trap: (u32, u32), fpstate: u32, mask: SigSet, info: &SigInfo) -> SigcontextI386 {
     let r = |i: usize| cpu.gpr[i] as u32;
     let fault = match info.fields {
         SigFields::Fault { addr } if info.code > 0 => addr as u32,
@@ -44,8 +33,8 @@ fn context(cpu: &CpuState, fpstate: u32, mask: SigSet, info: &SigInfo) -> Sigcon
         edx: r(gpr::RDX),
         ecx: r(gpr::RCX),
         eax: r(gpr::RAX),
-        trapno: trap_number(info),
-        err: 0,
+        trapno: trap.0,
+        err: trap.1,
         eip: cpu.rip as u32,
         cs: cpu.segments.cs.selector,
         eflags: cpu.rflags,
@@ -74,7 +63,7 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
         return Err(Errno::EFAULT);
     }
     let mask = mask_to_save(task);
-    let sc = context(&cpu, fp_addr as u32, mask, info);
+    let sc = context(&cpu, task.trap.get(), fp_addr as u32, mask, info);
     let retcode_at =
         if wants_info { offset_of!(RtSigframeI386, retcode) } else { offset_of!(SigframeI386, retcode) };
     let has_restorer = action.flags & SaFlags::RESTORER.bits() != 0;
@@ -132,15 +121,9 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
     cpu.segments.ds = data;
     cpu.segments.es = data;
     cpu.segments.ss = data;
-    cpu.segments.cs = x86_cpu::Segment { selector: selector::USER32_CS, base: 0 };
+    cpu.enter_code(selector::USER32_CS);
     cpu.fpu = x86_cpu::Fpu::default();
     Ok(())
-}
-
-fn segment(cpu: &CpuState, value: u16) -> x86_cpu::Segment {
-    let entry = usize::from(value >> 3);
-    let tls = entry.checked_sub(selector::TLS_ENTRY_MIN).and_then(|i| cpu.tls.get(i));
-    x86_cpu::Segment { selector: value, base: tls.map_or(0, |tls| u64::from(tls.base)) }
 }
 
 async fn restore(task: &Task, sc: &SigcontextI386, mask: SigSet) -> Result<u64> {
@@ -156,10 +139,12 @@ async fn restore(task: &Task, sc: &SigcontextI386, mask: SigSet) -> Result<u64> 
     cpu.rip = u64::from(sc.eip);
     const KEEP: u32 = flags::OSZAPC | flags::TF | flags::DF | flags::AC | flags::RF;
     cpu.rflags = (cpu.rflags & !KEEP) | (sc.eflags & KEEP) | flags::FIXED;
-    cpu.segments.gs = segment(cpu, sc.gs);
-    cpu.segments.fs = segment(cpu, sc.fs);
-    cpu.segments.es = segment(cpu, sc.es);
-    cpu.segments.ds = segment(cpu, sc.ds);
+    cpu.segments.gs = cpu.segment(sc.gs);
+    cpu.segments.fs = cpu.segment(sc.fs);
+    cpu.segments.es = cpu.segment(sc.es);
+    cpu.segments.ds = cpu.segment(sc.ds);
+    cpu.segments.ss = cpu.segment(sc.ss | 3);
+    cpu.enter_code(sc.cs);
     match fpstate {
         Some(saved) => restore32(cpu, &saved),
         None => cpu.fpu = x86_cpu::Fpu::default(),

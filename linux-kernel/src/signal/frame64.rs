@@ -60,6 +60,8 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
         eflags: u64::from(cpu.rflags),
         cs: cpu.segments.cs.selector,
         ss: cpu.segments.ss.selector,
+        trapno: task.trap.get().0.into(),
+        err: task.trap.get().1.into(),
         oldmask: mask.0,
         cr2: fault,
         fpstate: fp_addr,
@@ -94,6 +96,8 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
     cpu.gpr[gpr::RSI] = frame_addr + offset_of!(RtSigframeX86_64, info) as u64;
     cpu.gpr[gpr::RDX] = frame_addr + offset_of!(RtSigframeX86_64, uc) as u64;
     cpu.rflags &= !(flags::DF | flags::RF | flags::TF);
+    cpu.enter_code(x86_cpu::selector::USER_CS);
+    cpu.segments.ss = x86_cpu::Segment { selector: x86_cpu::selector::USER_DS, base: 0 };
     cpu.fpu = x86_cpu::Fpu::default();
     Ok(())
 }
@@ -119,6 +123,9 @@ pub async fn rt_sigreturn(task: &Task) -> Result<u64> {
     cpu.rip = sc.rip;
     const KEEP: u32 = flags::OSZAPC | flags::TF | flags::DF | flags::AC | flags::RF;
     cpu.rflags = (cpu.rflags & !KEEP) | (sc.eflags as u32 & KEEP) | flags::FIXED;
+    let (cs, ss) = (sc.cs, sc.ss);
+    cpu.enter_code(cs);
+    cpu.segments.ss = cpu.segment(ss | 3);
     match fpstate {
         Some(saved) => restore64(&mut cpu, &saved),
         None => cpu.fpu = x86_cpu::Fpu::default(),
