@@ -11,10 +11,10 @@ use guest_mem::{Access, FaultKind, MemFault};
 use linux_abi::siginfo::SigInfo;
 use linux_abi::signal::{
     BUS_ADRERR, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND, FPE_INTDIV, FPE_INTOVF,
-    ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, TRAP_TRACE,
+    ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, TRAP_BRKPT, TRAP_TRACE,
 };
 use std::rc::Rc;
-use x86_cpu::{Exception, Exit, SyscallGate, Vector, gpr};
+use x86_cpu::{Exception, Exit, SyscallGate, Vector, flags, gpr};
 
 /// The vector of page faults (SDM vol. 3 table 6-1).
 const PAGE_FAULT: u8 = 14;
@@ -139,12 +139,14 @@ fn error_code(task: &Task, fault: &MemFault) -> u32 {
 
 /// Turns an exception into the signal that Linux gives (arch/x86/kernel/traps.c).
 fn raise(task: &Rc<Task>, exception: Exception) {
-    let (rip, fpu_status, fpu_control, mxcsr) = {
+    let (rip, fpu_status, fpu_control, mxcsr, stepping) = {
         let cpu = task.cpu.borrow();
-        (cpu.rip, cpu.fpu.status, cpu.fpu.control, cpu.mxcsr)
+        (cpu.rip, cpu.fpu.status, cpu.fpu.control, cpu.mxcsr, cpu.rflags & flags::TF != 0)
     };
     let (signal, info) = match exception.vector {
         Vector::DivideError => (Signal::FPE, SigInfo::fault(8, FPE_INTDIV, rip)),
+        // `int1` leaves nothing in DR6.
+        Vector::Debug if !stepping => (Signal::TRAP, SigInfo::fault(5, TRAP_BRKPT, rip)),
         Vector::Debug => (Signal::TRAP, SigInfo::fault(5, TRAP_TRACE, rip)),
         Vector::Breakpoint => (Signal::TRAP, SigInfo::kernel(5)),
         Vector::InvalidOpcode => {

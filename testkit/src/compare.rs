@@ -5,6 +5,7 @@ use crate::outcome::{Outcome, Ran};
 use crate::skips;
 use crate::state::{State, fx};
 use crate::trials::Trial;
+use crate::vectors::CONTROL_FIELDS;
 use core::ops::Range;
 use x86_decode::{FlagSet, Insn, Mode};
 
@@ -88,12 +89,14 @@ impl Scope {
         state.gpr.iter_mut().for_each(|reg| *reg &= width);
         state.gpr[registers..].fill(0);
         state.ymm_high[registers..].fill(0);
-        for (at, len) in [(fx::FCW, 2), (fx::FSW, 2), (fx::FTW, 1), (fx::MXCSR, 4)] {
+        for (at, len) in CONTROL_FIELDS {
             state.fx[at..at + len].copy_from_slice(&old.fx[at..at + len]);
         }
         let x87 = if self.undefined.contains(FlagSet::FPU) { X87_CONDITIONS } else { 0 };
         let status = old.fx16(fx::FSW) & !(x87 | self.status);
         state.fx[fx::FSW..][..2].copy_from_slice(&status.to_le_bytes());
+        // Above, the sign: how far up it begins is the processor's width of addresses.
+        state.fx[fx::FIP + 6..fx::FIP + 8].fill(0);
         for at in (0..8).map(|n| fx::ST + 16 * n) {
             state.fx[at..at + 10].copy_from_slice(&old.fx[at..at + 10]);
         }
@@ -137,6 +140,9 @@ impl Scope {
             differ("flags", hex(a.rflags), hex(b.rflags));
             differ("fcw", hex(a.fx16(fx::FCW)), hex(b.fx16(fx::FCW)));
             differ("fsw", hex(a.fx16(fx::FSW)), hex(b.fx16(fx::FSW)));
+            differ("fop", hex(a.fx16(fx::FOP)), hex(b.fx16(fx::FOP)));
+            differ("fip", hex(a.fx64(fx::FIP)), hex(b.fx64(fx::FIP)));
+            differ("fdp", hex(a.fx64(fx::FDP)), hex(b.fx64(fx::FDP)));
             differ("ftw", hex(a.fx[fx::FTW]), hex(b.fx[fx::FTW]));
             for n in 0..8 {
                 if !self.near || !skips::close_enough(a.st(n), b.st(n)) {

@@ -87,6 +87,9 @@ pub(crate) fn load(state: &State, mode: Mode) -> CpuState {
     cpu.fpu.control = state.fx16(fx::FCW);
     cpu.fpu.status = state.fx16(fx::FSW);
     cpu.fpu.in_use = state.fx[fx::FTW];
+    cpu.fpu.last_opcode = state.fx16(fx::FOP);
+    cpu.fpu.last_ip = state.fx64(fx::FIP);
+    cpu.fpu.last_dp = state.fx64(fx::FDP);
     let top = cpu.fpu.top();
     for n in 0..8 {
         cpu.fpu.registers[(top + n) % 8] = F80::from_bytes(state.st(n));
@@ -104,6 +107,9 @@ pub(crate) fn save(cpu: &CpuState) -> State {
     state.fx[fx::FCW..][..2].copy_from_slice(&cpu.fpu.control.to_le_bytes());
     state.fx[fx::FSW..][..2].copy_from_slice(&cpu.fpu.status.to_le_bytes());
     state.fx[fx::FTW] = cpu.fpu.in_use;
+    state.fx[fx::FOP..][..2].copy_from_slice(&cpu.fpu.last_opcode.to_le_bytes());
+    state.fx[fx::FIP..][..8].copy_from_slice(&cpu.fpu.last_ip.to_le_bytes());
+    state.fx[fx::FDP..][..8].copy_from_slice(&cpu.fpu.last_dp.to_le_bytes());
     state.fx[fx::MXCSR..][..4].copy_from_slice(&cpu.mxcsr.to_le_bytes());
     let top = cpu.fpu.top();
     for n in 0..8 {

@@ -10,8 +10,8 @@ use crate::skips;
 use crate::state::{State, random_address, random_data};
 use std::collections::BTreeMap;
 use x86_decode::{
-    DecodeError, FeatureSet, FlagSet, Insn, Map, Mode, NO_REG, Op, Operand, RIP, ROWS, Reg, Rep, Row, Seg,
-    Width, decode_for,
+    DecodeError, FeatureSet, FlagSet, Insn, Mode, NO_REG, Op, Operand, RIP, ROWS, Reg, Rep, Row, Seg, Width,
+    decode_for,
 };
 
 /// Instructions of a sequence at most, without those that load registers for others.
@@ -39,6 +39,8 @@ pub struct Flow {
     undefined: BTreeMap<usize, FlagSet>,
     /// Flags that are undefined behind any instruction.
     behind: FlagSet,
+    /// Some jump goes where a register or the stack says.
+    dynamic: bool,
 }
 
 impl Flow {
@@ -49,7 +51,10 @@ impl Flow {
 
     /// Flags that are undefined at an address: before an instruction, or anywhere.
     pub fn undefined_at(&self, rip: u64) -> FlagSet {
-        self.undefined.get(&(rip.wrapping_sub(CODE) as usize)).copied().unwrap_or_else(|| self.undefined())
+        match self.undefined.get(&(rip.wrapping_sub(CODE) as usize)) {
+            Some(undefined) if !self.dynamic => *undefined,
+            _ => self.undefined(),
+        }
     }
 
     /// Whether an instruction starts at an address, or code is left there.
@@ -59,7 +64,7 @@ impl Flow {
 
     /// Follows every path; none if something on one depends on what is undefined, or is not compared.
     fn of(bytes: &[u8], mode: Mode, features: FeatureSet) -> Option<Flow> {
-        let mut flow = Flow { undefined: BTreeMap::new(), behind: FlagSet::NONE };
+        let mut flow = Flow { undefined: BTreeMap::new(), behind: FlagSet::NONE, dynamic: false };
         let mut pending = vec![(0, FlagSet::NONE)];
         while let Some((at, undefined)) = pending.pop() {
             let known = flow.undefined.get(&at).copied();
@@ -87,6 +92,8 @@ impl Flow {
             let next = at + usize::from(insn.len);
             let settled = flags.written.without(flags.kept);
             let after = all.without(settled).or(flags.undefined.and(FlagSet::STATUS));
+            use x86_decode::Flow::{IndirectBranch, IndirectCall, Ret};
+            flow.dynamic |= matches!(insn.row.flow, IndirectBranch | IndirectCall | Ret);
             flow.behind = flow.behind.or(after);
             if let Operand::Rel(distance) = insn.operands[0] {
                 let target = i64::try_from(next).ok()? + distance;
@@ -138,18 +145,13 @@ fn left_out(insn: &Insn, mode: Mode) -> bool {
         || matches!(insn.seg, Seg::Fs | Seg::Gs) && insn.row.memory != x86_decode::Access::None
         || insn.operands.iter().any(|operand| !matches!(operand, Operand::Reg(_)) && seg(operand));
     let narrow = insn.width == Width::W16;
-    // Whether these write at all depends on more than the instruction, and writing through CS is what faults.
-    let through_code = |operand: &Operand| matches!(operand, Operand::Mem(mem) if mem.seg == Seg::Cs);
-    let conditional = matches!(insn.op, Op::Arpl | Op::Pop)
-        || insn.row.map.is_vex()
-        || matches!(insn.operands[0], Operand::Mem(_)) && is_x87(insn);
-    if to_segment || mode != Mode::Bits64 && conditional && insn.operands.iter().any(through_code) {
+    if to_segment {
         return true;
     }
     match insn.op {
         Op::Syscall | Op::Int => false,
-        // The pointers to the last x87 instruction, and components of other features.
-        Op::Fnstenv | Op::Fnsave | Op::Fxsave | Op::Xsave | Op::Xsaveopt | Op::Xsavec | Op::Xrstor => true,
+        // Components of other features.
+        Op::Xsave | Op::Xsaveopt | Op::Xsavec | Op::Xrstor => true,
         // TF, NT and AC.
         Op::Popf => true,
         Op::Shld | Op::Shrd => narrow,
@@ -170,10 +172,6 @@ fn sees_code(insn: &Insn, at: usize) -> bool {
     };
     let page = CODE - 64..CODE + CODE_LEN as u64;
     insn.operands.iter().filter_map(address).any(|address| page.contains(&address))
-}
-
-fn is_x87(insn: &Insn) -> bool {
-    insn.row.map == Map::OneByte && (0xd8..=0xdf).contains(&insn.row.opcode)
 }
 
 /// Makes sequences for one mode.

@@ -149,15 +149,12 @@ pub(crate) fn close_enough(a: [u8; 10], b: [u8; 10]) -> bool {
     ordered(a).abs_diff(ordered(b)) <= 1
 }
 
-/// Parts of the memory operand that are not compared: the x87 instruction and operand pointers, which this processor
-/// family keeps only for unmasked exceptions, and reserved parts of the FXSAVE image.
+/// Parts of the memory operand that are not compared: reserved parts of the FXSAVE image, and the mask of MXCSR.
 #[allow(clippy::single_range_in_vec_init)] // A list of ranges, some of one.
 pub(crate) fn memory(insn: &Insn) -> &'static [Range<usize>] {
-    match (insn.op, insn.width) {
-        (Op::Fnstenv | Op::Fnsave, Width::W16) => &[6..14],
-        (Op::Fnstenv | Op::Fnsave, _) => &[12..28],
-        (Op::Xsave | Op::Xsaveopt | Op::Xsavec, _) => &[5..24, 28..32],
-        (Op::Fxsave, _) => &[5..24, 28..32, 416..512],
+    match insn.op {
+        Op::Xsave | Op::Xsaveopt | Op::Xsavec => &[5..6, 28..32],
+        Op::Fxsave => &[5..6, 28..32, 416..512],
         _ => &[],
     }
 }

@@ -24,6 +24,12 @@ pub mod fx {
     pub const FSW: usize = 2;
     /// Abridged tag word.
     pub const FTW: usize = 4;
+    /// Opcode of the last x87 instruction that is not a control instruction.
+    pub const FOP: usize = 6;
+    /// Its address.
+    pub const FIP: usize = 8;
+    /// Address of its memory operand.
+    pub const FDP: usize = 16;
     /// SSE control and status.
     pub const MXCSR: usize = 24;
     /// ST(0), 16 bytes each.
@@ -36,6 +42,13 @@ impl State {
     /// A 16-bit field of the FXSAVE image.
     pub fn fx16(&self, at: usize) -> u16 {
         u16::from_le_bytes([self.fx[at], self.fx[at + 1]])
+    }
+
+    /// A 64-bit field of the FXSAVE image.
+    pub fn fx64(&self, at: usize) -> u64 {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.fx[at..at + 8]);
+        u64::from_le_bytes(bytes)
     }
 
     /// MXCSR.
@@ -122,6 +135,10 @@ impl State {
         self.fx[..2].copy_from_slice(&control.to_le_bytes());
         self.fx[2..4].copy_from_slice(&status.to_le_bytes());
         self.fx[4] = in_use;
+        self.fx[fx::FOP..fx::FOP + 2].copy_from_slice(&(rng.bits() as u16 & 0x7ff).to_le_bytes());
+        for at in [fx::FIP, fx::FDP] {
+            self.fx[at..at + 8].copy_from_slice(&(rng.bits() >> 17).to_le_bytes());
+        }
         for n in 0..8 {
             self.fx[fx::ST + 16 * n..][..10].copy_from_slice(&rng.f80_bytes());
         }

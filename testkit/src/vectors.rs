@@ -206,7 +206,8 @@ const MEMORY: u8 = 64;
 const FLAGS: u8 = 128;
 
 /// Parts of the FXSAVE image that are compared, besides registers.
-const CONTROL_FIELDS: [(usize, usize); 4] = [(fx::FCW, 2), (fx::FSW, 2), (fx::FTW, 1), (fx::MXCSR, 4)];
+pub(crate) const CONTROL_FIELDS: [(usize, usize); 7] =
+    [(fx::FCW, 2), (fx::FSW, 2), (fx::FTW, 1), (fx::FOP, 2), (fx::FIP, 8), (fx::FDP, 8), (fx::MXCSR, 4)];
 
 /// An outcome as its difference from the input.
 pub fn encode(trial: &Trial, ran: &Ran) -> Vec<u8> {

@@ -97,8 +97,8 @@ const ECX_V2: u32 = ECX | bits(&[9, 19, 20, 23]);
 const ECX_V3: u32 = ECX_V2 | bits(&[12, 22, 26, 27, 28, 29]);
 /// Leaf 1 ECX: PCLMULQDQ, AES, RDRAND.
 const ECX_FULL: u32 = ECX_V3 | bits(&[1, 25, 30]);
-/// Leaf 7 EBX: BMI1, AVX2, BMI2.
-const STRUCTURED_V3: u32 = bits(&[3, 5, 8]);
+/// Leaf 7 EBX: BMI1, AVX2, BMI2; the x87 operand pointer follows exceptions only, and its selectors read as zero.
+const STRUCTURED_V3: u32 = bits(&[3, 5, 6, 8, 13]);
 /// Leaf 7 EBX: FSGSBASE, RDSEED, ADX, CLFLUSHOPT, CLWB, SHA.
 const STRUCTURED_FULL: u32 = STRUCTURED_V3 | bits(&[0, 18, 19, 23, 24, 29]);
 /// Leaf 7 ECX: GFNI, VAES, VPCLMULQDQ, RDPID.

@@ -6,12 +6,16 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+extern crate alloc;
+
 mod cpuid;
+mod descriptor;
 mod exit;
 mod fpu;
 mod state;
 
 pub use cpuid::{Cpuid, Level, xstate};
+pub use descriptor::{Described, Descriptor};
 pub use exit::{Exception, ExecEngine, Exit, RunOutcome, SyscallGate, Vector};
 pub use fpu::{F80, Fpu};
-pub use state::{CodeMode, CpuState, Descriptor, Segment, Segments, flags, gpr, selector};
+pub use state::{CodeMode, CpuState, Segment, Segments, flags, gpr, selector};

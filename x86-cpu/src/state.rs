@@ -1,6 +1,7 @@
 //! Registers.
 
-use crate::Fpu;
+use crate::{Descriptor, Fpu};
+use alloc::sync::Arc;
 
 /// General register numbers.
 #[allow(missing_docs)]
@@ -76,19 +77,6 @@ pub struct Segment {
     pub base: u64,
 }
 
-/// A data or code descriptor that user code can load: an entry of the TLS part of the GDT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Descriptor {
-    /// Base address.
-    pub base: u32,
-    /// Last byte, granularity applied.
-    pub limit: u32,
-    /// Whether the entry is filled.
-    pub present: bool,
-    /// The remaining bits of `struct user_desc`, kept so that `get_thread_area` can give them back.
-    pub user_desc_flags: u32,
-}
-
 /// The six segment registers, in encoding order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[allow(missing_docs)]
@@ -116,6 +104,8 @@ pub struct CpuState {
     pub segments: Segments,
     /// GDT entries 12–14: this thread's `set_thread_area` slots.
     pub tls: [Descriptor; selector::TLS_ENTRIES],
+    /// The local descriptor table, which the threads of a process share.
+    pub ldt: Option<Arc<[Descriptor]>>,
     /// x87 and MMX.
     pub fpu: Fpu,
     /// XMM0–15.
@@ -150,6 +140,7 @@ impl CpuState {
                 gs: data(0),
             },
             tls: [Descriptor::default(); selector::TLS_ENTRIES],
+            ldt: None,
             fpu: Fpu::default(),
             xmm: [0; 16],
             ymm_high: [0; 16],

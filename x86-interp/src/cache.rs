@@ -117,6 +117,11 @@ impl BlockCache {
         &self.arena[start..start + ops.len as usize]
     }
 
+    /// What code is decoded as.
+    pub(crate) fn features(&self) -> FeatureSet {
+        self.features
+    }
+
     /// Blocks and instructions held.
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.blocks.len(), self.arena.len())

@@ -3,10 +3,11 @@
 use crate::entropy::Entropy;
 use crate::flags::Flags;
 use crate::int::Int;
+use crate::strict::Unusual;
 use crate::uop::Uop;
 use guest_mem::{Access, AddressSpace, FastPath, MemFault, Scalar};
 use x86_cpu::{CodeMode, CpuState, Cpuid, Exception, Exit, Segment, Vector, flags, gpr};
-use x86_decode::{Access as RowAccess, MAX_LEN, Mode, Operand, RegSet, Seg, decode};
+use x86_decode::{Access as RowAccess, FeatureSet, MAX_LEN, Mode, Operand, RegSet, Seg, decode};
 
 /// Slots of [`Cx::gpr`] behind the sixteen registers, so that an address is always the same sum.
 pub(crate) mod slot {
@@ -84,8 +85,15 @@ pub(crate) struct Cx<'a> {
     /// A trap follows every instruction (TF).
     pub(crate) single_step: bool,
     pub(crate) exit: Exit,
+    /// Opcode and operand address of the last x87 instruction, if it could leave an exception pending.
+    pub(crate) x87_operand: Option<(u16, Option<u64>)>,
+    /// The x87 instruction pointer before the last x87 instruction.
+    pub(crate) x87_ip_before: u64,
     /// The address of the last access, if it was not canonical.
     pub(crate) wild: Option<u64>,
+    pub(crate) unusual: Unusual,
+    /// Of the processor that code is decoded for.
+    pub(crate) features: FeatureSet,
     pub(crate) mem: &'a AddressSpace,
     /// The fast paths of `mem`.
     pub(crate) fast: FastPath<'a>,
@@ -115,7 +123,11 @@ impl<'a> Cx<'a> {
             limit: 0,
             single_step: cpu.rflags & flags::TF != 0,
             exit: Exit::Budget,
+            x87_operand: None,
+            x87_ip_before: cpu.fpu.last_ip,
             wild: None,
+            unusual: Unusual::default(),
+            features: FeatureSet::of(&[]),
             mem,
             fast: mem.fast_path(),
             cpu,
@@ -128,6 +140,7 @@ impl<'a> Cx<'a> {
 
     /// Makes `cpu` architecturally exact.
     pub(crate) fn leave(&mut self) {
+        self.settle_x87();
         self.cpu.gpr.copy_from_slice(&self.gpr[..16]);
         self.cpu.rip = self.rip;
         self.cpu.rflags = self.rflags();
@@ -153,6 +166,7 @@ impl<'a> Cx<'a> {
         for (i, base) in bases.into_iter().enumerate() {
             self.gpr[usize::from(slot::SEGMENT) + i] = base;
         }
+        self.unusual = Unusual::of(self);
     }
 
     /// Whether ES, SS and DS start at 0, as they practically always do.
@@ -200,10 +214,23 @@ impl<'a> Cx<'a> {
     /// Makes the #GP of a wild address #SS if `u` reached it through the stack segment, which its bytes tell.
     #[cold]
     pub(crate) fn settle_wild(&mut self, u: &Uop) {
-        let Some(addr) = self.wild.take() else { return };
+        let end = 1 << 47;
+        let addr = match (self.wild.take(), self.exit) {
+            (Some(addr), _) => addr,
+            // The last bytes below the gap: whether the operand reaches into it, the instruction tells.
+            (None, Exit::Fault(fault)) if self.is_64() && (end - 32..end).contains(&fault.addr) => fault.addr,
+            _ => return,
+        };
         let mut bytes = [0; MAX_LEN];
         let Ok(len) = self.mem.fetch(self.this_ip(u), &mut bytes) else { return };
         let Ok(insn) = decode(&bytes[..len], Mode::Bits64) else { return };
+        let size = insn.operands.iter().map(|operand| match operand {
+            Operand::Mem(mem) => u64::from(mem.size),
+            _ => 0,
+        });
+        if addr < end && addr + size.max().unwrap_or(0) <= end {
+            return;
+        }
         let explicit = insn.operands.iter().find_map(|operand| match operand {
             Operand::Mem(mem) => Some(mem.seg),
             _ => None,
@@ -211,9 +238,8 @@ impl<'a> Cx<'a> {
         let uses_stack = insn.row.memory != RowAccess::None && insn.implicit_writes().contains(RegSet::SP);
         // Of `push [rax]`, either may be meant.
         let near = addr.wrapping_sub(self.gpr[gpr::RSP]).wrapping_add(16) < 32;
-        if explicit == Some(Seg::Ss) || uses_stack && (explicit.is_none() || near) {
-            self.fault(Vector::StackFault, 0);
-        }
+        let stack = explicit == Some(Seg::Ss) || uses_stack && (explicit.is_none() || near);
+        self.fault(if stack { Vector::StackFault } else { Vector::GeneralProtection }, 0);
     }
 
     /// Records an exception that leaves RIP at the instruction.

@@ -22,6 +22,7 @@ mod lower;
 mod run;
 mod soft;
 mod sse;
+mod strict;
 mod uop;
 mod x87;
 

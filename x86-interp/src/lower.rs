@@ -3,9 +3,10 @@
 use crate::exec::{alu, bits, bmi, branch, far, mov, muldiv, shift, string, system};
 use crate::hot::Hot;
 use crate::sse;
+use crate::strict;
 use crate::uop::{Handler, LowerMode, Uop};
 use crate::x87;
-use x86_decode::{Arg, Flow, Insn, Op, Operand, Seg};
+use x86_decode::{Flow, Insn, Op};
 
 /// A lowered instruction.
 pub(crate) struct Lowered {
@@ -14,14 +15,26 @@ pub(crate) struct Lowered {
     pub(crate) last: bool,
 }
 
+/// Lowers an instruction whose segments were looked at.
+pub(crate) fn lower_plain(insn: &Insn, at: u16, mode: LowerMode) -> Uop {
+    lower_as(insn, at, 0, mode).uop
+}
+
 /// Lowers the instruction that starts `at` bytes into its page, as number `position` of its block.
 pub(crate) fn lower(insn: &Insn, at: u16, position: u64, mode: LowerMode) -> Lowered {
+    let mut lowered = lower_as(insn, at, position, mode);
+    if strict::needs_guard(insn, mode) {
+        lowered.uop.run = strict::guarded;
+        lowered.last = true;
+    }
+    lowered
+}
+
+fn lower_as(insn: &Insn, at: u16, position: u64, mode: LowerMode) -> Lowered {
     let (mut u, kind) = Uop::pack(insn, at, mode, system::undefined);
     // Segment registers first: `mov` and `push` of them are not those of the integer families.
     let privileged = insn.row.privileged.then(|| system::privileged(insn.op));
-    let read_only = !mode.long && writes_code_segment(insn);
     let handler = privileged
-        .or_else(|| read_only.then_some(system::general_protection as Handler))
         .or_else(|| far::lower(insn, &mut u))
         .or_else(|| alu::lower(insn, kind))
         .or_else(|| mov::lower(insn, &mut u, kind))
@@ -51,18 +64,6 @@ pub(crate) fn lower(insn: &Insn, at: u16, position: u64, mode: LowerMode) -> Low
     let goes_on = insn.row.flow == Flow::Next || conditional;
     let alone = handler.is_none() || matches!(insn.op, Op::Popf);
     Lowered { uop: u, last: !goes_on || alone }
-}
-
-/// Whether it stores through CS, which outside of 64-bit mode no code may (SDM vol. 3 §5.5).
-fn writes_code_segment(insn: &Insn) -> bool {
-    // Whether these store shows when they run.
-    if matches!(insn.op, Op::Arpl | Op::Pop) || insn.row.map.is_vex() || insn.op.name().starts_with('f') {
-        return false;
-    }
-    let stores = |(operand, arg): (&Operand, &Arg)| {
-        matches!(operand, Operand::Mem(mem) if mem.seg == Seg::Cs) && arg.access.writes()
-    };
-    insn.operands.iter().zip(&insn.row.args).any(stores)
 }
 
 /// An instruction that always raises an exception.

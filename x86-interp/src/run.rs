@@ -5,6 +5,7 @@ use crate::cx::{Cx, Stop};
 use crate::entropy::Entropy;
 use crate::features::features;
 use crate::hot::{self, Hot};
+use crate::strict;
 use crate::uop::{LowerMode, Uop};
 use core::fmt;
 use guest_mem::AddressSpace;
@@ -143,6 +144,18 @@ impl BlockCache {
         true
     }
 
+    /// Runs instruction by instruction while a segment is unusual; the exit is in `cx`.
+    fn run_strictly(&mut self, cx: &mut Cx<'_>, budget: u64) {
+        while cx.retired < budget && strict::applies(cx) {
+            let (done, op) = strict::step(cx);
+            let stop = done.err().unwrap_or(Stop::Resync);
+            if self.stop(cx, &op, stop) && !(cx.exit == Exit::Budget && strict::applies(cx)) {
+                return;
+            }
+        }
+        cx.exit = Exit::Budget;
+    }
+
     /// Deals with the end of a block; true if the run ends too.
     #[inline(never)]
     fn stop(&mut self, cx: &mut Cx<'_>, op: &Uop, stop: Stop) -> bool {
@@ -158,6 +171,10 @@ impl BlockCache {
                 }
                 // TF or a segment may have changed.
                 cx.single_step = cx.cpu.rflags & flags::TF != 0;
+                if strict::applies(cx) {
+                    cx.exit = Exit::Budget;
+                    return true;
+                }
                 self.enter(cx, mode(cx));
                 return false;
             }
@@ -166,6 +183,7 @@ impl BlockCache {
                 cx.retired += u64::from(op.before);
                 cx.settle_wild(op);
                 cx.rip = cx.this_ip(op);
+                cx.forget_x87_ip(cx.rip);
                 return true;
             }
             Stop::Trap => {
@@ -179,7 +197,13 @@ impl BlockCache {
 }
 
 fn mode(cx: &Cx<'_>) -> LowerMode {
-    LowerMode { long: cx.is_64(), flat: cx.is_flat(), single: cx.single_step }
+    LowerMode {
+        long: cx.is_64(),
+        flat: cx.is_flat(),
+        single: cx.single_step,
+        odd_fs: cx.unusual.fs,
+        odd_gs: cx.unusual.gs,
+    }
 }
 
 /// Raises the trap of a single step, if one is due.
@@ -193,7 +217,19 @@ fn stepped(cx: &mut Cx<'_>) -> bool {
 impl ExecEngine for Interp {
     fn run(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> RunOutcome {
         let mut cx = Cx::enter(cpu, mem, &self.cpuid, &mut self.entropy);
-        self.cache.run_blocks(&mut cx, budget);
+        cx.features = self.cache.features();
+        loop {
+            if strict::applies(&cx) {
+                self.cache.run_strictly(&mut cx, budget);
+            } else {
+                self.cache.run_blocks(&mut cx, budget);
+            }
+            // Either gives way to the other where a segment register changed.
+            let changed = cx.exit == Exit::Budget && cx.retired < budget;
+            if !changed {
+                break;
+            }
+        }
         cx.leave();
         RunOutcome { exit: cx.exit, retired: cx.retired }
     }

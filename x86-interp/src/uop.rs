@@ -55,6 +55,10 @@ pub(crate) struct LowerMode {
     pub(crate) flat: bool,
     /// One instruction a block, for single steps.
     pub(crate) single: bool,
+    /// In 32-bit code, FS is null or not flat but for its base.
+    pub(crate) odd_fs: bool,
+    /// The same of GS.
+    pub(crate) odd_gs: bool,
 }
 
 impl LowerMode {

@@ -20,5 +20,6 @@ macro_rules! programs {
 }
 
 programs!(
-    events, files, machine, memory, numbers, processes, signals, sockets, terminals, threads, traps, vectors
+    events, files, machine, memory, numbers, processes, segments, signals, sockets, terminals, threads,
+    traps, vectors
 );

@@ -226,9 +226,10 @@ fn legacy32(cpu: &CpuState, told: FpxSwBytes) -> FpstateI386 {
         sw: 0xffff_0000 | u32::from(fpu.status),
         tag: 0xffff_0000 | u32::from(full_tags(fpu)),
         ipoff: fpu.last_ip as u32,
-        cssel: u32::from(fpu.last_cs) | u32::from(fpu.last_opcode) << 16,
+        // An x86-64 kernel puts the program's selectors here (arch/x86/kernel/fpu/regset.c).
+        cssel: cpu.segments.cs.selector.into(),
         dataoff: fpu.last_dp as u32,
-        datasel: 0xffff_0000 | u32::from(fpu.last_ds),
+        datasel: 0xffff_0000 | u32::from(cpu.segments.ds.selector),
         _st: std::array::from_fn(|i| words(fpu.registers[(fpu.top() + i) % 8])),
         status: fpu.status,
         magic: 0,
@@ -259,10 +260,8 @@ fn restore32(cpu: &mut CpuState, saved: &FpstateI386) {
     let tags = saved.tag as u16;
     fpu.in_use = (0..8).fold(0, |used, i| used | u8::from(tags >> (2 * i) & 3 != 3) << i);
     fpu.last_ip = u64::from(saved.ipoff);
-    fpu.last_cs = saved.cssel as u16;
     fpu.last_opcode = (saved.cssel >> 16) as u16 & 0x7ff;
     fpu.last_dp = u64::from(saved.dataoff);
-    fpu.last_ds = saved.datasel as u16;
     let st = saved._st;
     for (i, words) in st.iter().enumerate() {
         let mut bytes = [0; 10];

@@ -118,15 +118,9 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
     cpu.segments.ds = data;
     cpu.segments.es = data;
     cpu.segments.ss = data;
-    cpu.segments.cs = x86_cpu::Segment { selector: selector::USER32_CS, base: 0 };
+    cpu.enter_code(selector::USER32_CS);
     fpstate::clear(&mut cpu);
     Ok(())
-}
-
-fn segment(cpu: &CpuState, value: u16) -> x86_cpu::Segment {
-    let entry = usize::from(value >> 3);
-    let tls = entry.checked_sub(selector::TLS_ENTRY_MIN).and_then(|i| cpu.tls.get(i));
-    x86_cpu::Segment { selector: value, base: tls.map_or(0, |tls| u64::from(tls.base)) }
 }
 
 async fn restore(task: &Task, sc: &SigcontextI386, mask: SigSet) -> Result<u64> {
@@ -139,10 +133,12 @@ async fn restore(task: &Task, sc: &SigcontextI386, mask: SigSet) -> Result<u64> 
     cpu.rip = u64::from(sc.eip);
     const KEEP: u32 = flags::OSZAPC | flags::TF | flags::DF | flags::AC | flags::RF;
     cpu.rflags = (cpu.rflags & !KEEP) | (sc.eflags & KEEP) | flags::FIXED;
-    cpu.segments.gs = segment(cpu, sc.gs);
-    cpu.segments.fs = segment(cpu, sc.fs);
-    cpu.segments.es = segment(cpu, sc.es);
-    cpu.segments.ds = segment(cpu, sc.ds);
+    cpu.segments.gs = cpu.segment(sc.gs);
+    cpu.segments.fs = cpu.segment(sc.fs);
+    cpu.segments.es = cpu.segment(sc.es);
+    cpu.segments.ds = cpu.segment(sc.ds);
+    cpu.segments.ss = cpu.segment(sc.ss | 3);
+    cpu.enter_code(sc.cs);
     fpstate::restore(cpu, fp);
     Ok(cpu.gpr[gpr::RAX])
 }

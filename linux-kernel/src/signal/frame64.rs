@@ -92,6 +92,8 @@ pub(super) async fn push(task: &Task, signal: Signal, info: &SigInfo, action: &A
     cpu.gpr[gpr::RSI] = frame_addr + offset_of!(RtSigframeX86_64, info) as u64;
     cpu.gpr[gpr::RDX] = frame_addr + offset_of!(RtSigframeX86_64, uc) as u64;
     cpu.rflags &= !(flags::DF | flags::RF | flags::TF);
+    cpu.enter_code(x86_cpu::selector::USER_CS);
+    cpu.segments.ss = x86_cpu::Segment { selector: x86_cpu::selector::USER_DS, base: 0 };
     fpstate::clear(&mut cpu);
     Ok(())
 }
@@ -114,6 +116,9 @@ pub async fn rt_sigreturn(task: &Task) -> Result<u64> {
     cpu.rip = sc.rip;
     const KEEP: u32 = flags::OSZAPC | flags::TF | flags::DF | flags::AC | flags::RF;
     cpu.rflags = (cpu.rflags & !KEEP) | (sc.eflags as u32 & KEEP) | flags::FIXED;
+    let (cs, ss) = (sc.cs, sc.ss);
+    cpu.enter_code(cs);
+    cpu.segments.ss = cpu.segment(ss | 3);
     fpstate::restore(&mut cpu, fp);
     Ok(cpu.gpr[gpr::RAX])
 }

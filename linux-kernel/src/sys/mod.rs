@@ -235,6 +235,7 @@ calls! {
         SetThreadArea => thread_area::set_thread_area(t, a).await;
         GetThreadArea => thread_area::get_thread_area(t, a).await;
         ArchPrctl => thread_area::arch_prctl(t, a).await;
+        ModifyLdt => thread_area::modify_ldt(t, a).await;
         Getuid => Ok(t.cred().uid.into());
         Geteuid => Ok(t.cred().euid.into());
         Getgid => Ok(t.cred().gid.into());

@@ -3,7 +3,7 @@
 use crate::layout::{CODE, CODE_LEN};
 use core::ptr;
 
-/// How often the timer looks; code that is running at two looks in a row is stopped.
+/// How often the timer looks, in processor time of the thread; code that is running at two looks in a row is stopped.
 const TICK_NS: i64 = 10_000_000;
 
 /// Offsets in `struct seccomp_data` (linux/seccomp.h).
@@ -49,7 +49,7 @@ impl Timer {
             event.sigev_notify = libc::SIGEV_THREAD_ID;
             event.sigev_signo = libc::SIGALRM;
             event.sigev_notify_thread_id = libc::gettid();
-            assert_eq!(libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer), 0);
+            assert_eq!(libc::timer_create(libc::CLOCK_THREAD_CPUTIME_ID, &mut event, &mut timer), 0);
             assert_eq!(libc::timer_settime(timer, 0, &every, ptr::null_mut()), 0);
         }
         Timer(timer)

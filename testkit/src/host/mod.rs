@@ -125,7 +125,7 @@ impl Host {
         Host { timer: None, dirty: CODE_LEN, _alone: alone }
     }
 
-    /// From now on code may be anything: system calls and endless loops end as traps of [`outcome`](crate::outcome). The
+    /// From now on code may be anything: system calls and endless loops end as traps of [`outcome`]. The
     /// `Host` must stay in this thread.
     pub fn guard(&mut self) {
         if self.timer.is_none() {
@@ -381,6 +381,8 @@ fn install_handlers() {
         let mut action: libc::sigaction = core::mem::zeroed();
         action.sa_sigaction = on_signal as *const () as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+        // One at a time: the way out of a handler leads past whatever it interrupted.
+        libc::sigfillset(&mut action.sa_mask);
         for signal in SIGNALS {
             assert_eq!(libc::sigaction(signal, &action, ptr::null_mut()), 0);
         }

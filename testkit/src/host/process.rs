@@ -9,11 +9,13 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
-use x86_cpu::xstate;
+use x86_cpu::{Descriptor, selector, xstate};
 use x86_decode::Mode;
 
 /// `NT_X86_XSTATE` (linux/elf.h).
 const NT_X86_XSTATE: usize = 0x202;
+/// asm/ptrace-abi.h.
+const PTRACE_GET_THREAD_AREA: libc::c_uint = 25;
 /// Room for an image with AVX-512 and AMX.
 const XSTATE_ROOM: usize = 12288;
 /// The selector of 64-bit code.
@@ -194,6 +196,23 @@ impl Traced {
                 segment(r.fs, r.fs_base),
                 segment(r.gs, r.gs_base),
             ],
+        })
+    }
+
+    /// Its `set_thread_area` slots; empty ones where it has none.
+    pub fn thread_areas(&self) -> [Descriptor; selector::TLS_ENTRIES] {
+        std::array::from_fn(|i| {
+            // Entry, base, limit and flags: `struct user_desc` (asm/ldt.h).
+            let mut words = [0_u32; 4];
+            let got =
+                self.ptrace(PTRACE_GET_THREAD_AREA, selector::TLS_ENTRY_MIN + i, words.as_mut_ptr() as usize);
+            let [_, base, limit, flags] = words;
+            if got.is_err() || flags & Descriptor::SEG_NOT_PRESENT != 0 {
+                return Descriptor::default();
+            }
+            let pages = flags & Descriptor::LIMIT_IN_PAGES != 0;
+            let limit = if pages { limit << 12 | 0xfff } else { limit };
+            Descriptor { base, limit, present: true, user_desc_flags: flags }
         })
     }
 

@@ -21,7 +21,9 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::process::Command;
-use x86_cpu::{CodeMode, CpuState, ExecEngine, Exit, Segment, SyscallGate, Vector, flags, gpr};
+use x86_cpu::{
+    CodeMode, CpuState, Descriptor, ExecEngine, Exit, Segment, SyscallGate, Vector, flags, gpr, selector,
+};
 use x86_decode::{Insn, Mem, Mode, NO_REG, Op, Operand, RIP, Reg, Seg, Width, decode};
 
 /// Instructions shown before a difference.
@@ -87,6 +89,8 @@ pub struct Lockstep<E> {
     program: Traced,
     mirror: Mirror,
     engine: E,
+    /// The program's `set_thread_area` slots.
+    areas: [Descriptor; selector::TLS_ENTRIES],
     history: VecDeque<(u64, String)>,
     counts: Counts,
 }
@@ -108,7 +112,9 @@ impl<E: ExecEngine> Lockstep<E> {
         let program = Traced::start(command, root)?;
         hide_vdso(&program)?;
         let mirror = Mirror::new(&program)?;
-        Ok(Lockstep { program, mirror, engine, history: VecDeque::new(), counts: Counts::default() })
+        let areas = program.thread_areas();
+        let (history, counts) = (VecDeque::new(), Counts::default());
+        Ok(Lockstep { program, mirror, engine, areas, history, counts })
     }
 
     /// What was done so far.
@@ -182,6 +188,7 @@ impl<E: ExecEngine> Lockstep<E> {
     fn run_engine(&mut self, before: &Registers) -> (CpuState, Exit) {
         loop {
             let mut cpu = load(before);
+            cpu.tls = self.areas;
             cpu.rflags |= flags::TF;
             let ran = self.engine.run(&mut cpu, &self.mirror.mem, 1);
             match ran.exit {
@@ -228,6 +235,7 @@ impl<E: ExecEngine> Lockstep<E> {
             return Ok(Step::Ended(stop));
         }
         self.mirror.refresh(&self.program)?;
+        self.areas = self.program.thread_areas();
         self.agreed()
     }
 

@@ -5,48 +5,36 @@ use crate::cx::{Cx, Step, Stop};
 use crate::int::Int;
 use crate::uop::{Addr, Any, Handler, Uop};
 use guest_mem::Access;
-use x86_cpu::{CodeMode, Segment, Vector, gpr, selector};
+use x86_cpu::{CodeMode, Described, Segment, Vector, gpr};
 use x86_decode::{Insn, Op, Operand, Reg, Seg, Width};
 
 const RPL: u16 = 3;
 const SS: u8 = Seg::Ss as u8;
 
-/// What a selector names.
-enum Target {
-    Null,
-    Data { base: u64 },
-    Code(CodeMode),
+fn gp(cx: &mut Cx<'_>, value: u16) -> Stop {
+    cx.fault(Vector::GeneralProtection, u32::from(value & !RPL))
 }
 
-fn describe(cx: &Cx<'_>, selector_value: u16) -> Option<Target> {
-    let index = usize::from(selector_value >> 3);
-    // Bit 2 selects the LDT; there is none.
-    if selector_value & 4 != 0 {
-        return None;
-    }
-    if selector_value & !RPL == 0 {
-        return Some(Target::Null);
-    }
-    match selector_value | RPL {
-        selector::USER_DS => return Some(Target::Data { base: 0 }),
-        selector::USER32_CS => return Some(Target::Code(CodeMode::Bits32)),
-        selector::USER_CS => return Some(Target::Code(CodeMode::Bits64)),
-        _ => {}
-    }
-    let slot = cx.cpu.tls.get(index.checked_sub(selector::TLS_ENTRY_MIN)?)?;
-    slot.present.then_some(Target::Data { base: slot.base.into() })
-}
-
-/// The segment that a selector loads into a register, or #GP.
+/// The segment that a selector loads into a register, or the fault (SDM vol. 2, MOV).
 fn load_segment(cx: &mut Cx<'_>, seg: u8, value: u16) -> Result<Segment, Stop> {
-    let with_base = |base| Ok(Segment { selector: value, base });
-    match (describe(cx, value), seg == SS) {
-        // 64-bit code may load a null SS unless its RPL is 3, which user code's is.
-        (Some(Target::Null), false) => with_base(0),
-        (Some(Target::Data { base }), stack) if !stack || value & RPL == RPL => with_base(base),
-        (Some(Target::Code(_)), false) => with_base(0),
-        _ => Err(cx.fault(Vector::GeneralProtection, u32::from(value & !RPL))),
+    let stack = seg == SS;
+    let segment = match cx.cpu.describe(value) {
+        // A null SS is for 64-bit code of privilege 0 to 2.
+        Some(Described::Null) if !stack => return Ok(Segment { selector: value, base: 0 }),
+        Some(Described::Segment(segment)) => segment,
+        // 64-bit code can be read.
+        Some(Described::Code64) if !stack => return Ok(Segment { selector: value, base: 0 }),
+        _ => return Err(gp(cx, value)),
+    };
+    let fits = if stack { value & RPL == RPL && segment.is_writable() } else { segment.is_readable() };
+    if !fits {
+        return Err(gp(cx, value));
     }
+    if !segment.present {
+        let vector = if stack { Vector::StackFault } else { Vector::SegmentNotPresent };
+        return Err(cx.fault(vector, u32::from(value & !RPL)));
+    }
+    Ok(Segment { selector: value, base: segment.base.into() })
 }
 
 fn set_segment(cx: &mut Cx<'_>, seg: u8, segment: Segment) {
@@ -132,20 +120,43 @@ fn load_far_pointer<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     Err(Stop::Resync)
 }
 
-/// Checks the code selector of a far transfer.
-fn code_target(cx: &mut Cx<'_>, value: u16) -> Result<CodeMode, Stop> {
-    match describe(cx, value) {
-        Some(Target::Code(mode)) if value & RPL == RPL => Ok(mode),
-        _ => Err(cx.fault(Vector::GeneralProtection, u32::from(value & !RPL))),
+/// Where a far transfer leads.
+struct Code {
+    selector: u16,
+    base: u64,
+    mode: CodeMode,
+}
+
+/// Checks the code selector of a far transfer: of a jump or call, or of a return, which takes no lower RPL.
+fn code_target(cx: &mut Cx<'_>, value: u16, returns: Returns) -> Result<Code, Stop> {
+    let selector = value | RPL;
+    if returns == Returns::Yes && value & RPL != RPL {
+        return Err(gp(cx, value));
+    }
+    match cx.cpu.describe(value) {
+        Some(Described::Code64) => Ok(Code { selector, base: 0, mode: CodeMode::Bits64 }),
+        Some(Described::Segment(segment)) if segment.is_code() && segment.present => {
+            Ok(Code { selector, base: segment.base.into(), mode: CodeMode::Bits32 })
+        }
+        Some(Described::Segment(segment)) if segment.is_code() => {
+            Err(cx.fault(Vector::SegmentNotPresent, u32::from(value & !RPL)))
+        }
+        _ => Err(gp(cx, value)),
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Returns {
+    No,
+    Yes,
+}
+
 /// Enters code of another segment. The upper halves of registers do not exist in 32-bit code.
-fn enter_code(cx: &mut Cx<'_>, value: u16, mode: CodeMode, offset: u64) -> Step {
-    cx.cpu.segments.cs = Segment { selector: value, base: 0 };
-    cx.cpu.mode = mode;
+fn enter_code(cx: &mut Cx<'_>, code: Code, offset: u64) -> Step {
+    cx.cpu.segments.cs = Segment { selector: code.selector, base: code.base };
+    cx.cpu.mode = code.mode;
     cx.refresh_segments();
-    if mode == CodeMode::Bits32 {
+    if code.mode == CodeMode::Bits32 {
         cx.gpr[..16].iter_mut().for_each(|reg| *reg &= 0xffff_ffff);
     }
     cx.rip = offset & cx.mask;
@@ -154,8 +165,8 @@ fn enter_code(cx: &mut Cx<'_>, value: u16, mode: CodeMode, offset: u64) -> Step 
 
 fn jmp_far(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let (offset, value) = far_target(cx, u)?;
-    let mode = code_target(cx, value)?;
-    enter_code(cx, value, mode, offset)
+    let code = code_target(cx, value, Returns::No)?;
+    enter_code(cx, code, offset)
 }
 
 const DIRECT: u8 = 0x80;
@@ -177,21 +188,21 @@ fn far_target(cx: &mut Cx<'_>, u: &Uop) -> Result<(u64, u16), Stop> {
 
 fn call_far<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let (offset, value) = far_target(cx, u)?;
-    let mode = code_target(cx, value)?;
+    let code = code_target(cx, value, Returns::No)?;
     let sp = cx.gpr[gpr::RSP].wrapping_sub(2 * T::BYTES) & cx.mask;
     cx.check(cx.stack_at(sp), 2 * T::BYTES, Access::Write)?;
     cx.store_int::<T>(cx.stack_at(sp.wrapping_add(T::BYTES)), cx.cpu.segments.cs.selector.into())?;
     cx.store_int::<T>(cx.stack_at(sp), cx.next_ip(u))?;
     cx.gpr[gpr::RSP] = sp;
-    enter_code(cx, value, mode, offset)
+    enter_code(cx, code, offset)
 }
 
 fn retf<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let offset = cx.load_int::<T>(cx.stack(0))?;
     let value = cx.load_int::<T>(cx.stack(T::BYTES))? as u16;
-    let mode = code_target(cx, value)?;
+    let code = code_target(cx, value, Returns::Yes)?;
     cx.drop_stack((2 * T::BYTES).wrapping_add(u.imm & 0xffff));
-    enter_code(cx, value, mode, offset)
+    enter_code(cx, code, offset)
 }
 
 /// `iret` to the same privilege. 64-bit code also pops SS and RSP (SDM vol. 2, IRET).
@@ -199,7 +210,7 @@ fn iret<T: Int>(cx: &mut Cx<'_>, _: &Uop) -> Step {
     let offset = cx.load_int::<T>(cx.stack(0))?;
     let value = cx.load_int::<T>(cx.stack(T::BYTES))? as u16;
     let image = cx.load_int::<T>(cx.stack(2 * T::BYTES))? as u32;
-    let mode = code_target(cx, value)?;
+    let code = code_target(cx, value, Returns::Yes)?;
     if cx.is_64() {
         let sp = cx.load_int::<T>(cx.stack(3 * T::BYTES))?;
         let stack = cx.load_int::<T>(cx.stack(4 * T::BYTES))? as u16;
@@ -210,7 +221,7 @@ fn iret<T: Int>(cx: &mut Cx<'_>, _: &Uop) -> Step {
         cx.drop_stack(3 * T::BYTES);
     }
     set_user_flags(cx, image, T::MASK as u32);
-    enter_code(cx, value, mode, offset)
+    enter_code(cx, code, offset)
 }
 
 macro_rules! by_word {
@@ -271,15 +282,10 @@ fn selector_operand(cx: &mut Cx<'_>, u: &Uop, reg: u8) -> Result<u16, Stop> {
 
 /// Access rights and limit of a selector that user code can see.
 fn attributes(cx: &Cx<'_>, value: u16) -> Option<(u64, u64)> {
-    match describe(cx, value)? {
-        Target::Null => None,
-        Target::Code(CodeMode::Bits64) => Some((0x00af_fb00, 0xffff_ffff)),
-        Target::Code(CodeMode::Bits32) => Some((0x00cf_fb00, 0xffff_ffff)),
-        Target::Data { .. } => {
-            let slot = usize::from(value >> 3).checked_sub(selector::TLS_ENTRY_MIN);
-            let limit = slot.and_then(|slot| cx.cpu.tls.get(slot)).map_or(0xffff_ffff, |tls| tls.limit);
-            Some((0x00cf_f300, limit.into()))
-        }
+    match cx.cpu.describe(value)? {
+        Described::Null => None,
+        Described::Code64 => Some((0x00af_fb00, 0xffff_ffff)),
+        Described::Segment(segment) => Some((segment.rights(), segment.limit.into())),
     }
 }
 
@@ -306,9 +312,15 @@ fn lsl<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 fn verify(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let value = selector_operand(cx, u, u.dst)?;
     let write = u.aux & 2 != 0;
-    let ok = match describe(cx, value) {
-        Some(Target::Data { .. }) => true,
-        Some(Target::Code(_)) => !write,
+    let ok = match cx.cpu.describe(value) {
+        Some(Described::Segment(segment)) => {
+            if write {
+                segment.is_writable()
+            } else {
+                segment.is_readable()
+            }
+        }
+        Some(Described::Code64) => !write,
         _ => false,
     };
     cx.flags.put_zf(ok);

@@ -238,6 +238,7 @@ impl Cx<'_> {
     #[inline(always)]
     pub(crate) fn check_fpu(&mut self) -> Step {
         if self.cpu.fpu.status & crate::x87::ES != 0 {
+            self.settle_x87();
             return Err(self.fault(Vector::X87FloatingPoint, 0));
         }
         Ok(())

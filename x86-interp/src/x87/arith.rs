@@ -159,9 +159,14 @@ pub(crate) fn scale(a: &Operand, b: &Operand, env: Env) -> Done {
             let exponent = x.exponent + if b.negative { -by } else { by };
             round(Finite { exponent, ..x }.wide(), env, flags)
         }
-        (Class::Finite(x), _) => round(x.wide(), env, flags),
+        (Class::Finite(x), _) => round(x.wide(), unscaled(env), flags),
         _ => Done::with(a.bits, flags),
     }
+}
+
+/// A denormal value that is scaled by nothing comes back as it is, even where underflow is unmasked.
+fn unscaled(env: Env) -> Env {
+    Env { unmasked: env.unmasked & !flag::UNDERFLOW, ..env }
 }
 
 /// `fxtract`: exponent, then significand.

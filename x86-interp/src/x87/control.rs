@@ -23,6 +23,7 @@ pub(super) fn initialise(fpu: &mut Fpu) {
 }
 
 fn fnclex(cx: &mut Cx<'_>, _: &Uop) -> Step {
+    cx.settle_x87();
     cx.cpu.fpu.status &= 0x7f00;
     Ok(())
 }
@@ -41,6 +42,7 @@ pub(super) fn set_control(fpu: &mut Fpu, value: u16) {
 fn fldcw(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.check_fpu()?;
     let value = cx.load::<u16>(Any::linear(cx, u))?;
+    cx.x87_operand = None;
     set_control(&mut cx.cpu.fpu, value);
     Ok(())
 }
@@ -57,6 +59,10 @@ fn fnstsw_mem(cx: &mut Cx<'_>, u: &Uop) -> Step {
 
 fn wait(cx: &mut Cx<'_>, _: &Uop) -> Step {
     cx.check_fpu()
+}
+
+fn fnop(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.begin_x87(u)
 }
 
 fn nothing(_: &mut Cx<'_>, _: &Uop) -> Step {
@@ -127,6 +133,7 @@ fn environment_fields(fpu: &Fpu) -> [u32; 7] {
 }
 
 fn store_environment(cx: &mut Cx<'_>, u: &Uop, addr: u64) -> Step {
+    cx.settle_x87();
     let fields = environment_fields(&cx.cpu.fpu);
     for (i, field) in fields.into_iter().enumerate() {
         if u.aux & WORD != 0 {
@@ -152,14 +159,13 @@ fn load_environment(cx: &mut Cx<'_>, u: &Uop, addr: u64) -> Result<[u32; 7], Sto
     Ok(fields)
 }
 
+/// Selectors are not kept: CPUID says so (leaf 7, EBX bit 13).
 fn set_environment(fpu: &mut Fpu, fields: [u32; 7]) {
     fpu.status = fields[1] as u16;
     set_tags(fpu, fields[2] as u16);
     fpu.last_ip = fields[3].into();
-    fpu.last_cs = fields[4] as u16;
     fpu.last_opcode = (fields[4] >> 16) as u16 & 0x7ff;
     fpu.last_dp = fields[5].into();
-    fpu.last_ds = fields[6] as u16;
     set_control(fpu, fields[0] as u16);
 }
 
@@ -176,6 +182,7 @@ fn fldenv(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.check_fpu()?;
     let addr = Any::linear(cx, u);
     let fields = load_environment(cx, u, addr)?;
+    cx.x87_operand = None;
     set_environment(&mut cx.cpu.fpu, fields);
     Ok(())
 }
@@ -199,6 +206,7 @@ fn frstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.check_fpu()?;
     let addr = Any::linear(cx, u);
     let fields = load_environment(cx, u, addr)?;
+    cx.x87_operand = None;
     let mut values = [F80::default(); 8];
     for (i, value) in values.iter_mut().enumerate() {
         let at = addr.wrapping_add(environment_size(u) + 10 * i as u64);
@@ -238,7 +246,8 @@ pub(crate) fn lower(insn: &Insn, u: &mut Uop) -> Option<Handler> {
         Op::Fnstsw => fnstsw_ax,
         // The 8087's and 287's FENI, FDISI and FSETPM do nothing and wait for nothing.
         Op::Fnop if insn.row.opcode == 0xdb => nothing,
-        Op::Fwait | Op::Fnop => wait,
+        Op::Fwait => wait,
+        Op::Fnop => fnop,
         Op::Ffree => ffree,
         Op::Ffreep => ffreep,
         Op::Fincstp => {

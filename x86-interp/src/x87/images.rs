@@ -46,6 +46,7 @@ impl Image {
     }
 
     fn store_x87(&self, cx: &mut Cx<'_>) -> Step {
+        cx.settle_x87();
         let fpu = cx.cpu.fpu;
         let pointer = |value: u64, selector: u16| {
             if self.wide { value } else { value & 0xffff_ffff | u64::from(selector) << 32 }
@@ -72,12 +73,10 @@ impl Image {
         fpu.status = (words >> 16) as u16;
         fpu.in_use = (words >> 32) as u8;
         fpu.last_opcode = (words >> 48) as u16 & 0x7ff;
-        fpu.last_ip = if self.wide { ip } else { ip & 0xffff_ffff };
+        // Canonical, whatever the image says.
+        fpu.last_ip = if self.wide { ((ip << 16) as i64 >> 16) as u64 } else { ip & 0xffff_ffff };
         fpu.last_dp = if self.wide { dp } else { dp & 0xffff_ffff };
-        if !self.wide {
-            fpu.last_cs = (ip >> 32) as u16;
-            fpu.last_ds = (dp >> 32) as u16;
-        }
+        // Selectors are not kept: CPUID says so (leaf 7, EBX bit 13).
         set_control(&mut fpu, words as u16);
         for i in 0..8 {
             let image = cx.load::<u128>(self.at(ST + 16 * u64::from(i)))?;
@@ -139,6 +138,7 @@ fn fxrstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let mxcsr = image.load_mxcsr(cx)?;
     let fpu = image.load_x87(cx)?;
     let xmm = image.load_vectors(cx, XMM, cx.cpu.xmm)?;
+    cx.x87_operand = None;
     cx.cpu.fpu = fpu;
     cx.cpu.xmm = xmm;
     cx.cpu.mxcsr = mxcsr;
@@ -172,6 +172,7 @@ enum Variant {
 fn save(cx: &mut Cx<'_>, u: &Uop, variant: Variant) -> Step {
     let image = Image::new(cx, u, 64)?;
     let wanted = requested(cx);
+    cx.settle_x87();
     let mut present = wanted & in_use(cx);
     if variant == Variant::Compacted && cx.cpu.mxcsr != MXCSR_DEFAULT {
         present |= wanted & xstate::SSE;
@@ -272,6 +273,7 @@ fn xrstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
     };
     let xmm = vectors(cx, xstate::SSE, XMM, cx.cpu.xmm)?;
     let ymm_high = vectors(cx, xstate::AVX, xstate::EXTENDED, cx.cpu.ymm_high)?;
+    cx.x87_operand = None;
     cx.cpu.fpu = fpu;
     cx.cpu.mxcsr = mxcsr;
     cx.cpu.xmm = xmm;

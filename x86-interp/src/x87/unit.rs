@@ -3,8 +3,9 @@
 use super::value::{INDEFINITE, Operand};
 use crate::cx::{Cx, Step};
 use crate::soft::{Format, Rounding, flag};
-use crate::uop::Uop;
-use x86_cpu::{F80, Fpu};
+use crate::uop::{Addr, Any, Uop};
+use x86_cpu::{Exit, F80, Fpu, Vector};
+use x86_decode::MAX_LEN;
 
 /// Stack fault.
 pub(crate) const SF: u16 = 1 << 6;
@@ -183,8 +184,50 @@ impl Cx<'_> {
     #[inline(always)]
     pub(crate) fn begin_x87(&mut self, u: &Uop) -> Step {
         self.check_fpu()?;
+        self.x87_ip_before = self.cpu.fpu.last_ip;
         self.cpu.fpu.last_ip = self.next_ip(u).wrapping_sub(u64::from(u.len));
+        if self.cpu.fpu.control & 0x3f != 0x3f {
+            self.note_operand(u);
+        }
         Ok(())
+    }
+
+    /// Keeps opcode and operand address, for the case that the instruction leaves an exception pending: only then does a
+    /// processor show them (SDM vol. 1 §8.1.8, "FDP_EXCPTN_ONLY", and §8.1.9.1).
+    #[cold]
+    #[inline(never)]
+    fn note_operand(&mut self, u: &Uop) {
+        let mut bytes = [0; MAX_LEN];
+        let len = self.mem.fetch(self.this_ip(u), &mut bytes).unwrap_or(0);
+        let bytes = &bytes[..len.min(u.len.into())];
+        let opcode = bytes.iter().position(|byte| byte & 0xf8 == 0xd8);
+        let pair = opcode.and_then(|at| bytes.get(at..at + 2));
+        self.x87_operand = pair.map(|pair| {
+            let memory = pair[1] < 0xc0;
+            (u16::from(pair[0] & 7) << 8 | u16::from(pair[1]), memory.then(|| Any::offset(self, u)))
+        });
+    }
+
+    /// Makes the x87 pointers what they are while an exception is pending.
+    pub(crate) fn settle_x87(&mut self) {
+        if let Some((opcode, address)) = self.x87_operand.take()
+            && self.cpu.fpu.status & ES != 0
+        {
+            self.cpu.fpu.last_opcode = opcode;
+            if let Some(address) = address {
+                self.cpu.fpu.last_dp = address;
+            }
+        }
+    }
+
+    /// An instruction whose memory access faulted was not the last one.
+    pub(crate) fn forget_x87_ip(&mut self, ip: u64) {
+        // A pending exception struck before the instruction began.
+        let pending = matches!(self.exit, Exit::Exception(e) if e.vector == Vector::X87FloatingPoint);
+        if self.cpu.fpu.last_ip == ip && !pending {
+            self.cpu.fpu.last_ip = self.x87_ip_before;
+            self.x87_operand = None;
+        }
     }
 }
 
