@@ -18,10 +18,13 @@
 
 static uint32_t work(void);
 
+// The engine reads the host's clock when it turns to another task: an argument asks to make it do so. Natively, to yield
+// would be to wait for others.
+static int yields;
+
 static long long now_ns(void) {
     struct timespec now;
-    // The engine reads the host's clock when it turns to another task, and we want it read now.
-    sched_yield();
+    if (yields) sched_yield();
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
@@ -29,7 +32,9 @@ static long long now_ns(void) {
 // Numerical Recipes' linear congruential generator.
 static inline uint32_t next_random(uint32_t *state) { return *state = *state * 1664525u + 1013904223u; }
 
-int main(void) {
+int main(int count, char **words) {
+    (void)words;
+    yields = count > 1;
     long long spent[REPEATS];
     uint32_t checksum = 0;
     for (int i = 0; i < REPEATS; i++) {

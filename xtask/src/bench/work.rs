@@ -97,7 +97,7 @@ pub(super) fn prepare(
     for &(set, name, source, options) in KERNELS.iter().filter(|kernel| wanted(kernel.1)) {
         let file: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let binary = compile(folder, bits, source, &file, options)?;
-        let guest = vec![format!("/bench/{file}")];
+        let guest = vec![format!("/bench/{file}"), "guest".to_string()];
         all.push(Work { set, name, native: vec![binary.to_string_lossy().into_owned()], guest });
     }
     let programs: Vec<_> = PROGRAMS.iter().filter(|(name, _)| wanted(name)).collect();
