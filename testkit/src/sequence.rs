@@ -66,6 +66,7 @@ impl Flow {
     fn of(bytes: &[u8], mode: Mode, features: FeatureSet) -> Option<Flow> {
         let mut flow = Flow { undefined: BTreeMap::new(), behind: FlagSet::NONE, dynamic: false };
         let mut pending = vec![(0, FlagSet::NONE)];
+        let mut reads = FlagSet::NONE;
         while let Some((at, undefined)) = pending.pop() {
             let known = flow.undefined.get(&at).copied();
             let all = known.unwrap_or(FlagSet::NONE).or(undefined);
@@ -94,6 +95,7 @@ impl Flow {
             let after = all.without(settled).or(flags.undefined.and(FlagSet::STATUS));
             use x86_decode::Flow::{IndirectBranch, IndirectCall, Ret};
             flow.dynamic |= matches!(insn.row.flow, IndirectBranch | IndirectCall | Ret);
+            reads = reads.or(flags.read.and(FlagSet::STATUS));
             flow.behind = flow.behind.or(after);
             if let Operand::Rel(distance) = insn.operands[0] {
                 let target = i64::try_from(next).ok()? + distance;
@@ -112,6 +114,10 @@ impl Flow {
             if goes_on(&insn) {
                 pending.push((next, after));
             }
+        }
+        // A return may lead from any instruction to any other.
+        if flow.dynamic && !reads.and(flow.behind).is_empty() {
+            return None;
         }
         Some(flow)
     }
