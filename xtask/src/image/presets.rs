@@ -42,6 +42,7 @@ const BASE: &[&str] = &[
     "hostname",
     "debianutils",
     "libc6",
+    "dpkg",
     "netbase",
 ];
 
