@@ -1,22 +1,12 @@
 //! Shows copy-on-write at work: how many frames two address spaces hold before and after one of them writes.
 
-use guest_mem::{AddressSpace, Backing, FramePool, Prot, Sharing, Vma};
+use guest_mem::{AddressSpace, FramePool, Prot, Vma};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = FramePool::new(4096);
     let parent = AddressSpace::new(&pool);
     let (start, end) = (0x10_0000, 0x14_0000);
-    parent.map(Vma {
-        start,
-        end,
-        prot: Prot::READ | Prot::WRITE,
-        sharing: Sharing::Private,
-        backing: Backing::Anonymous,
-        grows_down_to: None,
-        max_prot: Prot::ALL,
-        skip_fork: false,
-        name: None,
-    })?;
+    parent.map(Vma::anonymous(start, end, Prot::READ | Prot::WRITE))?;
     parent.fill(start, (end - start) as usize, 7)?;
     println!("parent alone:        {} frames", pool.stats().in_use);
     let child = parent.fork();

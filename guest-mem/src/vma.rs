@@ -103,6 +103,21 @@ pub struct Vma {
 }
 
 impl Vma {
+    /// Private memory of zeros from `start` up to `end`, copied at a fork, without a name.
+    pub const fn anonymous(start: u64, end: u64, prot: Prot) -> Vma {
+        Vma {
+            start,
+            end,
+            prot,
+            max_prot: Prot::ALL,
+            sharing: Sharing::Private,
+            backing: Backing::Anonymous,
+            grows_down_to: None,
+            skip_fork: false,
+            name: None,
+        }
+    }
+
     /// The part of this area that covers `start..end` (which must lie inside it).
     pub(crate) fn slice(&self, start: u64, end: u64) -> Vma {
         let mut part = self.clone();

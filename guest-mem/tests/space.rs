@@ -8,17 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 fn anonymous(start: u64, end: u64, prot: Prot) -> Vma {
-    Vma {
-        start,
-        end,
-        prot,
-        sharing: Sharing::Private,
-        backing: Backing::Anonymous,
-        grows_down_to: None,
-        max_prot: Prot::ALL,
-        skip_fork: false,
-        name: None,
-    }
+    Vma::anonymous(start, end, prot)
 }
 
 const RW: Prot = Prot::READ.union(Prot::WRITE);

@@ -3,7 +3,7 @@
 use crate::layout::{self, CODE, CODE_LEN, CONTROL, CONTROL_LEN, DATA, DATA_LEN, STUB, TARGET_GAP};
 use crate::outcome::{self, Outcome, Ran, Trap};
 use crate::state::{State, fx};
-use guest_mem::{Access, AddressSpace, Backing, FramePool, Prot, Sharing, Vma};
+use guest_mem::{Access, AddressSpace, FramePool, Prot, Vma};
 use x86_cpu::{CodeMode, CpuState, ExecEngine, Exit, F80, SyscallGate, selector};
 use x86_decode::Mode;
 
@@ -17,17 +17,7 @@ pub struct Guest<E> {
 }
 
 fn area(start: u64, len: usize, prot: Prot) -> Vma {
-    Vma {
-        start,
-        end: start + len as u64,
-        prot,
-        sharing: Sharing::Private,
-        backing: Backing::Anonymous,
-        grows_down_to: None,
-        max_prot: Prot::ALL,
-        skip_fork: false,
-        name: None,
-    }
+    Vma::anonymous(start, start + len as u64, prot)
 }
 
 impl<E: ExecEngine> Guest<E> {
@@ -81,8 +71,14 @@ pub(crate) fn load(state: &State, mode: Mode) -> CpuState {
     // As the host loads them for code of either width.
     cpu.segments.ds.selector = selector::USER_DS;
     cpu.segments.es.selector = selector::USER_DS;
-    cpu.gpr = state.gpr;
     cpu.rip = CODE;
+    load_registers(&mut cpu, state);
+    cpu
+}
+
+/// Gives a processor the registers of a state.
+pub fn load_registers(cpu: &mut CpuState, state: &State) {
+    cpu.gpr = state.gpr;
     cpu.rflags = state.rflags as u32;
     cpu.fpu.control = state.fx16(fx::FCW);
     cpu.fpu.status = state.fx16(fx::FSW);
@@ -99,7 +95,6 @@ pub(crate) fn load(state: &State, mode: Mode) -> CpuState {
     }
     cpu.ymm_high = state.ymm_high;
     cpu.mxcsr = state.mxcsr();
-    cpu
 }
 
 pub(crate) fn save(cpu: &CpuState) -> State {

@@ -18,4 +18,4 @@ pub use cpuid::{Cpuid, Level, xstate};
 pub use descriptor::{Described, Descriptor};
 pub use exit::{Exception, ExecEngine, Exit, RunOutcome, SyscallGate, Vector};
 pub use fpu::{F80, Fpu};
-pub use state::{CodeMode, CpuState, Segment, Segments, flags, gpr, selector};
+pub use state::{CodeMode, CpuState, Segment, Segments, flags, gpr, mxcsr, selector};

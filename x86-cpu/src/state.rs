@@ -44,6 +44,14 @@ pub mod flags {
     pub const USER_WRITABLE: u32 = OSZAPC | TF | DF | NT | AC | ID;
 }
 
+/// MXCSR (SDM vol. 1 §10.2.3).
+pub mod mxcsr {
+    /// At the start of a program: all exceptions masked, round to nearest.
+    pub const DEFAULT: u32 = 0x1f80;
+    /// The bits there are, DAZ among them; setting another is #GP.
+    pub const MASK: u32 = 0xffff;
+}
+
 /// Selectors of the flat user segments, as an x86-64 kernel lays them out (arch/x86/include/asm/segment.h).
 pub mod selector {
     /// 32-bit user code.
@@ -144,7 +152,7 @@ impl CpuState {
             fpu: Fpu::default(),
             xmm: [0; 16],
             ymm_high: [0; 16],
-            mxcsr: 0x1f80,
+            mxcsr: mxcsr::DEFAULT,
             tsc: 0,
         }
     }

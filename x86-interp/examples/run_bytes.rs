@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p x86-interp --example run_bytes -- b8 2a 00 00 00 cd 80`
 
-use guest_mem::{AddressSpace, Backing, FramePool, Prot, Sharing, Vma};
+use guest_mem::{AddressSpace, FramePool, Prot, Vma};
 use x86_cpu::{CodeMode, CpuState, ExecEngine};
 use x86_interp::Interp;
 
@@ -10,17 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let code =
         std::env::args().skip(1).map(|hex| u8::from_str_radix(&hex, 16)).collect::<Result<Vec<_>, _>>()?;
     let mem = AddressSpace::new(&FramePool::new(64));
-    let area = Vma {
-        start: 0x1_0000,
-        end: 0x2_0000,
-        prot: Prot::READ | Prot::WRITE | Prot::EXEC,
-        sharing: Sharing::Private,
-        backing: Backing::Anonymous,
-        grows_down_to: None,
-        max_prot: Prot::ALL,
-        skip_fork: false,
-        name: None,
-    };
+    let area = Vma::anonymous(0x1_0000, 0x2_0000, Prot::READ | Prot::WRITE | Prot::EXEC);
     mem.map(area).map_err(|error| format!("{error:?}"))?;
     mem.write_bytes(0x1_0000, &code)?;
     let mut cpu = CpuState::new(CodeMode::Bits32);

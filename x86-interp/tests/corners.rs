@@ -1,6 +1,6 @@
 //! Corners that random sequences on the real processor found: what faults, where, and what it leaves behind.
 
-use guest_mem::{AddressSpace, Backing, FramePool, Prot, Sharing, Vma};
+use guest_mem::{AddressSpace, FramePool, Prot, Vma};
 use x86_cpu::CodeMode::{Bits32, Bits64};
 use x86_cpu::{CodeMode, CpuState, Exception, ExecEngine, Exit, SyscallGate, Vector, gpr};
 use x86_interp::Interp;
@@ -21,17 +21,7 @@ fn run(mode: CodeMode, code: &[u8], prepare: impl FnOnce(&mut CpuState)) -> (Exi
     let mem = AddressSpace::new(&FramePool::new(100));
     let prot = Prot::READ | Prot::WRITE | Prot::EXEC;
     for start in [CODE, DATA, STACK & !0xfff] {
-        let vma = Vma {
-            start,
-            end: start + 0x1000,
-            prot,
-            sharing: Sharing::Private,
-            backing: Backing::Anonymous,
-            grows_down_to: None,
-            max_prot: Prot::ALL,
-            skip_fork: false,
-            name: None,
-        };
+        let vma = Vma::anonymous(start, start + 0x1000, prot);
         mem.map(vma).expect("maps");
     }
     mem.fill(STACK & !0xfff, 0x1000, 0xee).expect("writable");

@@ -1,6 +1,6 @@
 //! Small whole programs in machine code: loops, calls, self-modifying code, page crossings, restarts.
 
-use guest_mem::{Access, AddressSpace, Backing, FaultKind, FramePool, Prot, Sharing, Vma};
+use guest_mem::{Access, AddressSpace, FaultKind, FramePool, Prot, Vma};
 use x86_cpu::{
     CodeMode, CpuState, Cpuid, Descriptor, Exception, ExecEngine, Exit, Level, SyscallGate, Vector, flags,
     gpr, xstate,
@@ -18,17 +18,7 @@ struct World {
 }
 
 fn area(start: u64, pages: u64, prot: Prot) -> Vma {
-    Vma {
-        start,
-        end: start + pages * 4096,
-        prot,
-        sharing: Sharing::Private,
-        backing: Backing::Anonymous,
-        grows_down_to: None,
-        max_prot: Prot::ALL,
-        skip_fork: false,
-        name: None,
-    }
+    Vma::anonymous(start, start + pages * 4096, prot)
 }
 
 const RWX: Prot = Prot::READ.union(Prot::WRITE).union(Prot::EXEC);

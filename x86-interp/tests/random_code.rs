@@ -1,11 +1,11 @@
 //! No guest input may panic: random bytes, valid instructions with random operands, random states, in both modes.
 
-use guest_mem::{AddressSpace, Backing, FramePool, Prot, Sharing, Vma};
-use testkit::forms;
+use guest_mem::{AddressSpace, FramePool, Prot, Vma};
 use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
 use testkit::rng::Rng;
-use testkit::state::{State, fx};
-use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Exit, F80, Level};
+use testkit::state::State;
+use testkit::{forms, guest};
+use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Exit, Level};
 use x86_decode::{Insn, Mode, Op, ROWS, Rep, decode_for};
 use x86_interp::{FEATURES, Interp};
 
@@ -14,21 +14,11 @@ const PROGRAMS: u64 = 30_000;
 const EXITS: usize = 8;
 
 fn area(start: u64, len: usize, prot: Prot) -> Vma {
-    Vma {
-        start,
-        end: start + len as u64,
-        prot,
-        sharing: Sharing::Private,
-        backing: Backing::Anonymous,
-        grows_down_to: None,
-        max_prot: Prot::ALL,
-        skip_fork: false,
-        name: None,
-    }
+    Vma::anonymous(start, start + len as u64, prot)
 }
 
 fn load(cpu: &mut CpuState, state: &State, rng: &mut Rng) {
-    cpu.gpr = state.gpr;
+    guest::load_registers(cpu, state);
     for reg in &mut cpu.gpr {
         match rng.below(4) {
             0 => *reg = DATA + rng.below(DATA_LEN as u64),
@@ -36,18 +26,7 @@ fn load(cpu: &mut CpuState, state: &State, rng: &mut Rng) {
             _ => {}
         }
     }
-    cpu.rflags = state.rflags as u32 | rng.bits() as u32 & 0x100 & rng.bits() as u32;
-    cpu.fpu.control = state.fx16(fx::FCW);
-    cpu.fpu.status = state.fx16(fx::FSW);
-    cpu.fpu.in_use = state.fx[fx::FTW];
-    for n in 0..8 {
-        cpu.fpu.registers[n] = F80::from_bytes(state.st(n));
-    }
-    for n in 0..16 {
-        cpu.xmm[n] = state.xmm(n);
-    }
-    cpu.ymm_high = state.ymm_high;
-    cpu.mxcsr = state.mxcsr();
+    cpu.rflags |= rng.bits() as u32 & 0x100 & rng.bits() as u32;
 }
 
 fn code(rng: &mut Rng, mode: Mode) -> Vec<u8> {

@@ -4,7 +4,7 @@ use super::elf::Program;
 use crate::cred::Cred;
 use crate::file::Result;
 use crate::task::{Arch, Task};
-use guest_mem::{Backing, PAGE_BYTES, Prot, Sharing, Vma, page_ceil, page_floor};
+use guest_mem::{PAGE_BYTES, Prot, Vma, page_ceil, page_floor};
 use linux_abi::Errno;
 use linux_abi::elf::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2,
@@ -96,16 +96,11 @@ pub(super) async fn build(
     *mm.auxv.borrow_mut() = table[table.len() - auxv.len() * 2 * word..].to_vec();
     let sp = b.push(&table);
     let exec = if program.executable_stack { Prot::EXEC } else { Prot::NONE };
+    let start = page_floor(sp.saturating_sub(INITIAL_ROOM));
     let area = Vma {
-        start: page_floor(sp.saturating_sub(INITIAL_ROOM)),
-        end: page_ceil(top),
-        prot: Prot::READ | Prot::WRITE | exec,
-        sharing: Sharing::Private,
-        backing: Backing::Anonymous,
         grows_down_to: Some(page_floor(top - limit)),
-        max_prot: Prot::ALL,
-        skip_fork: false,
         name: Some(Rc::from(&b"[stack]"[..])),
+        ..Vma::anonymous(start, page_ceil(top), Prot::READ | Prot::WRITE | exec)
     };
     mm.space.map(area).map_err(|_| Errno::ENOMEM)?;
     b.bytes.reverse();

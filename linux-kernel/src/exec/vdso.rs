@@ -6,7 +6,7 @@
 use crate::file::Result;
 use crate::mm::Mm;
 use crate::task::Arch;
-use guest_mem::{Backing, PAGE_BYTES, Prot, Sharing, Vma};
+use guest_mem::{PAGE_BYTES, Prot, Vma};
 use linux_abi::Errno;
 use linux_abi::elf::{
     DT_HASH, DT_NULL, DT_SONAME, DT_STRSZ, DT_STRTAB, DT_SYMENT, DT_SYMTAB, DT_VERDEF, DT_VERDEFNUM,
@@ -236,15 +236,8 @@ fn image(arch: Arch) -> Vec<u8> {
 pub(super) fn map(mm: &Mm) -> Result<()> {
     let start = mm.space.find_free_below(PAGE_BYTES, PAGE_BYTES, mm.mmap_top).ok_or(Errno::ENOMEM)?;
     let area = |prot| Vma {
-        start,
-        end: start + PAGE_BYTES,
-        prot,
-        sharing: Sharing::Private,
-        backing: Backing::Anonymous,
-        grows_down_to: None,
-        max_prot: Prot::ALL,
-        skip_fork: false,
         name: Some(Rc::from(&b"[vdso]"[..])),
+        ..Vma::anonymous(start, start + PAGE_BYTES, prot)
     };
     mm.space.map(area(Prot::READ | Prot::WRITE)).map_err(|_| Errno::ENOMEM)?;
     mm.space.write_bytes(start, &image(mm.arch)).map_err(|_| Errno::ENOMEM)?;

@@ -9,7 +9,7 @@ use crate::sys::Args;
 use crate::task::{Arch, FsContext, Process, Task, TaskParts};
 use crate::time::{Monotonic, Now};
 use bytemuck::Pod;
-use guest_mem::{AddressSpace, Backing, FramePool, Prot, Sharing, Vma};
+use guest_mem::{AddressSpace, FramePool, Prot, Vma};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::{Rc, Weak};
@@ -70,17 +70,7 @@ impl World {
         let process = Process::new(kernel, pid, Weak::new(), session, pid);
         *process.limits.borrow_mut() = limits;
         let mm = Mm::new(&kernel.pool, arch);
-        let area = Vma {
-            start: MEMORY.start,
-            end: MEMORY.end,
-            prot: Prot::READ.union(Prot::WRITE),
-            sharing: Sharing::Private,
-            backing: Backing::Anonymous,
-            grows_down_to: None,
-            max_prot: Prot::ALL,
-            skip_fork: false,
-            name: None,
-        };
+        let area = Vma::anonymous(MEMORY.start, MEMORY.end, Prot::READ.union(Prot::WRITE));
         mm.space.map(area).expect("an empty address space has room");
         let fs = FsContext { root: kernel.root.clone(), cwd: kernel.root.clone(), umask: 0o022 };
         let parts = TaskParts {

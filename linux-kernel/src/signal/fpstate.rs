@@ -13,12 +13,8 @@ use linux_abi::sigframe::{
     YmmhState,
 };
 use std::mem::offset_of;
-use x86_cpu::{CpuState, Cpuid, F80, Fpu, xstate};
+use x86_cpu::{CpuState, Cpuid, F80, Fpu, mxcsr, xstate};
 
-/// MXCSR bits that exist on this processor.
-const MXCSR_MASK: u32 = 0xffff;
-/// MXCSR at the start of a program.
-const MXCSR_DEFAULT: u32 = 0x1f80;
 /// Bytes of the image of fnsave before that of fxsave.
 const FNSAVE: u64 = offset_of!(FpstateI386, fxsave) as u64;
 /// Bytes of the second magic word.
@@ -130,7 +126,7 @@ pub(super) fn clear(cpu: &mut CpuState) {
     cpu.fpu = Fpu::default();
     cpu.xmm = [0; 16];
     cpu.ymm_high = [0; 16];
-    cpu.mxcsr = MXCSR_DEFAULT;
+    cpu.mxcsr = mxcsr::DEFAULT;
 }
 
 /// A state read from a frame.
@@ -166,7 +162,7 @@ pub(super) async fn read(task: &Task, arch: Arch, addr: u64) -> Result<Option<Re
             (Legacy::Bits64(saved), saved.sw_reserved, saved.mxcsr, addr)
         }
     };
-    if mxcsr & !MXCSR_MASK != 0 {
+    if mxcsr & !mxcsr::MASK != 0 {
         return Err(Errno::EFAULT);
     }
     let both = xstate::X87 | xstate::SSE;
@@ -243,7 +239,7 @@ fn legacy32(cpu: &CpuState, told: FpxSwBytes) -> FpstateI386 {
             foo: fpu.last_dp as u32,
             fos: u32::from(fpu.last_ds),
             mxcsr: cpu.mxcsr,
-            mxcsr_mask: MXCSR_MASK,
+            mxcsr_mask: mxcsr::MASK,
             st_space: stack_space(fpu),
             xmm_space: std::array::from_fn(|i| xmm_words(cpu, i)),
             sw_reserved: told,
@@ -270,7 +266,7 @@ fn restore32(cpu: &mut CpuState, saved: &FpstateI386) {
     }
     if saved.magic == 0 {
         let fxsave = saved.fxsave;
-        cpu.mxcsr = fxsave.mxcsr & MXCSR_MASK;
+        cpu.mxcsr = fxsave.mxcsr & mxcsr::MASK;
         let space = fxsave.xmm_space;
         set_xmm(cpu, 8, &space);
     }
@@ -286,7 +282,7 @@ fn legacy64(cpu: &CpuState, told: FpxSwBytes) -> FpstateX86_64 {
         rip: fpu.last_ip,
         rdp: fpu.last_dp,
         mxcsr: cpu.mxcsr,
-        mxcsr_mask: MXCSR_MASK,
+        mxcsr_mask: mxcsr::MASK,
         st_space: stack_space(fpu),
         xmm_space: std::array::from_fn(|i| xmm_words(cpu, i)),
         sw_reserved: told,
@@ -303,6 +299,6 @@ fn restore64(cpu: &mut CpuState, saved: &FpstateX86_64) {
     fpu.last_ip = saved.rip;
     fpu.last_dp = saved.rdp;
     load_stack_space(fpu, &saved.st_space);
-    cpu.mxcsr = saved.mxcsr & MXCSR_MASK;
+    cpu.mxcsr = saved.mxcsr & mxcsr::MASK;
     set_xmm(cpu, 16, &saved.xmm_space);
 }

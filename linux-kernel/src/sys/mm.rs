@@ -204,15 +204,8 @@ pub async fn brk(task: &Rc<Task>, a: &Args) -> Result<u64> {
             && check_address_limit(task, &mm, new_end - old_end).is_ok()
             && !mm.space.any_mapped(old_end, new_end + PAGE_BYTES);
         let area = Vma {
-            start: old_end,
-            end: new_end,
-            prot: Prot::READ | Prot::WRITE,
-            sharing: Sharing::Private,
-            backing: Backing::Anonymous,
-            grows_down_to: None,
-            max_prot: Prot::ALL,
-            skip_fork: false,
             name: Some(Rc::from(&b"[heap]"[..])),
+            ..Vma::anonymous(old_end, new_end, Prot::READ | Prot::WRITE)
         };
         if !fits || mm.space.map(area).is_err() {
             return Ok(old);

@@ -1,7 +1,7 @@
 //! A traced program's memory, for an engine: pages are copied when they are first touched.
 
 use crate::host::process::{Area, Traced};
-use guest_mem::{AddressSpace, Backing, FramePool, PAGE_BYTES, Prot, Sharing, Vma, page_floor};
+use guest_mem::{AddressSpace, FramePool, PAGE_BYTES, Prot, Vma, page_floor};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -56,17 +56,7 @@ impl Mirror {
     }
 
     fn put(&mut self, page: u64, prot: Prot, content: &[u8]) {
-        let area = Vma {
-            start: page,
-            end: page + PAGE_BYTES,
-            prot: Prot::READ | Prot::WRITE,
-            sharing: Sharing::Private,
-            backing: Backing::Anonymous,
-            grows_down_to: None,
-            max_prot: Prot::ALL,
-            skip_fork: false,
-            name: None,
-        };
+        let area = Vma::anonymous(page, page + PAGE_BYTES, Prot::READ | Prot::WRITE);
         self.mem.map(area).expect("a page of the program's maps");
         self.mem.write_bytes(page, content).expect("writable for now");
         self.mem.protect(page, page + PAGE_BYTES, prot).expect("mapped just now");

@@ -6,11 +6,8 @@ use crate::cx::{Cx, Step, Stop};
 use crate::int::Int;
 use crate::uop::{Addr, Any, Handler, Uop};
 use guest_mem::Access;
-use x86_cpu::{F80, Fpu, Vector};
+use x86_cpu::{F80, Fpu, Vector, mxcsr};
 use x86_decode::{Insn, Op, Operand as Arg, Width};
-
-/// Implemented bits of MXCSR: DAZ is there.
-pub(crate) const MXCSR_MASK: u32 = 0xffff;
 
 fn fninit(cx: &mut Cx<'_>, _: &Uop) -> Step {
     initialise(&mut cx.cpu.fpu);
@@ -224,7 +221,7 @@ fn frstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
 
 fn ldmxcsr(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let value = cx.load::<u32>(Any::linear(cx, u))?;
-    if value & !MXCSR_MASK != 0 {
+    if value & !mxcsr::MASK != 0 {
         return Err(cx.fault(Vector::GeneralProtection, 0));
     }
     cx.cpu.mxcsr = value;

@@ -1,16 +1,15 @@
 //! Images of the whole floating-point and vector state: FXSAVE and the XSAVE family (SDM vol. 1 §10.5, chapter 13).
 
-use super::control::{MXCSR_MASK, set_control};
+use super::control::set_control;
 use crate::cx::{Cx, Step, Stop};
 use crate::uop::{Addr, Any, Handler, Uop};
 use guest_mem::Access;
-use x86_cpu::{F80, Fpu, Vector, gpr, xstate};
+use x86_cpu::{F80, Fpu, Vector, gpr, mxcsr, xstate};
 use x86_decode::{Insn, Op, Width};
 
 /// Bit of `aux`: REX.W, 64-bit pointers.
 const POINTERS64: u8 = 1;
 
-const MXCSR_DEFAULT: u32 = 0x1f80;
 /// Offsets in the legacy region.
 const MXCSR: u64 = 24;
 const ST: u64 = 32;
@@ -88,13 +87,13 @@ impl Image {
 
     /// MXCSR and the mask of its bits.
     fn store_mxcsr(&self, cx: &mut Cx<'_>) -> Step {
-        let value = u64::from(cx.cpu.mxcsr) | u64::from(MXCSR_MASK) << 32;
+        let value = u64::from(cx.cpu.mxcsr) | u64::from(mxcsr::MASK) << 32;
         cx.store::<u64>(self.at(MXCSR), value)
     }
 
     fn load_mxcsr(&self, cx: &mut Cx<'_>) -> Result<u32, Stop> {
         let value = cx.load::<u32>(self.at(MXCSR))?;
-        if value & !MXCSR_MASK != 0 {
+        if value & !mxcsr::MASK != 0 {
             return Err(cx.fault(Vector::GeneralProtection, 0));
         }
         Ok(value)
@@ -174,7 +173,7 @@ fn save(cx: &mut Cx<'_>, u: &Uop, variant: Variant) -> Step {
     let wanted = requested(cx);
     cx.settle_x87();
     let mut present = wanted & in_use(cx);
-    if variant == Variant::Compacted && cx.cpu.mxcsr != MXCSR_DEFAULT {
+    if variant == Variant::Compacted && cx.cpu.mxcsr != mxcsr::DEFAULT {
         present |= wanted & xstate::SSE;
     }
     let written = if variant == Variant::Plain { wanted } else { present };
@@ -258,7 +257,7 @@ fn xrstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
         0 if wanted & (xstate::SSE | xstate::AVX) != 0 => image.load_mxcsr(cx)?,
         0 => cx.cpu.mxcsr,
         _ if load & xstate::SSE != 0 => image.load_mxcsr(cx)?,
-        _ if wanted & xstate::SSE != 0 => MXCSR_DEFAULT,
+        _ if wanted & xstate::SSE != 0 => mxcsr::DEFAULT,
         _ => cx.cpu.mxcsr,
     };
     let fpu = match (wanted & xstate::X87, load & xstate::X87) {

@@ -197,17 +197,7 @@ mod tests {
 
     #[test]
     fn maps_lines_look_as_in_linux() {
-        let mut area = Vma {
-            start: 0x0804_8000,
-            end: 0x0805_0000,
-            prot: Prot::READ | Prot::EXEC,
-            sharing: Sharing::Private,
-            backing: Backing::Anonymous,
-            grows_down_to: None,
-            max_prot: Prot::ALL,
-            skip_fork: false,
-            name: None,
-        };
+        let mut area = Vma::anonymous(0x0804_8000, 0x0805_0000, Prot::READ | Prot::EXEC);
         let line = |area: &Vma| {
             let mut text = Vec::new();
             map_line(&mut text, area);
