@@ -3,6 +3,7 @@
 use crate::FeatureSet;
 use crate::insn::{Insn, Mode, Operand, Reg, Rep, Seg, Width};
 use crate::operands::{Decoding, REX_B, REX_R, REX_W};
+use crate::plain;
 use crate::reader::Reader;
 use crate::row::Size;
 use crate::spec::Banks;
@@ -80,6 +81,9 @@ pub fn decode_into(
     insn: &mut Insn,
 ) -> Result<(), DecodeError> {
     let Some(window) = bytes.first_chunk() else { return decode_last(bytes, mode, features, insn) };
+    if plain(window, mode, features, insn).is_some() {
+        return Ok(());
+    }
     match instruction(window, mode, features, insn) {
         // Whatever was made of bytes behind the longest instruction is void.
         (read, _) if read > MAX_LEN => Err(DecodeError::TooLong),
@@ -103,9 +107,19 @@ fn decode_last(bytes: &[u8], mode: Mode, features: FeatureSet, insn: &mut Insn) 
     }
 }
 
-/// Bytes read, and whether they are an instruction.
-#[inline]
-fn instruction(
+/// Decodes what most code consists of. None: the long way has to be taken.
+#[inline(always)]
+fn plain(window: &[u8; Reader::WINDOW], mode: Mode, features: FeatureSet, insn: &mut Insn) -> Option<()> {
+    match mode {
+        Mode::Bits64 => plain::decode::<true>(window, features, insn),
+        Mode::Bits32 => plain::decode::<false>(window, features, insn),
+        Mode::Bits16 => None,
+    }
+}
+
+/// Bytes read, and whether they are an instruction: the long way, for all of them.
+#[inline(never)] // The short way saves fewer registers for it.
+pub(crate) fn instruction(
     window: &[u8; Reader::WINDOW],
     mode: Mode,
     features: FeatureSet,
@@ -118,6 +132,7 @@ fn instruction(
     }
 }
 
+/// Any instruction.
 fn instruction_in<const LONG: bool>(
     window: &[u8; Reader::WINDOW],
     mode: Mode,
@@ -136,7 +151,7 @@ fn read<const LONG: bool>(
     features: FeatureSet,
     insn: &mut Insn,
 ) -> Option<()> {
-    let mut p = Prefixes { state: 0, lock: false, seg: None };
+    let mut p = Prefixes::of(0);
     let mut opcode = code.u8();
     let mut map = 0;
     let mut vvvv = 0;
@@ -236,12 +251,12 @@ fn special(insn: &Insn, vsib: bool, lockable: bool) -> Option<()> {
 
 /// What prefixes and mode come to.
 #[derive(Clone, Copy)]
-struct Effect {
-    operand_size: Width,
+pub(crate) struct Effect {
+    pub(crate) operand_size: Width,
     addr: Width,
     /// All of the key but ModRM, REX.B and what VEX adds.
-    key: u32,
-    banks: Banks,
+    pub(crate) key: u32,
+    pub(crate) banks: Banks,
 }
 
 /// By mode and [`Prefixes::effect`].
@@ -257,7 +272,7 @@ static EFFECTS: [[Effect; 64]; 3] = {
     let mut i = 0;
     while i < 3 * 64 {
         let state = ((i % 64) << Prefixes::EFFECT) as u32;
-        all[i / 64][i % 64] = Prefixes { state, lock: false, seg: None }.effect_in(modes[i / 64]);
+        all[i / 64][i % 64] = Prefixes::of(state).effect_in(modes[i / 64]);
         i += 1;
     }
     all
@@ -270,7 +285,7 @@ const SIZES: [[(Width, Width); 2]; 3] = {
 };
 
 /// [`Insn::width`] by [`Size`], 64-bit mode, and operand size.
-static WIDTHS: [[[Width; 4]; 2]; 7] = {
+pub(crate) static WIDTHS: [[[Width; 4]; 2]; 7] = {
     use Width::{W8, W16, W32, W64};
     let mut widths = [[[W8, W16, W32, W64]; 2]; 7];
     widths[Size::Byte as usize] = [[W8; 4]; 2];
@@ -293,7 +308,7 @@ fn gathers_apart(operands: &[Operand; 4]) -> bool {
     a != b && b != c && a != c
 }
 
-struct Prefixes {
+pub(crate) struct Prefixes {
     /// In the bits of its own encoding, the REX prefix; R, X, B and W of a VEX prefix in its place. In bits that REX
     /// leaves, 66 and 67; behind them the last of F2 and F3 as it stands in the key.
     state: u32,
@@ -347,10 +362,10 @@ struct Vex {
 
 impl Prefixes {
     const REX: u32 = 0x4f;
-    const P66: u32 = 1 << 4;
+    pub(crate) const P66: u32 = 1 << 4;
     const P67: u32 = 1 << 5;
     /// Shift of the last of F2 and F3.
-    const MANDATORY: u32 = 7;
+    pub(crate) const MANDATORY: u32 = 7;
     /// Shift of what decides on the effect: from REX.W up.
     const EFFECT: u32 = 3;
 
@@ -360,8 +375,13 @@ impl Prefixes {
         (self.state >> Self::EFFECT & 63) as usize
     }
 
+    /// Prefixes in the bits of [`Prefixes::state`].
+    pub(crate) const fn of(state: u32) -> Prefixes {
+        Prefixes { state, lock: false, seg: None }
+    }
+
     /// What they come to in `mode`.
-    const fn effect_in(&self, mode: Mode) -> Effect {
+    pub(crate) const fn effect_in(&self, mode: Mode) -> Effect {
         let long = matches!(mode, Mode::Bits64);
         let wide = self.state & REX_W as u32 != 0;
         let p66 = self.state & Self::P66 != 0;

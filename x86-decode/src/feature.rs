@@ -87,6 +87,12 @@ impl FeatureSet {
         FeatureSet(self.0 | other.0)
     }
 
+    /// Whether the feature of this number is in the set.
+    #[inline(always)]
+    pub(crate) const fn has(self, number: u8) -> bool {
+        self.0 >> (number & 63) & 1 != 0
+    }
+
     /// Whether every feature of `other` is in this set.
     pub const fn contains(self, other: FeatureSet) -> bool {
         self.0 & other.0 == other.0

@@ -136,26 +136,27 @@ pub enum Rep {
 
 /// One decoded instruction.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)] // In the order of the decoder's records.
 pub struct Insn {
-    /// SDM mnemonic.
-    pub op: Op,
-    /// Length in bytes, 1 to 15.
-    pub len: u8,
-    /// Effective operand size of the operation (8 for byte forms). For instructions without an
-    /// operand size (SSE, x87) it is the mode's effective operand size and mostly of no interest.
-    pub width: Width,
-    /// Effective address size: what string instructions, `loop` and `jrcxz` count and index with.
-    pub addr: Width,
-    /// A LOCK prefix is present and legal here (an illegal one fails to decode).
-    pub lock: bool,
-    /// Repeat prefix, only where it has that meaning (string instructions); never the mandatory F2/F3 of SSE.
-    pub rep: Rep,
-    /// Effective segment of the implicit memory source of string instructions, `xlat`, `maskmovq` (DS unless overridden).
-    pub seg: Seg,
     /// Explicit operands, Intel order; unused ones are [`Operand::None`].
     pub operands: [Operand; 4],
     /// The table row that matched: encoding, access, flags, CPUID feature, control flow.
     pub row: &'static Row,
+    /// SDM mnemonic.
+    pub op: Op,
+    /// A LOCK prefix is present and legal here (an illegal one fails to decode).
+    pub lock: bool,
+    /// Repeat prefix, only where it has that meaning (string instructions); never the mandatory F2/F3 of SSE.
+    pub rep: Rep,
+    /// Effective operand size of the operation (8 for byte forms). For instructions without an
+    /// operand size (SSE, x87) it is the mode's effective operand size and mostly of no interest.
+    pub width: Width,
+    /// Effective segment of the implicit memory source of string instructions, `xlat`, `maskmovq` (DS unless overridden).
+    pub seg: Seg,
+    /// Effective address size: what string instructions, `loop` and `jrcxz` count and index with.
+    pub addr: Width,
+    /// Length in bytes, 1 to 15.
+    pub len: u8,
 }
 
 impl Insn {

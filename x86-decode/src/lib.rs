@@ -24,6 +24,7 @@ mod format;
 mod insn;
 mod op;
 mod operands;
+mod plain;
 mod reader;
 mod row;
 mod spec;

@@ -10,7 +10,7 @@ const REX_X: u8 = 2;
 pub(crate) const REX_B: u8 = 1;
 
 /// Bytes of displacement by ModRM.mod, in 32- and 64-bit addressing.
-static DISPLACEMENTS: [u32; 4] = [0, 1, 4, 0];
+static DISPLACEMENTS: [u8; 4] = [0, 1, 4, 0];
 
 /// What operands are made from once the row is known.
 #[derive(Clone, Copy)]
@@ -191,34 +191,11 @@ impl Decoding<'_> {
         Mem { seg, base, index, scale: 1, disp, addr: self.addr, size }
     }
 
-    /// 32- and 64-bit addressing forms (SDM vol. 2 tables 2-2 and 2-3, §2.2.1.6 for RIP).
+    /// 32- and 64-bit addressing forms.
     #[inline(always)]
     fn mem32(&mut self, size: u16, vsib: Option<u8>) -> Mem {
-        let (mode, rm) = (self.modrm >> 6, self.modrm & 7);
-        let mut base = self.rm();
-        let (mut index, mut scale) = (NO_REG, 1);
-        let mut no_base = rm == 5 && mode == 0;
-        let mut absent = if self.mode == Mode::Bits64 { RIP } else { NO_REG };
-        if rm == 4 {
-            let sib = self.code.u8();
-            base = sib & 7 | (self.rex & REX_B) << 3;
-            let i = sib >> 3 & 7 | (self.rex & REX_X) << 2;
-            if let Some(first) = vsib {
-                index = first + i;
-                scale = 1 << (sib >> 6);
-            } else if i != 4 {
-                index = i;
-                scale = 1 << (sib >> 6);
-            }
-            no_base = sib & 7 == 5 && mode == 0;
-            absent = NO_REG;
-        }
-        // Which of the lengths it is, no processor can predict.
-        let length = if no_base { 4 } else { DISPLACEMENTS[usize::from(mode & 3)] };
-        let disp = self.code.signed32(length);
-        if no_base {
-            base = absent;
-        }
+        let long = self.mode == Mode::Bits64;
+        let (base, index, scale, disp) = address(&mut self.code, self.modrm, self.rex, long, vsib);
         // SP and BP address the stack (SDM vol. 1 table 3-5); R12 and R13 do not.
         let seg = self.seg.unwrap_or(if base == 4 || base == 5 { Seg::Ss } else { Seg::Ds });
         Mem { seg, base, index, scale, disp, addr: self.addr, size }
@@ -246,4 +223,42 @@ impl Decoding<'_> {
         }
         SEGMENTS.get(usize::from(number)).map(|seg| Operand::Reg(Reg::Seg(*seg)))
     }
+}
+
+/// Base, index, scale and displacement in 32- and 64-bit addressing (SDM vol. 2 tables 2-2 and 2-3, §2.2.1.6 for RIP). With
+/// `vsib`, the index is a vector register, counted from that number.
+#[inline(always)]
+pub(crate) fn address(
+    code: &mut Reader<'_>,
+    modrm: u8,
+    rex: u8,
+    long: bool,
+    vsib: Option<u8>,
+) -> (u8, u8, u8, i64) {
+    let (mode, rm) = (modrm >> 6, modrm & 7);
+    let mut base = rm | (rex & REX_B) << 3;
+    let (mut index, mut scale) = (NO_REG, 1);
+    let mut no_base = rm == 5 && mode == 0;
+    let mut absent = if long { RIP } else { NO_REG };
+    if rm == 4 {
+        let sib = code.u8();
+        base = sib & 7 | (rex & REX_B) << 3;
+        let i = sib >> 3 & 7 | (rex & REX_X) << 2;
+        if let Some(first) = vsib {
+            index = first + i;
+            scale = 1 << (sib >> 6);
+        } else if i != 4 {
+            index = i;
+            scale = 1 << (sib >> 6);
+        }
+        no_base = sib & 7 == 5 && mode == 0;
+        absent = NO_REG;
+    }
+    // Which of the lengths it is, no processor can predict.
+    let length = if no_base { 4 } else { DISPLACEMENTS[usize::from(mode & 3)] };
+    let disp = code.signed32(length);
+    if no_base {
+        base = absent;
+    }
+    (base, index, scale, disp)
 }

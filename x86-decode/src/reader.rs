@@ -26,10 +26,13 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub(crate) fn peek(&mut self) -> u8 {
-        let byte = self.u8();
-        self.position -= 1;
-        byte
+    pub(crate) fn peek(&self) -> u8 {
+        self.window[self.position % Reader::WINDOW]
+    }
+
+    #[inline]
+    pub(crate) fn skip(&mut self, bytes: usize) {
+        self.position += bytes;
     }
 
     #[inline]
@@ -80,11 +83,12 @@ impl<'a> Reader<'a> {
 
     /// A number of 0, 1, 2 or 4 bytes, sign-extended: no branch on how many.
     #[inline(always)]
-    pub(crate) fn signed32(&mut self, length: u32) -> i64 {
+    pub(crate) fn signed32(&mut self, length: u8) -> i64 {
         let bits = i64::from(u32::from_le_bytes(self.peek_chunk()));
-        self.position += length as usize;
-        let unused = (32 - 8 * length) & 63;
-        bits << 32 << unused >> 32 >> unused
+        self.position += usize::from(length);
+        // Bits that are not the number's: shifts go by the lower six bits of their count.
+        let unused = 0u32.wrapping_sub(8 * u32::from(length));
+        ((bits << 32) << (unused & 63 ^ 32)) >> (unused & 63)
     }
 
     /// A number of 1, 2, 4 or 8 bytes: no branch on how many.

@@ -122,8 +122,19 @@ pub(crate) mod bank {
     pub(crate) const MM: u8 = 6;
     pub(crate) const BYTE: u8 = 7;
     pub(crate) const ST: u8 = 8;
+    pub(crate) const NONE: u8 = 15;
     /// As many as four bits tell apart, so that no index needs a check.
     pub(crate) const COUNT: usize = 16;
+
+    // What does not depend on a number: banks of one operand.
+    /// Register 0 of each bank above, in their order.
+    pub(crate) const ACCUMULATORS: u8 = 16;
+    pub(crate) const CL: u8 = 28;
+    pub(crate) const DX: u8 = 29;
+    /// The number 1, which some shifts have without having it in their bytes.
+    pub(crate) const ONE: u8 = 30;
+    /// All of them, a power of two.
+    pub(crate) const ALL: usize = 32;
 }
 
 /// The banks of all classes in one decoding, four bits each.
@@ -158,7 +169,7 @@ impl Banks {
 
     /// With the operation's width, which no byte register goes by: they have their class.
     #[inline]
-    pub(crate) fn with_width(self, width: Width) -> Banks {
+    pub(crate) const fn with_width(self, width: Width) -> Banks {
         Banks(self.0 | (width as u64) << Class::V as u32)
     }
 
@@ -169,29 +180,47 @@ impl Banks {
     }
 
     #[inline]
-    pub(crate) fn of(self, class: Class) -> usize {
+    pub(crate) const fn of(self, class: Class) -> usize {
         let shift = class as u32 & 0x3f;
         (self.0 >> shift & 0xf) as usize
     }
 }
 
-/// Every register that a number of four bits names.
-static REGISTERS: [[Operand; 16]; bank::COUNT] = {
-    let mut all = [[Operand::None; 16]; bank::COUNT];
+/// Registers of a bank: a number of four bits, and above them whether there is a REX prefix, without which four bytes are
+/// others. [`Class::B`] knows about REX by itself, and needs no fifth bit.
+pub(crate) const COLUMNS: usize = 32;
+
+/// Every register, bank by bank.
+static REGISTERS: [Operand; COLUMNS * bank::ALL] = {
+    let mut all = [Operand::None; COLUMNS * bank::ALL];
     let mut n = 0;
-    while n < 16 {
-        let number = n as u8;
-        all[bank::BYTE_LEGACY as usize][n] =
-            Operand::Reg(if number & 4 == 0 { Reg::Gpr8(number) } else { Reg::Gpr8High(number & 3) });
-        all[bank::BYTE as usize][n] = Operand::Reg(Reg::Gpr8(number));
-        all[bank::WORD as usize][n] = Operand::Reg(Reg::Gpr16(number));
-        all[bank::DWORD as usize][n] = Operand::Reg(Reg::Gpr32(number));
-        all[bank::QWORD as usize][n] = Operand::Reg(Reg::Gpr64(number));
-        all[bank::XMM as usize][n] = Operand::Reg(Reg::Xmm(number));
-        all[bank::YMM as usize][n] = Operand::Reg(Reg::Ymm(number));
+    while n < COLUMNS {
+        let number = n as u8 & 15;
         // REX extends neither MMX nor x87 registers.
-        all[bank::MM as usize][n] = Operand::Reg(Reg::Mm(number & 7));
-        all[bank::ST as usize][n] = Operand::Reg(Reg::St(number & 7));
+        let registers = [
+            (
+                bank::BYTE_LEGACY,
+                if n >= 16 || number & 4 == 0 { Reg::Gpr8(number) } else { Reg::Gpr8High(number & 3) },
+            ),
+            (bank::BYTE, Reg::Gpr8(number)),
+            (bank::WORD, Reg::Gpr16(number)),
+            (bank::DWORD, Reg::Gpr32(number)),
+            (bank::QWORD, Reg::Gpr64(number)),
+            (bank::XMM, Reg::Xmm(number)),
+            (bank::YMM, Reg::Ymm(number)),
+            (bank::MM, Reg::Mm(number & 7)),
+            (bank::ST, Reg::St(number & 7)),
+        ];
+        let mut i = 0;
+        while i < registers.len() {
+            let bank = registers[i].0 as usize;
+            all[bank * COLUMNS + n] = Operand::Reg(registers[i].1);
+            all[(bank::ACCUMULATORS as usize + bank) * COLUMNS + n] = all[bank * COLUMNS];
+            i += 1;
+        }
+        all[bank::CL as usize * COLUMNS + n] = Operand::Reg(Reg::Gpr8(1));
+        all[bank::DX as usize * COLUMNS + n] = Operand::Reg(Reg::Gpr16(2));
+        all[bank::ONE as usize * COLUMNS + n] = Operand::Imm(1);
         n += 1;
     }
     all
@@ -200,7 +229,13 @@ static REGISTERS: [[Operand; 16]; bank::COUNT] = {
 /// Register `number` of a class.
 #[inline(always)]
 pub(crate) fn register(banks: Banks, class: Class, number: u8) -> &'static Operand {
-    &REGISTERS[banks.of(class)][usize::from(number & 0xf)]
+    numbered((banks.of(class) * COLUMNS) as u16, u32::from(number))
+}
+
+/// Register `number` counted from `first`, which is a bank times [`COLUMNS`], or a register in it.
+#[inline(always)]
+pub(crate) fn numbered(first: u16, number: u32) -> &'static Operand {
+    &REGISTERS[(usize::from(first) + number as usize) % REGISTERS.len()]
 }
 
 /// Segment registers by number.

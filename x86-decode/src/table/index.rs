@@ -43,7 +43,7 @@ pub(crate) struct Candidate {
     value: u32,
     needs: FeatureSet,
     /// None ends the candidates of a slot.
-    row: Option<&'static Row>,
+    pub(super) row: Option<&'static Row>,
     pub(crate) layout: Layout,
     pub(crate) op: Op,
     pub(crate) size: Size,
@@ -308,9 +308,29 @@ static CANDIDATES: [Candidate; TOTAL] = {
     all
 };
 
+/// What [`find`] gives on a CPU with every feature, where neither REX.B nor ModRM.rm decides on it.
+pub(super) const fn settled(entry: Entry, key: u32) -> Option<&'static Candidate> {
+    const OPEN: u32 = KEY_REX_B | 7;
+    let mut at = (entry.0 & NO_SLOT) as usize;
+    if entry.0 & BY_DIGIT != 0 {
+        at = STARTS[at + (key as usize >> 3 & 7)] as usize;
+    }
+    loop {
+        let candidate = &CANDIDATES[at];
+        if (key ^ candidate.value) & candidate.mask & !OPEN == 0 {
+            return if candidate.mask & OPEN == 0 && candidate.row.is_some() {
+                Some(candidate)
+            } else {
+                None
+            };
+        }
+        at += 1;
+    }
+}
+
 /// The entry of an opcode; `map` is the number of a [`crate::Map`].
 #[inline]
-pub(crate) fn entry(map: usize, opcode: u8) -> Entry {
+pub(crate) const fn entry(map: usize, opcode: u8) -> Entry {
     DIRECT[(map & 7) * 256 + opcode as usize]
 }
 

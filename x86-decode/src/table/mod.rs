@@ -16,6 +16,7 @@ mod one_byte_00;
 mod one_byte_40;
 mod one_byte_80;
 mod one_byte_c0;
+pub(crate) mod plain;
 mod sse4;
 mod sse_float;
 mod sse_integer;
