@@ -416,6 +416,8 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
     // SAFETY: the kernel gives a valid context; the control page is mapped while a `Host` lives. Nothing here
     // allocates or locks.
     unsafe {
+        // Linux leaves AC as it was, and library code reads where it likes.
+        asm!("pushfq", "and dword ptr [rsp], {mask}", "popfq", mask = const !0x4_0000_i32);
         let running = get(RUNNING) & 0xff != 0;
         if signal == libc::SIGALRM {
             let again = get(SEEN_RUN) == get(RUNS);

@@ -190,6 +190,7 @@ fn call_far<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let (offset, value) = far_target(cx, u)?;
     let code = code_target(cx, value, Returns::No)?;
     let sp = cx.gpr[gpr::RSP].wrapping_sub(2 * T::BYTES) & cx.mask;
+    cx.check_alignment(cx.stack_at(sp), T::BYTES)?;
     cx.check(cx.stack_at(sp), 2 * T::BYTES, Access::Write)?;
     cx.store_int::<T>(cx.stack_at(sp.wrapping_add(T::BYTES)), cx.cpu.segments.cs.selector.into())?;
     cx.store_int::<T>(cx.stack_at(sp), cx.next_ip(u))?;

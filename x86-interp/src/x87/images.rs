@@ -34,6 +34,7 @@ struct Image {
 impl Image {
     fn new(cx: &mut Cx<'_>, u: &Uop, align: u64) -> Result<Image, Stop> {
         let addr = Any::linear(cx, u);
+        cx.check_alignment(addr, 4)?;
         if addr & (align - 1) != 0 {
             return Err(cx.misaligned(addr));
         }
