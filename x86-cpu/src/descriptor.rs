@@ -171,6 +171,9 @@ impl CpuState {
         self.segments.cs = self.segment(value);
         let long = self.describe(value) == Some(Described::Code64);
         self.mode = if long { CodeMode::Bits64 } else { CodeMode::Bits32 };
+        if !long {
+            self.gpr[..8].iter_mut().for_each(|register| *register &= 0xffff_ffff);
+        }
     }
 
     /// Whether the running code is what a flat 32-bit segment, or 64-bit mode, makes it.

@@ -137,7 +137,12 @@ fn selector_of(cx: &Cx<'_>, seg: Seg) -> u16 {
 
 /// Whether a segment register allows an access.
 fn allows(cx: &Cx<'_>, seg: Seg, offset: u64, len: u64, access: Access) -> bool {
-    let Some(segment) = cx.cpu.descriptor(selector_of(cx, seg)) else { return false };
+    let segment = match cx.cpu.describe(selector_of(cx, seg)) {
+        Some(Described::Segment(segment)) => segment,
+        // 64-bit code can be read as 32-bit code can.
+        Some(Described::Code64) => Descriptor::FLAT_CODE,
+        _ => return false,
+    };
     let right = (!access.writes() || segment.is_writable()) && (!access.reads() || segment.is_readable());
     right && segment.contains(offset, len)
 }

@@ -5,7 +5,7 @@ use crate::cx::{Cx, Step, Stop};
 use crate::int::Int;
 use crate::uop::{Addr, Any, Handler, Uop};
 use guest_mem::Access;
-use x86_cpu::{CodeMode, Described, Segment, Vector, gpr};
+use x86_cpu::{CodeMode, Described, Segment, Vector, flags, gpr};
 use x86_decode::{Insn, Op, Operand, Reg, Seg, Width};
 
 const RPL: u16 = 3;
@@ -101,8 +101,9 @@ fn push_seg<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.stored()
 }
 
+/// `pop sreg` reads 16 bits of a slot.
 fn pop_seg<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let value = cx.load_int::<T>(cx.stack(0))? as u16;
+    let value = cx.load::<u16>(cx.stack(0))?;
     let segment = load_segment(cx, u.dst, value)?;
     cx.drop_stack(T::BYTES);
     set_segment(cx, u.dst, segment);
@@ -151,13 +152,14 @@ enum Returns {
     Yes,
 }
 
-/// Enters code of another segment. The upper halves of registers do not exist in 32-bit code.
+/// Enters code of another segment. The upper halves of registers do not exist in 32-bit code; R8 to R15 are kept for
+/// 64-bit code to come back to (SDM vol. 1 §3.4.1.1).
 fn enter_code(cx: &mut Cx<'_>, code: Code, offset: u64) -> Step {
     cx.cpu.segments.cs = Segment { selector: code.selector, base: code.base };
     cx.cpu.mode = code.mode;
     cx.refresh_segments();
     if code.mode == CodeMode::Bits32 {
-        cx.gpr[..16].iter_mut().for_each(|reg| *reg &= 0xffff_ffff);
+        cx.gpr[..8].iter_mut().for_each(|reg| *reg &= 0xffff_ffff);
     }
     cx.rip = offset & cx.mask;
     Err(Stop::Mode)
@@ -198,9 +200,10 @@ fn call_far<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     enter_code(cx, code, offset)
 }
 
+/// The selector is read first, and what a fault reports is its slot.
 fn retf<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let offset = cx.load_int::<T>(cx.stack(0))?;
     let value = cx.load_int::<T>(cx.stack(T::BYTES))? as u16;
+    let offset = cx.load_int::<T>(cx.stack(0))?;
     let code = code_target(cx, value, Returns::Yes)?;
     cx.drop_stack((2 * T::BYTES).wrapping_add(u.imm & 0xffff));
     enter_code(cx, code, offset)
@@ -208,9 +211,13 @@ fn retf<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 
 /// `iret` to the same privilege. 64-bit code also pops SS and RSP (SDM vol. 2, IRET).
 fn iret<T: Int>(cx: &mut Cx<'_>, _: &Uop) -> Step {
-    let offset = cx.load_int::<T>(cx.stack(0))?;
-    let value = cx.load_int::<T>(cx.stack(T::BYTES))? as u16;
+    if cx.cpu.rflags & flags::NT != 0 {
+        // There are no nested tasks in IA-32e mode.
+        return Err(cx.fault(Vector::GeneralProtection, 0));
+    }
     let image = cx.load_int::<T>(cx.stack(2 * T::BYTES))? as u32;
+    let value = cx.load_int::<T>(cx.stack(T::BYTES))? as u16;
+    let offset = cx.load_int::<T>(cx.stack(0))?;
     let code = code_target(cx, value, Returns::Yes)?;
     if cx.is_64() {
         let sp = cx.load_int::<T>(cx.stack(3 * T::BYTES))?;
