@@ -87,7 +87,8 @@ impl Descriptor {
             let top = if self.is_32bit() { 0xffff_ffff } else { 0xffff };
             return offset > u64::from(self.limit) && last <= top;
         }
-        last <= u64::from(self.limit)
+        // Past the end of all addresses, an access wraps.
+        last <= u64::from(self.limit) || self.limit == !0
     }
 
     /// The eight bytes of the descriptor as Linux fills them (DPL 3, accessed).

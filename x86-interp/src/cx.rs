@@ -62,7 +62,7 @@ impl Path for Quick {
 }
 
 /// Whether an address of 64-bit code is not canonical.
-fn is_wild(addr: u64) -> bool {
+pub(crate) fn is_wild(addr: u64) -> bool {
     addr.wrapping_add(1 << 47) >> 48 != 0
 }
 

@@ -1,7 +1,7 @@
 //! Segment registers and far transfers, as far as the descriptor tables of Linux let user code use them.
 
 use super::branch::set_user_flags;
-use crate::cx::{Cx, Step, Stop};
+use crate::cx::{Cx, Step, Stop, is_wild};
 use crate::int::Int;
 use crate::uop::{Addr, Any, Handler, Uop};
 use guest_mem::Access;
@@ -129,12 +129,14 @@ struct Code {
 }
 
 /// Checks the code selector of a far transfer: of a jump or call, or of a return, which takes no lower RPL.
-fn code_target(cx: &mut Cx<'_>, value: u16, returns: Returns) -> Result<Code, Stop> {
+/// 64-bit code can only be at a canonical address.
+fn code_target(cx: &mut Cx<'_>, value: u16, offset: u64, returns: Returns) -> Result<Code, Stop> {
     let selector = value | RPL;
     if returns == Returns::Yes && value & RPL != RPL {
         return Err(gp(cx, value));
     }
     match cx.cpu.describe(value) {
+        Some(Described::Code64) if is_wild(offset) => Err(cx.fault(Vector::GeneralProtection, 0)),
         Some(Described::Code64) => Ok(Code { selector, base: 0, mode: CodeMode::Bits64 }),
         Some(Described::Segment(segment)) if segment.is_code() && segment.present => {
             Ok(Code { selector, base: segment.base.into(), mode: CodeMode::Bits32 })
@@ -167,7 +169,7 @@ fn enter_code(cx: &mut Cx<'_>, code: Code, offset: u64) -> Step {
 
 fn jmp_far(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let (offset, value) = far_target(cx, u)?;
-    let code = code_target(cx, value, Returns::No)?;
+    let code = code_target(cx, value, offset, Returns::No)?;
     enter_code(cx, code, offset)
 }
 
@@ -190,21 +192,23 @@ fn far_target(cx: &mut Cx<'_>, u: &Uop) -> Result<(u64, u16), Stop> {
 
 fn call_far<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let (offset, value) = far_target(cx, u)?;
-    let code = code_target(cx, value, Returns::No)?;
+    let code = code_target(cx, value, offset, Returns::No)?;
     let sp = cx.gpr[gpr::RSP].wrapping_sub(2 * T::BYTES) & cx.mask;
-    cx.check_alignment(cx.stack_at(sp), T::BYTES)?;
-    cx.check(cx.stack_at(sp), 2 * T::BYTES, Access::Write)?;
+    // The selector's slot is the first to fault.
+    for slot in [sp.wrapping_add(T::BYTES), sp] {
+        cx.check_operand(cx.stack_at(slot), T::BYTES, Access::Write)?;
+    }
     cx.store_int::<T>(cx.stack_at(sp.wrapping_add(T::BYTES)), cx.cpu.segments.cs.selector.into())?;
     cx.store_int::<T>(cx.stack_at(sp), cx.next_ip(u))?;
     cx.gpr[gpr::RSP] = sp;
     enter_code(cx, code, offset)
 }
 
-/// The selector is read first, and what a fault reports is its slot.
+/// The selector is read first, and 16 bits of it: a fault reports its slot.
 fn retf<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let value = cx.load_int::<T>(cx.stack(T::BYTES))? as u16;
+    let value = cx.load::<u16>(cx.stack(T::BYTES))?;
     let offset = cx.load_int::<T>(cx.stack(0))?;
-    let code = code_target(cx, value, Returns::Yes)?;
+    let code = code_target(cx, value, offset, Returns::Yes)?;
     cx.drop_stack((2 * T::BYTES).wrapping_add(u.imm & 0xffff));
     enter_code(cx, code, offset)
 }
@@ -218,7 +222,7 @@ fn iret<T: Int>(cx: &mut Cx<'_>, _: &Uop) -> Step {
     let image = cx.load_int::<T>(cx.stack(2 * T::BYTES))? as u32;
     let value = cx.load_int::<T>(cx.stack(T::BYTES))? as u16;
     let offset = cx.load_int::<T>(cx.stack(0))?;
-    let code = code_target(cx, value, Returns::Yes)?;
+    let code = code_target(cx, value, offset, Returns::Yes)?;
     if cx.is_64() {
         let sp = cx.load_int::<T>(cx.stack(3 * T::BYTES))?;
         let stack = cx.load_int::<T>(cx.stack(4 * T::BYTES))? as u16;

@@ -205,7 +205,12 @@ fn repeated_compare(cx: &mut Cx<'_>, u: &Uop, compare: fn(&mut Cx<'_>, &Uop) -> 
         set_addr_reg(cx, u, gpr::RCX, left);
         differs = cx.flags.zf() != wanted_zf;
     }
-    repeat(cx, u, done, left == 0 || differs)
+    let finished = left == 0 || differs;
+    if !finished {
+        // Nor do flags show between two elements.
+        cx.flags = flags;
+    }
+    repeat(cx, u, done, finished)
 }
 
 #[inline(always)]

@@ -274,7 +274,9 @@ fn xrstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
     };
     let xmm = vectors(cx, xstate::SSE, XMM, cx.cpu.xmm)?;
     let ymm_high = vectors(cx, xstate::AVX, xstate::EXTENDED, cx.cpu.ymm_high)?;
-    cx.x87_operand = None;
+    if wanted & xstate::X87 != 0 {
+        cx.x87_operand = None;
+    }
     cx.cpu.fpu = fpu;
     cx.cpu.mxcsr = mxcsr;
     cx.cpu.xmm = xmm;
