@@ -52,6 +52,28 @@ impl fmt::Debug for FastPath<'_> {
     }
 }
 
+/// A fast path that never answers: every access goes the slow way, where an engine can look at it.
+pub struct NoFastPath(Tlb);
+
+impl fmt::Debug for NoFastPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NoFastPath")
+    }
+}
+
+impl Default for NoFastPath {
+    fn default() -> NoFastPath {
+        NoFastPath(Tlb::new())
+    }
+}
+
+impl NoFastPath {
+    /// What stands in for that of an address space.
+    pub fn path(&self) -> FastPath<'_> {
+        FastPath { tlb: &self.0 }
+    }
+}
+
 impl FastPath<'_> {
     /// Loads a value; none where the access must be looked at more closely.
     #[inline(always)]

@@ -3,9 +3,10 @@
 use crate::{Errno, Sysno, sysno};
 
 /// Which of the two system-call interfaces a program speaks.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Arch {
     /// 32-bit programs: `int 0x80` with the number in EAX, arguments in EBX, ECX, EDX, ESI, EDI, EBP.
+    #[default]
     I386,
     /// 64-bit programs: `syscall` with the number in RAX, arguments in RDI, RSI, RDX, R10, R8, R9.
     X86_64,

@@ -249,22 +249,22 @@ pub fn exit_group(task: &Task, code: u8) {
     kill_process(&task.process, WaitStatus::Exited(code));
 }
 
-async fn walk_robust_list(task: &Rc<Task>) {
+async fn walk_robust_list(task: &Rc<Task>, arch: Arch) {
     const LIMIT: usize = 2048;
     const OWNER_DIED: u32 = 0x4000_0000;
     const TID_MASK: u32 = 0x3fff_ffff;
-    let head = task.robust_list.get();
+    let head = task.robust_lists.get()[arch as usize];
     if head == 0 {
         return;
     }
-    let word = task.arch().word_size() as u64;
-    let Ok(mut entry) = task.get_word(head).await else { return };
-    let Ok(offset) = task.get_word(head + word).await else { return };
-    let Ok(pending) = task.get_word(head + 2 * word).await else { return };
+    let word = arch.word_size() as u64;
+    let Ok(mut entry) = task.get_word_as(arch, head).await else { return };
+    let Ok(offset) = task.get_word_as(arch, head + word).await else { return };
+    let Ok(pending) = task.get_word_as(arch, head + 2 * word).await else { return };
     let mut locks = Vec::new();
     while entry != head && entry != 0 && locks.len() < LIMIT {
         locks.push(entry & !1);
-        match task.get_word(entry & !1).await {
+        match task.get_word_as(arch, entry & !1).await {
             Ok(next) => entry = next,
             Err(_) => break,
         }
@@ -290,7 +290,9 @@ async fn walk_robust_list(task: &Rc<Task>) {
 
 /// The end of a thread; with the last one the process becomes a zombie.
 pub(crate) async fn exit_thread(task: &Rc<Task>) {
-    walk_robust_list(task).await;
+    for arch in [Arch::X86_64, Arch::I386] {
+        walk_robust_list(task, arch).await;
+    }
     let clear = task.clear_child_tid.replace(0);
     if clear != 0 && Rc::strong_count(&task.mm()) > 2 && task.put(clear, &0u32).await.is_ok() {
         futex::wake_any(task, clear, 1);
@@ -312,7 +314,7 @@ pub(crate) async fn exit_thread(task: &Rc<Task>) {
             crate::sys::file::close_file(task, file);
         }
     }
-    let arch = task.arch();
+    let arch = task.program_arch();
     *task.mm.borrow_mut() = Rc::new(Mm::new(&task.kernel.pool, arch));
     if last {
         let status = process.exit_status.get().or(task.must_exit.get().map(WaitStatus::Exited));

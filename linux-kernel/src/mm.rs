@@ -166,15 +166,20 @@ impl Task {
         if addr == 0 { Ok(()) } else { self.put(addr, value).await }
     }
 
-    /// Reads a pointer, `long` or `size_t` of the program's width.
+    /// Reads a pointer, `long` or `size_t` of the call's width.
     pub async fn get_word(&self, addr: u64) -> Result<u64> {
-        match self.arch() {
+        self.get_word_as(self.arch(), addr).await
+    }
+
+    /// The same of a width.
+    pub(crate) async fn get_word_as(&self, arch: Arch, addr: u64) -> Result<u64> {
+        match arch {
             Arch::I386 => self.get::<u32>(addr).await.map(u64::from),
             Arch::X86_64 => self.get::<u64>(addr).await,
         }
     }
 
-    /// Writes a pointer, `long` or `size_t` of the program's width.
+    /// Writes a pointer, `long` or `size_t` of the call's width.
     pub async fn put_word(&self, addr: u64, value: u64) -> Result<()> {
         match self.arch() {
             Arch::I386 => self.put(addr, &(value as u32)).await,
@@ -247,6 +252,10 @@ impl Task {
         for i in 0..count {
             let base = self.get_word(addr.wrapping_add(i * 2 * word)).await?;
             let len = self.get_word(addr.wrapping_add((i * 2 + 1) * word)).await?;
+            // A negative `ssize_t` of the call's width.
+            if word == 4 && len > i32::MAX as u64 {
+                return Err(Errno::EINVAL);
+            }
             total = total.checked_add(len).filter(|sum| *sum <= i64::MAX as u64).ok_or(Errno::EINVAL)?;
             vectors.push((base, len));
         }

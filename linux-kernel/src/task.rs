@@ -16,7 +16,7 @@ use std::future::Future;
 use std::rc::{Rc, Weak};
 use std::task::Poll;
 use vfs::namespace::Path;
-use x86_cpu::CpuState;
+use x86_cpu::{CodeMode, CpuState, gpr};
 
 pub use linux_abi::Arch;
 
@@ -323,8 +323,8 @@ pub struct Task {
     pub comm: RefCell<Vec<u8>>,
     /// `set_tid_address`: cleared and futex-woken at exit.
     pub clear_child_tid: Cell<u64>,
-    /// Head of the robust futex list.
-    pub robust_list: Cell<u64>,
+    /// Heads of the robust futex lists, one an architecture.
+    pub robust_lists: Cell<[u64; 2]>,
     /// Parked `restart_syscall`.
     pub restart: Cell<Option<Restart>>,
     /// System-call number in progress, for restarts and `/proc`; none in user code.
@@ -396,7 +396,7 @@ impl Task {
             must_exit: Cell::default(),
             comm: RefCell::default(),
             clear_child_tid: Cell::default(),
-            robust_list: Cell::default(),
+            robust_lists: Cell::default(),
             restart: Cell::default(),
             in_syscall: Cell::default(),
             trap: Cell::default(),
@@ -434,9 +434,25 @@ impl Task {
         self.fs.borrow().borrow().clone()
     }
 
-    /// Table in use by the program.
+    /// Whose tables and structures count: those of the gate that the system call in progress came through, as
+    /// 64-bit programs may make i386 calls (`int 0x80`). Between calls, the program's own.
     pub fn arch(&self) -> Arch {
+        match self.in_syscall.get() {
+            Some((arch, _)) => arch,
+            None => self.program_arch(),
+        }
+    }
+
+    /// What the program is.
+    pub fn program_arch(&self) -> Arch {
         self.mm.borrow().arch
+    }
+
+    /// Leaves the result of a system call where the running code looks for it: to 64-bit code, i386 calls too give 64 bits.
+    pub(crate) fn set_result(&self, result: Result<u64>) {
+        let mut cpu = self.cpu.borrow_mut();
+        let arch = if cpu.mode == CodeMode::Bits64 { Arch::X86_64 } else { Arch::I386 };
+        cpu.gpr[gpr::RAX] = arch.ret(result);
     }
 
     /// Whether something waits that ends an interruptible wait.

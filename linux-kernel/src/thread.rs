@@ -80,10 +80,10 @@ async fn system_call(task: &Rc<Task>, gate: SyscallGate) {
     }
     task.in_syscall.set(None);
     match result {
-        Err(errno) if errno.is_restart() => deliver(task, Some(Interrupted { errno, number })).await,
+        Err(errno) if errno.is_restart() => deliver(task, Some(Interrupted { errno, arch, number })).await,
         // `sigreturn` and a successful `execve` have set every register themselves.
         Ok(value) if sys::sets_registers(arch, number) => _ = value,
-        result => task.cpu.borrow_mut().gpr[gpr::RAX] = arch.ret(result),
+        result => task.set_result(result),
     }
 }
 

@@ -12,8 +12,8 @@ use x86_decode::{FlagSet, Insn, Mode};
 const NAMES: [&str; 16] =
     ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
 
-/// CF, PF, AF, ZF, SF, OF and DF.
-pub(crate) const COMPARED_FLAGS: u64 = 0xcd5;
+/// CF, PF, AF, ZF, SF, OF, DF, NT, AC and ID.
+pub(crate) const COMPARED_FLAGS: u64 = 0x24_4cd5;
 const X87_CONDITIONS: u16 = 0x4700;
 /// #PF, and the bit of its error code that says that it was a write.
 const PAGE_FAULT: u64 = 14;

@@ -1,10 +1,12 @@
 //! An engine, driven like the host.
 
-use crate::layout::{self, CODE, CODE_LEN, CONTROL, CONTROL_LEN, DATA, DATA_LEN, STUB, TARGET_GAP};
+use crate::layout::{
+    self, CODE, CODE_LEN, CONTROL, CONTROL_LEN, DATA, DATA_LEN, STUB, STUB_TAKEN, TARGET_GAP, THREAD_AREAS,
+};
 use crate::outcome::{self, Outcome, Ran, Trap};
 use crate::state::{State, fx};
 use guest_mem::{Access, AddressSpace, FramePool, Prot, Vma};
-use x86_cpu::{CodeMode, CpuState, ExecEngine, Exit, F80, SyscallGate, selector};
+use x86_cpu::{CodeMode, CpuState, Descriptor, ExecEngine, Exit, F80, SyscallGate, Vector, selector};
 use x86_decode::Mode;
 
 /// A guest of its own for an engine, with the layout of the host's.
@@ -14,6 +16,7 @@ pub struct Guest<E> {
     engine: E,
     /// Bytes of code written by the last run.
     dirty: usize,
+    changed_mode: bool,
 }
 
 fn area(start: u64, len: usize, prot: Prot) -> Vma {
@@ -28,7 +31,13 @@ impl<E: ExecEngine> Guest<E> {
         let rw = Prot::READ | Prot::WRITE;
         mem.map(area(CODE, CODE_LEN, rw | Prot::EXEC)).expect("maps");
         mem.map(area(DATA, DATA_LEN, rw)).expect("maps");
-        Guest { mem, engine, dirty: CODE_LEN }
+        Guest { mem, engine, dirty: CODE_LEN, changed_mode: false }
+    }
+
+    /// Whether the last run ended in code of the other width by itself: what the upper halves of registers hold then is the
+    /// processor's own affair.
+    pub fn changed_mode(&self) -> bool {
+        self.changed_mode
     }
 
     /// Runs one instruction, or several, as the host's `run` does.
@@ -45,12 +54,20 @@ impl<E: ExecEngine> Guest<E> {
         let next = CODE + bytes.len() as u64;
         // The ways out touch what is not there.
         let out = |address: u64| (CONTROL..CONTROL + CONTROL_LEN as u64).contains(&address);
-        let taken = cpu.rip == next + TARGET_GAP;
+        // 32-bit code faults in the stub, 64-bit code where it would tell that it was there.
+        let taken = if mode == Mode::Bits64 { cpu.rip == next + TARGET_GAP } else { cpu.rip == STUB_TAKEN };
+        self.changed_mode = cpu.mode != mode_of(mode) && !out(cpu.rip);
         let trap = match ran.exit {
             Exit::Fault(fault) if out(fault.addr) && (cpu.rip == next || cpu.rip == STUB || taken) => None,
             Exit::Fault(fault) => {
                 let error = 4 | if fault.access == Access::Write { 2 } else { 0 };
                 Some(Trap { vector: 14, error, address: fault.addr, rip: cpu.rip })
+            }
+            // A single step out of the code.
+            Exit::Exception(e)
+                if e.vector == Vector::Debug && !(CODE..CODE + CODE_LEN as u64).contains(&cpu.rip) =>
+            {
+                None
             }
             Exit::Exception(e) => {
                 Some(Trap { vector: e.vector as u64, error: e.error_code.into(), address: 0, rip: cpu.rip })
@@ -61,16 +78,27 @@ impl<E: ExecEngine> Guest<E> {
             }
             Exit::Budget => Some(Trap { vector: outcome::TIMEOUT, error: 0, address: 0, rip: cpu.rip }),
         };
-        let taken = trap.is_none() && taken;
+        let stepped = matches!(ran.exit, Exit::Exception(_));
+        let taken = trap.is_none() && taken && !stepped;
         Ran { outcome: Outcome { state: save(&cpu), taken, trap }, data }
     }
 }
 
+fn mode_of(mode: Mode) -> CodeMode {
+    if mode == Mode::Bits64 { CodeMode::Bits64 } else { CodeMode::Bits32 }
+}
+
 pub(crate) fn load(state: &State, mode: Mode) -> CpuState {
-    let mut cpu = CpuState::new(if mode == Mode::Bits64 { CodeMode::Bits64 } else { CodeMode::Bits32 });
+    let mut cpu = CpuState::new(mode_of(mode));
     // As the host loads them for code of either width.
     cpu.segments.ds.selector = selector::USER_DS;
     cpu.segments.es.selector = selector::USER_DS;
+    cpu.tls = THREAD_AREAS.map(|(base, limit)| Descriptor {
+        base,
+        limit: limit << 12 | 0xfff,
+        present: true,
+        user_desc_flags: Descriptor::SEG_32BIT | Descriptor::LIMIT_IN_PAGES | Descriptor::USEABLE,
+    });
     cpu.rip = CODE;
     load_registers(&mut cpu, state);
     cpu

@@ -44,10 +44,22 @@ pub mod layout {
     pub const CONTROL_LEN: usize = 0x2000;
     /// 64-bit code that 32-bit code comes back to.
     pub const STUB: u64 = CONTROL + 0x1000;
+    /// The same for 32-bit code that was at its jump target; it says so first.
+    pub const STUB_TAKEN: u64 = STUB + 0x40;
     /// Where 64-bit code finds its way back.
     pub const EXIT: u64 = CONTROL + 144;
     /// A byte that says that the jump target was reached.
     pub const TAKEN: u64 = CONTROL + 184;
+
+    /// Base, and limit in pages, of the segments that a thread has of its own (set_thread_area(2)): a flat one, one that is flat
+    /// but for its base, and one that ends before the data.
+    pub const THREAD_AREAS: [(u32, u32); 3] = [(0, 0xf_ffff), (0x1000, 0xf_ffff), (0, 0x2_0fff)];
+
+    /// mov byte ptr [TAKEN], 1
+    pub const TAKE: [u8; 8] = {
+        let at = (TAKEN as u32).to_le_bytes();
+        [0xc6, 0x04, 0x25, at[0], at[1], at[2], at[3], 1]
+    };
 
     /// The code pages with an instruction, or several, and the ways out behind it: next to it, and [`TARGET_GAP`] later.
     pub fn code(bytes: &[u8], mode: Mode) -> Vec<u8> {
@@ -61,11 +73,15 @@ pub mod layout {
         let mut code = bytes.to_vec();
         code.extend(&exit);
         code.resize(bytes.len() + TARGET_GAP as usize, 0xcc);
-        // mov byte ptr [TAKEN], 1
-        code.extend(if mode == Mode::Bits64 { &[0xc6, 0x04, 0x25][..] } else { &[0xc6, 0x05][..] });
-        code.extend((TAKEN as u32).to_le_bytes());
-        code.push(1);
-        code.extend(&exit);
+        if mode == Mode::Bits64 {
+            code.extend(TAKE);
+            code.extend(&exit);
+        } else {
+            // Whatever segments the code has loaded: jmp far 0x33:STUB_TAKEN
+            code.push(0xea);
+            code.extend((STUB_TAKEN as u32).to_le_bytes());
+            code.extend([0x33, 0]);
+        }
         code
     }
 }

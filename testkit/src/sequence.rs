@@ -3,6 +3,8 @@
 //! A sequence is used only if nothing in it depends on what the manual leaves undefined or on the machine: [`Flow`] follows
 //! every path through it and says which flags are undefined where.
 
+mod system;
+
 use crate::forms::{self, Case};
 use crate::layout::{CODE, CODE_LEN, TARGET_GAP};
 use crate::rng::Rng;
@@ -67,6 +69,9 @@ impl Flow {
         let mut flow = Flow { undefined: BTreeMap::new(), behind: FlagSet::NONE, dynamic: false };
         let mut pending = vec![(0, FlagSet::NONE)];
         let mut reads = FlagSet::NONE;
+        let mut targets = Vec::new();
+        let mut images = Vec::new();
+        let mut spans = Vec::new();
         while let Some((at, undefined)) = pending.pop() {
             let known = flow.undefined.get(&at).copied();
             let all = known.unwrap_or(FlagSet::NONE).or(undefined);
@@ -83,7 +88,17 @@ impl Flow {
                 // What goes on behind the end is not the same on both sides.
                 Err(_) => return None,
             };
+            spans.push((at, at + usize::from(insn.len)));
             let flags = insn.flags();
+            if system::is_xsave(insn.op) {
+                if !system::asks_for_known_components(bytes, at) {
+                    return None;
+                }
+                images.push(at);
+            }
+            if insn.op == Op::Iret && !system::returns_without_alignment_check(bytes, at) {
+                return None;
+            }
             if left_out(&insn, mode)
                 || sees_code(&insn, at)
                 || !flags.read.and(all).and(FlagSet::STATUS).is_empty()
@@ -94,7 +109,8 @@ impl Flow {
             let settled = flags.written.without(flags.kept);
             let after = all.without(settled).or(flags.undefined.and(FlagSet::STATUS));
             use x86_decode::Flow::{IndirectBranch, IndirectCall, Ret};
-            flow.dynamic |= matches!(insn.row.flow, IndirectBranch | IndirectCall | Ret);
+            let far = matches!(insn.op, Op::JmpFar | Op::CallFar | Op::Retf | Op::Iret);
+            flow.dynamic |= far || matches!(insn.row.flow, IndirectBranch | IndirectCall | Ret);
             reads = reads.or(flags.read.and(FlagSet::STATUS));
             flow.behind = flow.behind.or(after);
             if let Operand::Rel(distance) = insn.operands[0] {
@@ -104,16 +120,26 @@ impl Flow {
                 }
                 match usize::try_from(target) {
                     Ok(target) if target <= bytes.len() + TARGET_GAP as usize => {
-                        pending.push((target, after))
+                        targets.push(target);
+                        pending.push((target, after));
                     }
                     // Outside of the code page nothing is mapped.
                     _ if !(-64..0x1f00).contains(&target) => {}
                     _ => return None,
                 }
             }
-            if goes_on(&insn) {
+            // Far transfers lead to what follows them.
+            if goes_on(&insn) || far {
                 pending.push((next, after));
             }
+        }
+        // What is asked for must not depend on the way there.
+        let settled = |at: &usize| {
+            let own = at.saturating_sub(system::IMAGE_LEN)..=*at;
+            !targets.iter().any(|target| own.contains(target)) && system::is_reached_through_both(&spans, *at)
+        };
+        if !images.is_empty() && (flow.dynamic || !images.iter().all(settled)) {
+            return None;
         }
         // A return may lead from any instruction to any other.
         if flow.dynamic && !reads.and(flow.behind).is_empty() {
@@ -138,6 +164,25 @@ fn is_newer(bytes: &[u8], mode: Mode) -> bool {
     !iced_x86::Decoder::with_ip(bits, &padded, 0, options).decode().is_invalid()
 }
 
+/// Operations that rows leave out, since with random operands they do nothing but fault or enter the host's kernel.
+const OF_SYSTEM: &[Op] = &[
+    Op::Syscall,
+    Op::Int,
+    Op::JmpFar,
+    Op::CallFar,
+    Op::Retf,
+    Op::Iret,
+    Op::Lds,
+    Op::Les,
+    Op::Lss,
+    Op::Lfs,
+    Op::Lgs,
+    Op::Lar,
+    Op::Lsl,
+    Op::Verr,
+    Op::Verw,
+];
+
 /// What is not in sequences.
 fn left_out(insn: &Insn, mode: Mode) -> bool {
     let seg = |operand: &Operand| match operand {
@@ -146,20 +191,14 @@ fn left_out(insn: &Insn, mode: Mode) -> bool {
         Operand::Mem(mem) => matches!(mem.seg, Seg::Fs | Seg::Gs),
         _ => false,
     };
-    let to_segment = matches!(insn.op, Op::Mov | Op::Pop)
-        && matches!(insn.operands[0], Operand::Reg(Reg::Seg(_)))
-        || matches!(insn.seg, Seg::Fs | Seg::Gs) && insn.row.memory != x86_decode::Access::None
+    let through_host = matches!(insn.seg, Seg::Fs | Seg::Gs) && insn.row.memory != x86_decode::Access::None
         || insn.operands.iter().any(|operand| !matches!(operand, Operand::Reg(_)) && seg(operand));
     let narrow = insn.width == Width::W16;
-    if to_segment {
+    if through_host {
         return true;
     }
     match insn.op {
-        Op::Syscall | Op::Int => false,
-        // Components of other features.
-        Op::Xsave | Op::Xsaveopt | Op::Xsavec | Op::Xrstor => true,
-        // TF, NT and AC.
-        Op::Popf => true,
+        op if OF_SYSTEM.contains(&op) => false,
         Op::Shld | Op::Shrd => narrow,
         // A fault may leave part of the work behind.
         Op::F2xm1 | Op::Fyl2xp1 => true,
@@ -193,7 +232,7 @@ impl Generator {
     /// Of instructions that a processor with these features has.
     pub fn new(mode: Mode, features: FeatureSet) -> Generator {
         let usable = |row: &&Row| {
-            let stays = skips::reason(row).is_none() || matches!(row.op, Op::Syscall | Op::Int);
+            let stays = skips::reason(row).is_none() || OF_SYSTEM.contains(&row.op);
             features.contains(row.features()) && stays && !row.privileged && !skips::is_near(row.op)
         };
         let all: Vec<_> = ROWS.iter().filter(usable).collect();
@@ -216,6 +255,10 @@ impl Generator {
         state.gpr[5] = random_address(rng, 64) & !7;
         state.gpr[6] = random_address(rng, 16);
         state.gpr[7] = random_address(rng, 16);
+        if rng.one_in(8) {
+            // AC.
+            state.rflags |= 1 << 18;
+        }
         let mut making = Making {
             generator: self,
             state,
@@ -235,6 +278,7 @@ impl Generator {
                 }
                 1 | 2 => making.changed(rng),
                 3 | 4 => making.jump(rng),
+                5 => making.system(rng),
                 _ => making.instruction(rng),
             }
             if making.bytes.len() > ROOM {

@@ -87,7 +87,8 @@ impl Descriptor {
             let top = if self.is_32bit() { 0xffff_ffff } else { 0xffff };
             return offset > u64::from(self.limit) && last <= top;
         }
-        last <= u64::from(self.limit)
+        // Past the end of all addresses, an access wraps.
+        last <= u64::from(self.limit) || self.limit == !0
     }
 
     /// The eight bytes of the descriptor as Linux fills them (DPL 3, accessed).
@@ -171,6 +172,9 @@ impl CpuState {
         self.segments.cs = self.segment(value);
         let long = self.describe(value) == Some(Described::Code64);
         self.mode = if long { CodeMode::Bits64 } else { CodeMode::Bits32 };
+        if !long {
+            self.gpr[..8].iter_mut().for_each(|register| *register &= 0xffff_ffff);
+        }
     }
 
     /// Whether the running code is what a flat 32-bit segment, or 64-bit mode, makes it.

@@ -100,7 +100,7 @@ pub struct Segments {
 /// Everything a user program can see of its processor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CpuState {
-    /// General registers by hardware number. In 32-bit mode upper halves are zero.
+    /// General registers by hardware number. In 32-bit mode the upper halves of the first eight are zero.
     pub gpr: [u64; 16],
     /// Instruction pointer.
     pub rip: u64,

@@ -5,7 +5,7 @@ use crate::flags::Flags;
 use crate::int::Int;
 use crate::strict::Unusual;
 use crate::uop::Uop;
-use guest_mem::{Access, AddressSpace, FastPath, MemFault, Scalar};
+use guest_mem::{Access, AddressSpace, FastPath, MemFault, NoFastPath, Scalar};
 use x86_cpu::{CodeMode, CpuState, Cpuid, Exception, Exit, Segment, Vector, flags, gpr};
 use x86_decode::{Access as RowAccess, FeatureSet, MAX_LEN, Mode, Operand, RegSet, Seg, decode};
 
@@ -61,6 +61,11 @@ impl Path for Quick {
     const FULL: bool = false;
 }
 
+/// Whether an address of 64-bit code is not canonical.
+pub(crate) fn is_wild(addr: u64) -> bool {
+    addr.wrapping_add(1 << 47) >> 48 != 0
+}
+
 /// What a handler gives back.
 pub(crate) type Step = Result<(), Stop>;
 
@@ -95,8 +100,11 @@ pub(crate) struct Cx<'a> {
     /// Of the processor that code is decoded for.
     pub(crate) features: FeatureSet,
     pub(crate) mem: &'a AddressSpace,
-    /// The fast paths of `mem`.
+    /// The fast paths of `mem`; while `aligned` is set, one that never answers.
     pub(crate) fast: FastPath<'a>,
+    /// Alignment is checked (EFLAGS.AC): on the slow paths, which then all accesses take.
+    pub(crate) aligned: bool,
+    pub(crate) no_fast: &'a NoFastPath,
     pub(crate) cpu: &'a mut CpuState,
     pub(crate) cpuid: &'a Cpuid,
     pub(crate) entropy: &'a mut Entropy,
@@ -108,6 +116,7 @@ impl<'a> Cx<'a> {
         mem: &'a AddressSpace,
         cpuid: &'a Cpuid,
         entropy: &'a mut Entropy,
+        no_fast: &'a NoFastPath,
     ) -> Cx<'a> {
         let mut all = [0; 32];
         all[..16].copy_from_slice(&cpu.gpr);
@@ -121,7 +130,7 @@ impl<'a> Cx<'a> {
             retired: 0,
             start: 0,
             limit: 0,
-            single_step: cpu.rflags & flags::TF != 0,
+            single_step: false,
             exit: Exit::Budget,
             x87_operand: None,
             x87_ip_before: cpu.fpu.last_ip,
@@ -130,12 +139,22 @@ impl<'a> Cx<'a> {
             features: FeatureSet::of(&[]),
             mem,
             fast: mem.fast_path(),
+            aligned: false,
+            no_fast,
             cpu,
             cpuid,
             entropy,
         };
+        cx.refresh_flags();
         cx.refresh_segments();
         cx
+    }
+
+    /// Follows a change of TF or AC.
+    pub(crate) fn refresh_flags(&mut self) {
+        self.single_step = self.cpu.rflags & flags::TF != 0;
+        self.aligned = self.cpu.rflags & flags::AC != 0;
+        self.fast = if self.aligned { self.no_fast.path() } else { self.mem.fast_path() };
     }
 
     /// Makes `cpu` architecturally exact.
@@ -194,7 +213,7 @@ impl<'a> Cx<'a> {
     /// Records a failed access. An address that is not canonical is no page fault but #GP (SDM vol. 1 §3.3.7.1).
     #[cold]
     pub(crate) fn mem_fault(&mut self, fault: MemFault) -> Stop {
-        if self.is_64() && fault.addr.wrapping_add(1 << 47) >> 48 != 0 {
+        if self.is_64() && is_wild(fault.addr) {
             self.wild = Some(fault.addr);
             return self.fault(Vector::GeneralProtection, 0);
         }
@@ -205,7 +224,7 @@ impl<'a> Cx<'a> {
     /// Records an image that is not aligned as it must be; that its address is wild comes first, unlike with vectors.
     #[cold]
     pub(crate) fn misaligned(&mut self, addr: u64) -> Stop {
-        if self.is_64() && addr.wrapping_add(1 << 47) >> 48 != 0 {
+        if self.is_64() && is_wild(addr) {
             self.wild = Some(addr);
         }
         self.fault(Vector::GeneralProtection, 0)
@@ -249,6 +268,30 @@ impl<'a> Cx<'a> {
         Stop::Fault
     }
 
+    /// #AC where alignment is checked and an address is no multiple of `to`, a power of two. It comes before a page fault
+    /// of the same access, and behind the fault of an address that is not canonical (SDM vol. 3 §7.15, interrupt 17; the order is that of processors of Intel).
+    #[inline]
+    pub(crate) fn check_alignment(&mut self, addr: u64, to: u64) -> Step {
+        if self.aligned && addr & (to - 1) != 0 && !(self.is_64() && is_wild(addr)) {
+            return Err(self.fault(Vector::AlignmentCheck, 0));
+        }
+        Ok(())
+    }
+
+    /// The check of an operand of a type: vectors of 16 bytes may be anywhere, unless the instruction says otherwise.
+    #[inline]
+    fn check_scalar<T: Scalar>(&mut self, addr: u64) -> Step {
+        if T::SIZE < 16 { self.check_alignment(addr, T::SIZE as u64) } else { Ok(()) }
+    }
+
+    /// Does part of an instruction whose accesses are not checked for alignment.
+    pub(crate) fn unaligned<R>(&mut self, part: impl FnOnce(&mut Self) -> R) -> R {
+        let aligned = core::mem::replace(&mut self.aligned, false);
+        let result = part(self);
+        self.aligned = aligned;
+        result
+    }
+
     #[inline(always)]
     pub(crate) fn load<T: Scalar>(&mut self, addr: u64) -> Result<T, Stop> {
         match self.fast.try_read::<T>(addr) {
@@ -261,6 +304,7 @@ impl<'a> Cx<'a> {
     #[cold]
     #[inline(never)]
     fn load_slow<T: Scalar>(&mut self, addr: u64) -> Result<T, Stop> {
+        self.check_scalar::<T>(addr)?;
         match self.mem.read::<T>(addr) {
             Ok(value) => Ok(value),
             Err(fault) => Err(self.mem_fault(fault)),
@@ -299,6 +343,7 @@ impl<'a> Cx<'a> {
     #[cold]
     #[inline(never)]
     fn load_rw_slow<T: Scalar>(&mut self, addr: u64) -> Result<T, Stop> {
+        self.check_scalar::<T>(addr)?;
         match self.mem.read::<T>(addr) {
             Ok(value) => Ok(value),
             Err(fault) => Err(self.mem_fault(MemFault { access: Access::Write, ..fault })),
@@ -314,6 +359,7 @@ impl<'a> Cx<'a> {
     #[cold]
     #[inline(never)]
     fn store_slow<T: Scalar>(&mut self, addr: u64, value: T) -> Step {
+        self.check_scalar::<T>(addr)?;
         match self.mem.write::<T>(addr, value) {
             Ok(()) => Ok(()),
             Err(fault) => Err(self.mem_fault(fault)),
@@ -374,6 +420,13 @@ impl<'a> Cx<'a> {
     #[inline(always)]
     pub(crate) fn stored(&self) -> Step {
         if self.mem.code_writes() == self.code_writes { Ok(()) } else { Err(Stop::Resync) }
+    }
+
+    /// Checks an operand of 2 to 10 bytes, its alignment too, before an instruction does what cannot be undone.
+    pub(crate) fn check_operand(&mut self, addr: u64, len: u64, access: Access) -> Step {
+        // The alignment of ten bytes is that of eight.
+        self.check_alignment(addr, len.min(8))?;
+        self.check(addr, len, access)
     }
 
     /// Checks a range before an instruction that touches memory more than once.

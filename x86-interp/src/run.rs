@@ -8,8 +8,8 @@ use crate::hot::{self, Hot};
 use crate::strict;
 use crate::uop::{LowerMode, Uop};
 use core::fmt;
-use guest_mem::AddressSpace;
-use x86_cpu::{CpuState, Cpuid, Exception, ExecEngine, Exit, Level, RunOutcome, Vector, flags};
+use guest_mem::{AddressSpace, NoFastPath};
+use x86_cpu::{CpuState, Cpuid, Exception, ExecEngine, Exit, Level, RunOutcome, Vector};
 
 /// Instructions kept decoded by default: 16 MiB.
 const DEFAULT_CAPACITY: usize = 1 << 19;
@@ -19,6 +19,8 @@ pub struct Interp {
     cache: BlockCache,
     cpuid: Cpuid,
     entropy: Entropy,
+    /// What takes the place of the fast path while EFLAGS.AC is set.
+    no_fast: Box<NoFastPath>,
 }
 
 impl fmt::Debug for Interp {
@@ -47,7 +49,12 @@ impl Interp {
 
     /// With a processor model, which decides what is an instruction as well as what CPUID says, and a bound on the instructions kept decoded (32 bytes each).
     pub fn with(cpuid: Cpuid, capacity: usize) -> Interp {
-        Interp { cache: BlockCache::new(capacity, features(&cpuid)), cpuid, entropy: Entropy::default() }
+        Interp {
+            cache: BlockCache::new(capacity, features(&cpuid)),
+            cpuid,
+            entropy: Entropy::default(),
+            no_fast: Box::default(),
+        }
     }
 }
 
@@ -169,8 +176,8 @@ impl BlockCache {
                 if stepped(cx) {
                     return true;
                 }
-                // TF or a segment may have changed.
-                cx.single_step = cx.cpu.rflags & flags::TF != 0;
+                // TF, AC or a segment may have changed.
+                cx.refresh_flags();
                 if strict::applies(cx) {
                     cx.exit = Exit::Budget;
                     return true;
@@ -216,7 +223,7 @@ fn stepped(cx: &mut Cx<'_>) -> bool {
 
 impl ExecEngine for Interp {
     fn run(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> RunOutcome {
-        let mut cx = Cx::enter(cpu, mem, &self.cpuid, &mut self.entropy);
+        let mut cx = Cx::enter(cpu, mem, &self.cpuid, &mut self.entropy, &self.no_fast);
         cx.features = self.cache.features();
         loop {
             if strict::applies(&cx) {

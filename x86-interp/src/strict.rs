@@ -7,12 +7,13 @@
 use crate::cx::{Cx, Step, Stop, slot};
 use crate::exec::system;
 use crate::lower::lower_plain;
+use crate::sse;
 use crate::uop::{Addr, Any, LowerMode, Uop};
 use guest_mem::PAGE_BYTES;
 use x86_cpu::{CodeMode, Described, Descriptor, Exit, Vector, gpr, selector};
 use x86_decode::{
-    Access, DecodeError, Insn, MAX_LEN, Mem, Mode, NO_REG, Op, Operand, RegSet, Rep, Seg, Width, XMM_INDEX,
-    decode_for,
+    Access, DecodeError, Insn, MAX_LEN, Mem, Mode, NO_REG, Op, Operand, Reg, RegSet, Rep, Seg, Width,
+    XMM_INDEX, YMM_INDEX, decode_for,
 };
 
 /// A page that no 32-bit program has: where an access goes that its segment forbids, so that it faults if and when the
@@ -137,7 +138,12 @@ fn selector_of(cx: &Cx<'_>, seg: Seg) -> u16 {
 
 /// Whether a segment register allows an access.
 fn allows(cx: &Cx<'_>, seg: Seg, offset: u64, len: u64, access: Access) -> bool {
-    let Some(segment) = cx.cpu.descriptor(selector_of(cx, seg)) else { return false };
+    let segment = match cx.cpu.describe(selector_of(cx, seg)) {
+        Some(Described::Segment(segment)) => segment,
+        // 64-bit code can be read as 32-bit code can.
+        Some(Described::Code64) => Descriptor::FLAT_CODE,
+        _ => return false,
+    };
     let right = (!access.writes() || segment.is_writable()) && (!access.reads() || segment.is_readable());
     right && segment.contains(offset, len)
 }
@@ -145,6 +151,34 @@ fn allows(cx: &Cx<'_>, seg: Seg, offset: u64, len: u64, access: Access) -> bool 
 /// What a forbidden access through a segment raises.
 fn forbidden(seg: Seg) -> Vector {
     if seg == Seg::Ss { Vector::StackFault } else { Vector::GeneralProtection }
+}
+
+/// Offset of the unit that a bit offset in a register leads to (SDM vol. 2 §3.1.1.9).
+fn unit_of_bit(cx: &Cx<'_>, reg: Reg, operand_at: u64) -> u64 {
+    match reg {
+        Reg::Gpr16(n) => operand_at.wrapping_add_signed((i64::from(cx.reg(n) as i16) >> 4) * 2),
+        Reg::Gpr32(n) => operand_at.wrapping_add_signed((i64::from(cx.reg(n) as i32) >> 5) * 4),
+        _ => operand_at,
+    }
+}
+
+/// Whether the segment allows the elements that the mask of a gather picks.
+fn gather_allowed(cx: &Cx<'_>, insn: &Insn, mem: &Mem) -> bool {
+    let Operand::Reg(Reg::Xmm(mask) | Reg::Ymm(mask)) = insn.operands[2] else { return true };
+    let narrow = matches!(insn.op, Op::Vpgatherdd | Op::Vpgatherdq | Op::Vgatherdps | Op::Vgatherdpd);
+    let index_bits = if narrow { 32 } else { 64 };
+    let bits = u32::from(mem.size) * 8;
+    let wide = mem.index >= YMM_INDEX || sse::is_wide(insn);
+    let lanes = if wide { 256 } else { 128 } / index_bits.max(bits);
+    let lane = |register: u8, n: u32, bits: u32| {
+        (cx.ymm(register)[(n * bits / 128) as usize] >> (n * bits % 128)) as u64 & u64::MAX >> (64 - bits)
+    };
+    let base = if mem.base == NO_REG { 0 } else { cx.gpr[usize::from(mem.base & 15)] };
+    (0..lanes).filter(|n| lane(mask, *n, bits) >> (bits - 1) != 0).all(|n| {
+        let index = lane(mem.index & 15, n, index_bits).wrapping_mul(mem.scale.into());
+        let offset = base.wrapping_add(index).wrapping_add(mem.disp as u64) & 0xffff_ffff;
+        allows(cx, mem.seg, offset, mem.size.into(), Access::Read)
+    })
 }
 
 /// Checks an instruction's accesses and runs it.
@@ -156,10 +190,19 @@ fn execute(cx: &mut Cx<'_>, insn: &Insn, at: u16) -> Step {
     for (i, operand) in insn.operands.iter().enumerate() {
         let Operand::Mem(mem) = operand else { continue };
         let access = insn.row.args[i].access;
-        if access == Access::None || mem.index != NO_REG && mem.index >= XMM_INDEX {
+        if mem.index != NO_REG && mem.index >= XMM_INDEX {
+            if !gather_allowed(cx, insn, mem) {
+                return Err(cx.fault(forbidden(mem.seg), 0));
+            }
+            continue;
+        }
+        if access == Access::None {
             continue;
         }
         operand_at = Any::offset(cx, &plain);
+        if let (Op::Bt | Op::Bts | Op::Btr | Op::Btc, Operand::Reg(reg)) = (insn.op, insn.operands[1]) {
+            operand_at = unit_of_bit(cx, reg, operand_at) & (u64::MAX >> (64 - mem.addr.bits()));
+        }
         // It writes only if it raises the privilege.
         let raises = |cx: &mut Cx<'_>, plain: &Uop| {
             let value = cx.load::<u16>(Any::linear(cx, plain))?;
@@ -181,7 +224,8 @@ fn execute(cx: &mut Cx<'_>, insn: &Insn, at: u16) -> Step {
                 base: NO_REG,
                 index: NO_REG,
                 scale: 1,
-                disp: POISON as i64,
+                // As far from alignment as the operand: a vector that must be aligned faults for that first.
+                disp: (POISON | operand_at & 63) as i64,
                 addr: Width::W32,
                 size: mem.size,
             };
@@ -201,11 +245,15 @@ fn execute(cx: &mut Cx<'_>, insn: &Insn, at: u16) -> Step {
         }
     }
     let done = match implicit(cx, insn) {
-        Some(vector) => Err(cx.fault(vector, 0)),
-        None => {
+        Err(stop) => Err(stop),
+        Ok(()) => {
             // One element of a repetition at a time.
             let single_step = core::mem::replace(&mut cx.single_step, true);
-            let done = (plain.run)(cx, &plain);
+            // What the segment forbids comes before #AC.
+            let done = match poisoned {
+                Some(_) => cx.unaligned(|cx| (plain.run)(cx, &plain)),
+                None => (plain.run)(cx, &plain),
+            };
             cx.single_step = single_step;
             done
         }
@@ -233,8 +281,28 @@ fn uses_stack(insn: &Insn) -> bool {
     insn.row.memory != Access::None && insn.implicit_writes().contains(RegSet::SP)
 }
 
-/// The fault of an access that the instruction does not name, if its segment forbids it.
-fn implicit(cx: &Cx<'_>, insn: &Insn) -> Option<Vector> {
+/// Checks the accesses that the instruction does not name against their segments.
+fn implicit(cx: &mut Cx<'_>, insn: &Insn) -> Step {
+    let Some(vector) = implicit_fault(cx, insn) else { return Ok(()) };
+    // Strings: the other operand, which is read first, may fault before.
+    let width = u64::from(insn.width.bytes());
+    let addr = u64::MAX >> (64 - insn.addr.bits());
+    let first = match insn.op {
+        Op::Movs => Some((insn.seg, cx.gpr[gpr::RSI] & addr)),
+        Op::Cmps => Some((Seg::Es, cx.gpr[gpr::RDI] & addr)),
+        _ => None,
+    };
+    if let Some((seg, offset)) = first
+        && allows(cx, seg, offset, width, Access::Read)
+    {
+        let base = cx.gpr[usize::from(slot::SEGMENT) + seg as usize];
+        cx.check_operand(offset.wrapping_add(base) & cx.mask, width, guest_mem::Access::Read)?;
+    }
+    Err(cx.fault(vector, 0))
+}
+
+/// What the first of them raises that its segment forbids.
+fn implicit_fault(cx: &Cx<'_>, insn: &Insn) -> Option<Vector> {
     let width = u64::from(insn.width.bytes());
     let check = |seg: Seg, offset: u64, len: u64, access: Access| {
         (!allows(cx, seg, offset, len, access)).then(|| forbidden(seg))
@@ -266,7 +334,7 @@ fn implicit(cx: &Cx<'_>, insn: &Insn) -> Option<Vector> {
     let source = |cx: &Cx<'_>| (!allows(cx, insn.seg, si, width, Access::Read)).then(|| forbidden(insn.seg));
     match insn.op {
         Op::Movs => source(cx).or_else(|| check(Seg::Es, di, width, Access::Write)),
-        Op::Cmps => source(cx).or_else(|| check(Seg::Es, di, width, Access::Read)),
+        Op::Cmps => check(Seg::Es, di, width, Access::Read).or_else(|| source(cx)),
         Op::Lods => source(cx),
         Op::Stos => check(Seg::Es, di, width, Access::Write),
         Op::Scas => check(Seg::Es, di, width, Access::Read),

@@ -20,6 +20,6 @@ macro_rules! programs {
 }
 
 programs!(
-    events, files, machine, memory, numbers, processes, segments, signals, sockets, terminals, threads,
-    traps, vectors
+    compat, events, files, machine, memory, numbers, processes, segments, signals, sockets, terminals,
+    threads, traps, vectors
 );

@@ -135,4 +135,105 @@ static void entry(void) {
     printf("after it: xmm5 %02x mxcsr %x control %04x\n", xmm[3], after, control_after);
 }
 
-MAIN(TEST(exceptions), TEST(single_steps), TEST(entry))
+#ifdef __i386__
+#define FLAGS() __builtin_ia32_readeflags_u32()
+#define SET_FLAGS(to) __builtin_ia32_writeeflags_u32(to)
+#else
+#define FLAGS() __builtin_ia32_readeflags_u64()
+#define SET_FLAGS(to) __builtin_ia32_writeeflags_u64(to)
+#endif
+enum { AC = 0x40000 };
+
+static void tell_alignment(int signal, siginfo_t *info, void *context) {
+    // The library does not care where it reads.
+    int checked = FLAGS() & AC;
+    SET_FLAGS(FLAGS() & ~AC);
+    ucontext_t *u = context;
+    long *gregs = (long *)u->uc_mcontext.gregs;
+    printf("signal %d code %d addr %s trapno %ld err %lx AC before %d in the handler %d\n", signal, info->si_code,
+           info->si_addr ? "some" : "none", gregs[TRAPNO], gregs[ERROR], !!(gregs[REG_EFL] & AC), !!checked);
+    siglongjmp(back, 1);
+}
+
+// One instruction with alignment checked.
+#define ALIGNED(text, ...)                                                                        \
+    do {                                                                                          \
+        printf("%s: ", text);                                                                     \
+        if (!sigsetjmp(back, 1)) {                                                                \
+            SET_FLAGS(FLAGS() | AC);                                                              \
+            __asm__ volatile(text : : __VA_ARGS__ : "eax", "xmm0", "memory", "cc");               \
+            int kept = FLAGS() & AC;                                                              \
+            SET_FLAGS(FLAGS() & ~AC);                                                             \
+            printf("AC %d\n", !!kept);                                                            \
+        }                                                                                         \
+    } while (0)
+
+static int seen_checked;
+static void note_alignment(int signal) {
+    (void)signal;
+    seen_checked = FLAGS() & AC;
+    SET_FLAGS(FLAGS() & ~AC);
+}
+
+// EFLAGS.AC: unaligned accesses are exceptions; system calls and handlers leave it on.
+static void alignment(void) {
+    struct sigaction action = {.sa_sigaction = tell_alignment, .sa_flags = SA_SIGINFO};
+    sigaction(SIGBUS, &action, 0);
+    sigaction(SIGSEGV, &action, 0);
+    char *area = mmap(0, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    munmap(area + PAGE, PAGE);
+    char *end = area + PAGE;
+    ALIGNED("movl (%0), %%eax", "r"(area));
+    ALIGNED("movl 2(%0), %%eax", "r"(area));
+    ALIGNED("movw 2(%0), %%ax", "r"(area));
+    ALIGNED("movw 3(%0), %%ax", "r"(area));
+    ALIGNED("movb 3(%0), %%al", "r"(area));
+    ALIGNED("movl %%eax, 1(%0)", "r"(area));
+    ALIGNED("addl %%eax, 5(%0)", "r"(area));
+    ALIGNED("lock; addl %%eax, 8(%0)", "r"(area));
+    ALIGNED("movups 1(%0), %%xmm0", "r"(area));
+    ALIGNED("movaps 4(%0), %%xmm0", "r"(area));
+    ALIGNED("movsd 4(%0), %%xmm0", "r"(area));
+    ALIGNED("movss 4(%0), %%xmm0", "r"(area));
+    ALIGNED("fxsave 16(%0)", "r"(area));
+    ALIGNED("fxsave 18(%0)", "r"(area));
+    ALIGNED("fxsave 20(%0)", "r"(area));
+    ALIGNED("fldl 4(%0); fstpl 8(%0)", "r"(area));
+    ALIGNED("fldt 16(%0); fstpt 8(%0)", "r"(area));
+    ALIGNED("movl -2(%0), %%eax", "r"(end));
+    ALIGNED("movl (%0), %%eax", "r"(end));
+    ALIGNED("movl 1(%0), %%eax", "r"(end));
+
+    int pid = getpid();
+    signal(SIGUSR1, note_alignment);
+    // The structure lies where the system may write, not the program.
+    SET_FLAGS(FLAGS() | AC);
+#ifdef __i386__
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "0"(SYS_clock_gettime), "b"(CLOCK_MONOTONIC), "c"(area + 1) : "memory");
+    int after = FLAGS() & AC;
+    __asm__ volatile("int $0x80" : : "a"(SYS_kill), "b"(pid), "c"(SIGUSR1) : "memory");
+#else
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "0"((long)SYS_clock_gettime), "D"((long)CLOCK_MONOTONIC), "S"(area + 1)
+                     : "rcx", "r11", "memory");
+    int after = FLAGS() & AC;
+    __asm__ volatile("syscall" : : "a"((long)SYS_kill), "D"((long)pid), "S"((long)SIGUSR1) : "rcx", "r11", "memory");
+#endif
+    int later = FLAGS() & AC;
+    SET_FLAGS(FLAGS() & ~AC);
+    printf("system call %ld: AC after it %d, in a handler %d, after it %d\n", result, !!after, !!seen_checked, !!later);
+    int status;
+    pid_t child;
+    IN_CHILD(child) {
+        signal(SIGBUS, SIG_DFL);
+        SET_FLAGS(FLAGS() | AC);
+        __asm__ volatile("movl 1(%0), %%eax" : : "r"(area) : "eax");
+    }
+    status = wait_for(child);
+    say_status("without a handler", status);
+}
+
+MAIN(TEST(exceptions), TEST(single_steps), TEST(entry), TEST(alignment))

@@ -182,7 +182,7 @@ async fn install(task: &Rc<Task>, program: elf::Program, sp: u64, cred: Cred, co
     *task.actions.borrow_mut() = actions;
     task.alt_stack.set(AltStack::DISABLED);
     task.keep_caps.set(false);
-    task.robust_list.set(0);
+    task.robust_lists.set([0; 2]);
     task.restart.set(None);
     // A table shared with CLONE_FILES becomes our own.
     let files = task.files();

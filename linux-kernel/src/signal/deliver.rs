@@ -17,6 +17,8 @@ use x86_cpu::gpr;
 pub struct Interrupted {
     /// One of the `ERESTART` family.
     pub errno: Errno,
+    /// Table it was made from.
+    pub arch: Arch,
     /// Number of the call.
     pub number: u32,
 }
@@ -131,8 +133,7 @@ fn settle_for_handler(task: &Task, call: Interrupted, action: &Action) {
     if restarts {
         restart_call(task, call.number);
     } else {
-        let failed = task.arch().ret(Err(Errno::EINTR));
-        task.cpu.borrow_mut().gpr[gpr::RAX] = failed;
+        task.set_result(Err(Errno::EINTR));
     }
 }
 
@@ -157,7 +158,7 @@ pub async fn deliver(task: &Rc<Task>, mut call: Option<Interrupted>) {
         if let Some(call) = call.take() {
             settle_for_handler(task, call, &action);
         }
-        let frame = match task.arch() {
+        let frame = match action.abi {
             Arch::I386 => frame32::push(task, signal, &info, &action).await,
             Arch::X86_64 => frame64::push(task, signal, &info, &action).await,
         };
@@ -181,7 +182,7 @@ pub async fn deliver(task: &Rc<Task>, mut call: Option<Interrupted>) {
     }
     if let Some(call) = call {
         let resumes = call.errno == Errno::ERESTART_RESTARTBLOCK;
-        restart_call(task, if resumes { restart_number(task.arch()) } else { call.number });
+        restart_call(task, if resumes { restart_number(call.arch) } else { call.number });
     }
     if !handled && let Some(mask) = task.saved_mask.take() {
         task.blocked.set(mask);

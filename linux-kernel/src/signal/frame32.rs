@@ -12,7 +12,7 @@ use linux_abi::sigframe::{
 use linux_abi::siginfo::SigInfo;
 use linux_abi::signal::{SaFlags, SigaltstackI386};
 use std::mem::offset_of;
-use x86_cpu::{CpuState, flags, gpr, selector};
+use x86_cpu::{CpuState, Segment, flags, gpr, selector};
 
 fn context(cpu: &CpuState, fpstate: u32, mask: SigSet, trap: Trap) -> SigcontextI386 {
     let r = |i: usize| cpu.gpr[i] as u32;
@@ -133,10 +133,17 @@ async fn restore(task: &Task, sc: &SigcontextI386, mask: SigSet) -> Result<u64> 
     cpu.rip = u64::from(sc.eip);
     const KEEP: u32 = flags::OSZAPC | flags::TF | flags::DF | flags::AC | flags::RF;
     cpu.rflags = (cpu.rflags & !KEEP) | (sc.eflags & KEEP) | flags::FIXED;
-    cpu.segments.gs = cpu.segment(sc.gs);
-    cpu.segments.fs = cpu.segment(sc.fs);
-    cpu.segments.es = cpu.segment(sc.es);
-    cpu.segments.ds = cpu.segment(sc.ds);
+    // A register that holds the selector already is left alone, and so is a base that no descriptor has (`reload_segments`
+    // of arch/x86/kernel/signal_32.c).
+    let reloaded = |cpu: &CpuState, now: Segment, value: u16| {
+        let value = if value > 3 { value | 3 } else { value };
+        if value == now.selector { now } else { cpu.segment(value) }
+    };
+    let now = cpu.segments;
+    cpu.segments.gs = reloaded(cpu, now.gs, sc.gs);
+    cpu.segments.fs = reloaded(cpu, now.fs, sc.fs);
+    cpu.segments.es = reloaded(cpu, now.es, sc.es);
+    cpu.segments.ds = reloaded(cpu, now.ds, sc.ds);
     cpu.segments.ss = cpu.segment(sc.ss | 3);
     cpu.enter_code(sc.cs);
     fpstate::restore(cpu, fp);

@@ -6,7 +6,7 @@ pub mod frame32;
 pub mod frame64;
 pub mod send;
 
-use crate::task::Task;
+use crate::task::{Arch, Task};
 use linux_abi::siginfo::{SigFields, SigInfo};
 use linux_abi::signal::SsFlags;
 use std::cell::{Cell, RefCell};
@@ -158,6 +158,9 @@ pub struct Action {
     pub restorer: u64,
     /// Blocked while the handler runs.
     pub mask: SigSet,
+    /// Table of the call that set it, which decides on the handler's frame and width (`SA_IA32_ABI` of
+    /// asm/sighandling.h).
+    pub abi: Arch,
 }
 
 impl Action {

@@ -20,7 +20,7 @@ fn fill<const N: usize>(text: &[u8]) -> [u8; N] {
 
 /// `personality(2)`: PER_LINUX32 shows a 32-bit machine.
 fn machine(task: &Task) -> &'static str {
-    task.arch().machine()
+    task.program_arch().machine()
 }
 
 pub async fn uname(task: &Rc<Task>, a: &Args) -> Result<u64> {

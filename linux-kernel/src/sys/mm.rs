@@ -35,12 +35,22 @@ fn check_address_limit(task: &Task, mm: &Mm, more: u64) -> Result<()> {
     if mm.space.mapped_bytes().saturating_add(more) > limit { Err(Errno::ENOMEM) } else { Ok(()) }
 }
 
-fn place(mm: &Mm, hint: u64, len: u64, flags: MapFlags) -> Result<u64> {
+/// The end of where mappings are placed from the top down, and of where any may be. i386 calls of 64-bit programs get
+/// addresses that they can name, as far up as those of 32-bit programs on a 64-bit kernel (`IA32_PAGE_OFFSET`).
+fn reach(task: &Task, mm: &Mm) -> (u64, u64) {
+    match task.arch() {
+        Arch::I386 => (mm.mmap_top.min(0xf7ff_f000), mm.user_end.min(0xffff_e000)),
+        Arch::X86_64 => (mm.mmap_top, mm.user_end),
+    }
+}
+
+fn place(task: &Task, mm: &Mm, hint: u64, len: u64, flags: MapFlags) -> Result<u64> {
+    let (mmap_top, user_end) = reach(task, mm);
     if flags.contains(MapFlags::FIXED) || flags.contains(MapFlags::FIXED_NOREPLACE) {
         if !hint.is_multiple_of(PAGE_BYTES) {
             return Err(Errno::EINVAL);
         }
-        if hint.checked_add(len).is_none_or(|end| end > mm.user_end) {
+        if hint.checked_add(len).is_none_or(|end| end > user_end) {
             return Err(Errno::ENOMEM);
         }
         if hint < MIN_ADDR {
@@ -53,14 +63,14 @@ fn place(mm: &Mm, hint: u64, len: u64, flags: MapFlags) -> Result<u64> {
     }
     let hint = page_floor(hint);
     if hint >= MIN_ADDR
-        && hint.checked_add(len).is_some_and(|end| end <= mm.user_end && !mm.space.any_mapped(hint, end))
+        && hint.checked_add(len).is_some_and(|end| end <= user_end && !mm.space.any_mapped(hint, end))
     {
         return Ok(hint);
     }
     let top =
-        if flags.contains(MapFlags::LOW_2G) && mm.arch == Arch::X86_64 { 0x8000_0000 } else { mm.mmap_top };
+        if flags.contains(MapFlags::LOW_2G) && mm.arch == Arch::X86_64 { 0x8000_0000 } else { mmap_top };
     let below = mm.space.find_free_below(len, MIN_ADDR, top);
-    below.or_else(|| mm.space.find_free_below(len, MIN_ADDR, mm.user_end)).ok_or(Errno::ENOMEM)
+    below.or_else(|| mm.space.find_free_below(len, MIN_ADDR, user_end)).ok_or(Errno::ENOMEM)
 }
 
 async fn map(
@@ -119,7 +129,7 @@ async fn map(
         (Backing::Object { object, first_page }, Some(Rc::from(name)))
     };
     check_address_limit(task, &mm, len)?;
-    let start = place(&mm, hint, len, flags)?;
+    let start = place(task, &mm, hint, len, flags)?;
     let grows_down_to = flags.contains(MapFlags::GROWSDOWN).then_some(MIN_ADDR);
     let end = start + len;
     let area = Vma { start, end, prot, max_prot, sharing, backing, grows_down_to, skip_fork: false, name };
@@ -232,7 +242,7 @@ pub async fn mremap(task: &Rc<Task>, a: &Args) -> Result<u64> {
             return Err(Errno::EINVAL);
         }
         check_address_limit(task, &mm, new_len)?;
-        let target = place(&mm, 0, new_len, MapFlags::empty())?;
+        let target = place(task, &mm, 0, new_len, MapFlags::empty())?;
         let mut view = extension(&area, old, old + new_len);
         (view.start, view.end) = (target, target + new_len);
         space.map(view).map_err(map_error)?;
@@ -265,7 +275,7 @@ pub async fn mremap(task: &Rc<Task>, a: &Args) -> Result<u64> {
     if !may_move {
         return Err(Errno::ENOMEM);
     }
-    let target = place(&mm, 0, new_len, MapFlags::empty())?;
+    let target = place(task, &mm, 0, new_len, MapFlags::empty())?;
     relocate(&mm, &area, old, old_len, target, new_len)
 }
 

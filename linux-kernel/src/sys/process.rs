@@ -419,13 +419,16 @@ pub async fn set_robust_list(task: &Rc<Task>, a: &Args) -> Result<u64> {
     if a.word(1) != 3 * task.arch().word_size() as u64 {
         return Err(Errno::EINVAL);
     }
-    task.robust_list.set(a.word(0));
+    task.robust_lists.update(|mut lists| {
+        lists[task.arch() as usize] = a.word(0);
+        lists
+    });
     Ok(0)
 }
 
 pub async fn get_robust_list(task: &Rc<Task>, a: &Args) -> Result<u64> {
     let target = if a.int(0) == 0 { task.clone() } else { task.kernel.task(a.int(0)).ok_or(Errno::ESRCH)? };
-    task.put_word(a.word(1), target.robust_list.get()).await?;
+    task.put_word(a.word(1), target.robust_lists.get()[task.arch() as usize]).await?;
     task.put_word(a.word(2), 3 * task.arch().word_size() as u64).await?;
     Ok(0)
 }

@@ -59,6 +59,7 @@ pub async fn rt_sigaction(task: &Rc<Task>, a: &Args) -> Result<u64> {
                     flags: n.sa_flags & known,
                     restorer: n.sa_restorer.into(),
                     mask: SigSet(n.sa_mask),
+                    abi: task.arch(),
                 }
             }
             Arch::X86_64 => {
@@ -68,6 +69,7 @@ pub async fn rt_sigaction(task: &Rc<Task>, a: &Args) -> Result<u64> {
                     flags: n.sa_flags as u32 & known,
                     restorer: n.sa_restorer,
                     mask: SigSet(n.sa_mask),
+                    abi: task.arch(),
                 }
             }
         })
@@ -118,6 +120,7 @@ pub async fn sigaction(task: &Rc<Task>, a: &Args) -> Result<u64> {
                 flags: n.sa_flags,
                 restorer: n.sa_restorer.into(),
                 mask: SigSet(n.sa_mask.into()),
+                abi: task.arch(),
             },
         )?,
     };
@@ -134,7 +137,7 @@ pub async fn sigaction(task: &Rc<Task>, a: &Args) -> Result<u64> {
 /// `signal` of i386 number 48: System V semantics.
 pub async fn signal(task: &Rc<Task>, a: &Args) -> Result<u64> {
     let flags = (SaFlags::RESETHAND | SaFlags::NODEFER).bits();
-    let action = Action { handler: a.word(1), flags, ..Action::default() };
+    let action = Action { handler: a.word(1), flags, abi: task.arch(), ..Action::default() };
     install(task, checked(a.uint(0))?, action).map(|old| old.handler)
 }
 

@@ -87,6 +87,8 @@ pub async fn arch_prctl(task: &Rc<Task>, a: &Args) -> Result<u64> {
     const GET_GS: u32 = 0x1004;
     let addr = a.word(1);
     match a.uint(0) {
+        // Not for i386 calls (arch/x86/kernel/process_64.c).
+        _ if task.arch() == Arch::I386 => Err(Errno::EINVAL),
         SET_FS | SET_GS if addr >= task.mm().user_end => Err(Errno::EPERM),
         SET_FS => {
             task.cpu.borrow_mut().segments.fs = Segment { selector: 0, base: addr };

@@ -1,6 +1,6 @@
 //! What keeps code nobody has read within bounds: system calls from it are caught, and it runs for a while only.
 
-use crate::layout::{CODE, CODE_LEN};
+use crate::layout::{self, CODE, CODE_LEN};
 use core::ptr;
 
 /// How often the timer looks, in processor time of the thread; code that is running at two looks in a row is stopped.
@@ -60,5 +60,53 @@ impl Drop for Timer {
     fn drop(&mut self) {
         // SAFETY: a timer of ours.
         unsafe { libc::timer_delete(self.0) };
+    }
+}
+
+/// Base of this thread's FS, where its own data lies.
+pub(super) fn fs_base() -> u64 {
+    /// arch_prctl(2).
+    const ARCH_GET_FS: libc::c_int = 0x1003;
+    let mut base = 0_u64;
+    // SAFETY: the call writes one word to `base`.
+    let result = unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_GET_FS, &raw mut base) };
+    assert_eq!(result, 0, "every x86-64 Linux tells the base of FS");
+    base
+}
+
+/// Gives this thread the segments of [`layout::THREAD_AREAS`]: set_thread_area(2), which only i386 calls reach.
+pub(super) fn make_thread_areas() {
+    const SET_THREAD_AREA: i64 = 243;
+    /// 32 bits, limit in pages, useable (asm/ldt.h).
+    const BITS: u32 = 0x51;
+    for (i, (base, limit)) in layout::THREAD_AREAS.into_iter().enumerate() {
+        let entry = (x86_cpu::selector::TLS_ENTRY_MIN + i) as u32;
+        let place = layout::DATA as *mut [u32; 4];
+        let mut result = SET_THREAD_AREA;
+        // SAFETY: the data page is mapped; the call reads sixteen bytes of it and changes a descriptor that nobody here uses.
+        // The register that the compiler keeps for itself is put back.
+        unsafe {
+            place.write_volatile([entry, base, limit, BITS]);
+            core::arch::asm!(
+                "xchg rbx, {place}",
+                "int 0x80",
+                "xchg rbx, {place}",
+                place = inout(reg) place => _,
+                inout("rax") result,
+                out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+            );
+        }
+        assert_eq!(result, 0, "a Linux that runs 32-bit code sets thread areas");
+    }
+}
+
+/// Selector 0x7b has the number of the processor as its limit: guests have number 0. Where it may not be chosen, LSL of that
+/// one differs.
+pub(super) fn stay_on_the_first_processor() {
+    // SAFETY: the set is ours, and the call changes this thread only.
+    unsafe {
+        let mut set: libc::cpu_set_t = core::mem::zeroed();
+        libc::CPU_SET(0, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
     }
 }

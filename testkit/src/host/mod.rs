@@ -30,6 +30,8 @@ const VECTOR: u64 = 192;
 const ERROR: u64 = 200;
 const FAULT_ADDRESS: u64 = 208;
 const FAULT_RIP: u64 = 216;
+/// Base of the thread's FS.
+const FS_BASE: u64 = 168;
 /// Counts runs, and which of them was on when the timer last looked.
 const RUNS: u64 = 240;
 const SEEN_RUN: u64 = 248;
@@ -119,7 +121,9 @@ impl Host {
         let mut stub = vec![0xff, 0x24, 0x25];
         stub.extend(((CONTROL + EXIT) as u32).to_le_bytes());
         copy_in(STUB, &stub);
+        copy_in(layout::STUB_TAKEN, &[&layout::TAKE[..], &stub].concat());
         put(DEFAULT_MXCSR, 0x1f80);
+        put(FS_BASE, guard::fs_base());
         put(AVX, std::is_x86_feature_detected!("avx").into());
         install_handlers();
         Host { timer: None, dirty: CODE_LEN, _alone: alone }
@@ -129,6 +133,8 @@ impl Host {
     /// `Host` must stay in this thread.
     pub fn guard(&mut self) {
         if self.timer.is_none() {
+            guard::stay_on_the_first_processor();
+            guard::make_thread_areas();
             guard::catch_system_calls();
             self.timer = Some(guard::Timer::start());
         }
@@ -325,6 +331,13 @@ macro_rules! enter {
                     "je 5f",
                     "vzeroupper",
                     "5:",
+                    // FS and GS, which the code may have loaded: arch_prctl(ARCH_SET_FS).
+                    "xor eax, eax",
+                    "mov gs, eax",
+                    "mov eax, 158",
+                    "mov edi, 0x1002",
+                    "mov rsi, qword ptr [{fs_base}]",
+                    "syscall",
                     "mov dword ptr [{running}], 0",
                     "cld",
                     "fninit",
@@ -335,6 +348,7 @@ macro_rules! enter {
                     fault_exit = const CONTROL + FAULT_EXIT,
                     host_rsp = const CONTROL + HOST_RSP,
                     running = const CONTROL + RUNNING,
+                    fs_base = const CONTROL + FS_BASE,
                     fx = const CONTROL + FX,
                     avx = const CONTROL + AVX,
                     ymm = const CONTROL + YMM,
@@ -416,6 +430,8 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
     // SAFETY: the kernel gives a valid context; the control page is mapped while a `Host` lives. Nothing here
     // allocates or locks.
     unsafe {
+        // Linux leaves AC as it was, and library code reads where it likes.
+        asm!("pushfq", "and dword ptr [rsp], {mask}", "popfq", mask = const !0x4_0000_i32);
         let running = get(RUNNING) & 0xff != 0;
         if signal == libc::SIGALRM {
             let again = get(SEEN_RUN) == get(RUNS);

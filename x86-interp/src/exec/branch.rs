@@ -237,6 +237,7 @@ fn enter<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
         cx.store_int::<T>(cx.stack_at(sp), frame)?;
     }
     sp = sp.wrapping_sub(size) & cx.mask;
+    cx.check_alignment(cx.stack_at(sp), T::BYTES)?;
     cx.check(cx.stack_at(sp), 1, Access::Write)?;
     cx.gpr[gpr::RSP] = sp;
     T::set(cx, gpr::RBP as u8, frame);

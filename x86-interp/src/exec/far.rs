@@ -1,11 +1,11 @@
 //! Segment registers and far transfers, as far as the descriptor tables of Linux let user code use them.
 
 use super::branch::set_user_flags;
-use crate::cx::{Cx, Step, Stop};
+use crate::cx::{Cx, Step, Stop, is_wild};
 use crate::int::Int;
 use crate::uop::{Addr, Any, Handler, Uop};
 use guest_mem::Access;
-use x86_cpu::{CodeMode, Described, Segment, Vector, gpr};
+use x86_cpu::{CodeMode, Described, Segment, Vector, flags, gpr};
 use x86_decode::{Insn, Op, Operand, Reg, Seg, Width};
 
 const RPL: u16 = 3;
@@ -101,8 +101,9 @@ fn push_seg<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cx.stored()
 }
 
+/// `pop sreg` reads 16 bits of a slot.
 fn pop_seg<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    let value = cx.load_int::<T>(cx.stack(0))? as u16;
+    let value = cx.load::<u16>(cx.stack(0))?;
     let segment = load_segment(cx, u.dst, value)?;
     cx.drop_stack(T::BYTES);
     set_segment(cx, u.dst, segment);
@@ -128,12 +129,14 @@ struct Code {
 }
 
 /// Checks the code selector of a far transfer: of a jump or call, or of a return, which takes no lower RPL.
-fn code_target(cx: &mut Cx<'_>, value: u16, returns: Returns) -> Result<Code, Stop> {
+/// 64-bit code can only be at a canonical address.
+fn code_target(cx: &mut Cx<'_>, value: u16, offset: u64, returns: Returns) -> Result<Code, Stop> {
     let selector = value | RPL;
     if returns == Returns::Yes && value & RPL != RPL {
         return Err(gp(cx, value));
     }
     match cx.cpu.describe(value) {
+        Some(Described::Code64) if is_wild(offset) => Err(cx.fault(Vector::GeneralProtection, 0)),
         Some(Described::Code64) => Ok(Code { selector, base: 0, mode: CodeMode::Bits64 }),
         Some(Described::Segment(segment)) if segment.is_code() && segment.present => {
             Ok(Code { selector, base: segment.base.into(), mode: CodeMode::Bits32 })
@@ -151,13 +154,14 @@ enum Returns {
     Yes,
 }
 
-/// Enters code of another segment. The upper halves of registers do not exist in 32-bit code.
+/// Enters code of another segment. The upper halves of registers do not exist in 32-bit code; R8 to R15 are kept for
+/// 64-bit code to come back to (SDM vol. 1 §3.4.1.1).
 fn enter_code(cx: &mut Cx<'_>, code: Code, offset: u64) -> Step {
     cx.cpu.segments.cs = Segment { selector: code.selector, base: code.base };
     cx.cpu.mode = code.mode;
     cx.refresh_segments();
     if code.mode == CodeMode::Bits32 {
-        cx.gpr[..16].iter_mut().for_each(|reg| *reg &= 0xffff_ffff);
+        cx.gpr[..8].iter_mut().for_each(|reg| *reg &= 0xffff_ffff);
     }
     cx.rip = offset & cx.mask;
     Err(Stop::Mode)
@@ -165,7 +169,7 @@ fn enter_code(cx: &mut Cx<'_>, code: Code, offset: u64) -> Step {
 
 fn jmp_far(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let (offset, value) = far_target(cx, u)?;
-    let code = code_target(cx, value, Returns::No)?;
+    let code = code_target(cx, value, offset, Returns::No)?;
     enter_code(cx, code, offset)
 }
 
@@ -188,29 +192,37 @@ fn far_target(cx: &mut Cx<'_>, u: &Uop) -> Result<(u64, u16), Stop> {
 
 fn call_far<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let (offset, value) = far_target(cx, u)?;
-    let code = code_target(cx, value, Returns::No)?;
+    let code = code_target(cx, value, offset, Returns::No)?;
     let sp = cx.gpr[gpr::RSP].wrapping_sub(2 * T::BYTES) & cx.mask;
-    cx.check(cx.stack_at(sp), 2 * T::BYTES, Access::Write)?;
+    // The selector's slot is the first to fault.
+    for slot in [sp.wrapping_add(T::BYTES), sp] {
+        cx.check_operand(cx.stack_at(slot), T::BYTES, Access::Write)?;
+    }
     cx.store_int::<T>(cx.stack_at(sp.wrapping_add(T::BYTES)), cx.cpu.segments.cs.selector.into())?;
     cx.store_int::<T>(cx.stack_at(sp), cx.next_ip(u))?;
     cx.gpr[gpr::RSP] = sp;
     enter_code(cx, code, offset)
 }
 
+/// The selector is read first, and 16 bits of it: a fault reports its slot.
 fn retf<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let value = cx.load::<u16>(cx.stack(T::BYTES))?;
     let offset = cx.load_int::<T>(cx.stack(0))?;
-    let value = cx.load_int::<T>(cx.stack(T::BYTES))? as u16;
-    let code = code_target(cx, value, Returns::Yes)?;
+    let code = code_target(cx, value, offset, Returns::Yes)?;
     cx.drop_stack((2 * T::BYTES).wrapping_add(u.imm & 0xffff));
     enter_code(cx, code, offset)
 }
 
 /// `iret` to the same privilege. 64-bit code also pops SS and RSP (SDM vol. 2, IRET).
 fn iret<T: Int>(cx: &mut Cx<'_>, _: &Uop) -> Step {
-    let offset = cx.load_int::<T>(cx.stack(0))?;
-    let value = cx.load_int::<T>(cx.stack(T::BYTES))? as u16;
+    if cx.cpu.rflags & flags::NT != 0 {
+        // There are no nested tasks in IA-32e mode.
+        return Err(cx.fault(Vector::GeneralProtection, 0));
+    }
     let image = cx.load_int::<T>(cx.stack(2 * T::BYTES))? as u32;
-    let code = code_target(cx, value, Returns::Yes)?;
+    let value = cx.load_int::<T>(cx.stack(T::BYTES))? as u16;
+    let offset = cx.load_int::<T>(cx.stack(0))?;
+    let code = code_target(cx, value, offset, Returns::Yes)?;
     if cx.is_64() {
         let sp = cx.load_int::<T>(cx.stack(3 * T::BYTES))?;
         let stack = cx.load_int::<T>(cx.stack(4 * T::BYTES))? as u16;

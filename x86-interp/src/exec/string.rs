@@ -117,7 +117,7 @@ fn rep_movs<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     cut_registers(cx, u, &[gpr::RSI, gpr::RDI]);
     repeated(cx, u, |cx, u, left| {
         let (from, to) = (source(cx, u), target(cx, u));
-        if !backwards(cx) && left > 1 {
+        if !backwards(cx) && left > 1 && !cx.aligned {
             let elements = left.min(room::<T>(cx, u, gpr::RSI, from)).min(room::<T>(cx, u, gpr::RDI, to));
             let bytes = elements * T::BYTES;
             // Where the target starts inside the source, each element read was written before: not a block copy.
@@ -156,7 +156,7 @@ fn rep_stos<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
         if elements == 0 {
             return stos_one::<T>(cx, u).map(|()| 1);
         }
-        if uniform {
+        if uniform && !cx.aligned {
             let filled = cx.mem.fill(to, (elements * T::BYTES) as usize, byte);
             caught(cx, filled)?;
         } else {
@@ -205,7 +205,12 @@ fn repeated_compare(cx: &mut Cx<'_>, u: &Uop, compare: fn(&mut Cx<'_>, &Uop) -> 
         set_addr_reg(cx, u, gpr::RCX, left);
         differs = cx.flags.zf() != wanted_zf;
     }
-    repeat(cx, u, done, left == 0 || differs)
+    let finished = left == 0 || differs;
+    if !finished {
+        // Nor do flags show between two elements.
+        cx.flags = flags;
+    }
+    repeat(cx, u, done, finished)
 }
 
 #[inline(always)]

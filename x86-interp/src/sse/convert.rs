@@ -126,6 +126,11 @@ fn packed<C: Conversion, const VEX: bool>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     Ok(())
 }
 
+/// `vcvtph2ps`: its half of a register is not checked for alignment, unlike that of `cvtps2pd`; nor is that of `vcvtps2ph`.
+fn from_half(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    cx.unaligned(|cx| packed::<PhToPs, true>(cx, u))
+}
+
 /// `vcvtps2ph`: the immediate gives the rounding or leaves it to MXCSR; the destination may be memory.
 fn to_half(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let control = cx.control().without_ftz();
@@ -150,7 +155,7 @@ fn to_half(cx: &mut Cx<'_>, u: &Uop) -> Step {
     if lanes == 8 {
         cx.store::<u128>(addr, r)?
     } else {
-        cx.store::<u64>(addr, r as u64)?
+        cx.unaligned(|cx| cx.store::<u64>(addr, r as u64))?
     }
     cx.stored()
 }
@@ -226,7 +231,7 @@ pub(crate) fn lower(insn: &Insn, u: &mut Uop) -> Option<Handler> {
         Op::Cvttps2dq | Op::Vcvttps2dq => by_vex!(insn, packed, PsToDqTruncated),
         Op::Cvtpd2dq | Op::Vcvtpd2dq => by_vex!(insn, packed, PdToDq),
         Op::Cvttpd2dq | Op::Vcvttpd2dq => by_vex!(insn, packed, PdToDqTruncated),
-        Op::Vcvtph2ps => packed::<PhToPs, true>,
+        Op::Vcvtph2ps => from_half,
         Op::Vcvtps2ph => {
             let memory = matches!(insn.operands[0], Operand::Mem(_));
             u.imm = u.imm & 0xff | if memory { TO_MEMORY } else { 0 };

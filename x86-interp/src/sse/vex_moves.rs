@@ -117,7 +117,8 @@ fn load_masked<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let addr = Any::linear(cx, u);
     let mut out = [0; 2];
     for n in chosen::<T>(&cx.first::<true>(u), u) {
-        let value = cx.load_int::<T>(addr.wrapping_add(u64::from(n) * T::BYTES) & cx.mask)?;
+        let at = addr.wrapping_add(u64::from(n) * T::BYTES) & cx.mask;
+        let value = cx.unaligned(|cx| cx.load_int::<T>(at))?;
         set_lane::<T>(&mut out, n, value);
     }
     cx.put::<true>(u, out);
@@ -132,7 +133,8 @@ fn store_masked<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
         cx.check(at(cx, n), T::BYTES, Access::Write)?;
     }
     for n in chosen::<T>(&mask, u) {
-        cx.store_int::<T>(at(cx, n), lane::<T>(&value, n))?;
+        let (at, value) = (at(cx, n), lane::<T>(&value, n));
+        cx.unaligned(|cx| cx.store_int::<T>(at, value))?;
     }
     cx.stored()
 }
@@ -149,7 +151,8 @@ fn gather<T: Int, I: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
             let index = I::sext(lane::<I>(&indices, n)) << (u.scale & 3);
             let offset =
                 cx.reg(u.base).wrapping_add(index).wrapping_add(i64::from(u.disp) as u64) & u.addr_mask();
-            cx.load_int::<T>(offset.wrapping_add(cx.reg(u.seg)) & cx.mask)?
+            let at = offset.wrapping_add(cx.reg(u.seg)) & cx.mask;
+            cx.unaligned(|cx| cx.load_int::<T>(at))?
         } else {
             lane::<T>(&old, n)
         };

@@ -129,6 +129,11 @@ fn environment_fields(fpu: &Fpu) -> [u32; 7] {
     ]
 }
 
+/// Only the environment of an image is checked for alignment, to the size of its fields.
+fn check_environment(cx: &mut Cx<'_>, u: &Uop, addr: u64) -> Step {
+    cx.check_alignment(addr, if u.aux & WORD != 0 { 2 } else { 4 })
+}
+
 fn store_environment(cx: &mut Cx<'_>, u: &Uop, addr: u64) -> Step {
     cx.settle_x87();
     let fields = environment_fields(&cx.cpu.fpu);
@@ -168,6 +173,7 @@ fn set_environment(fpu: &mut Fpu, fields: [u32; 7]) {
 
 fn fnstenv(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let addr = Any::linear(cx, u);
+    check_environment(cx, u, addr)?;
     cx.check(addr, environment_size(u), Access::Write)?;
     store_environment(cx, u, addr)?;
     cx.cpu.fpu.control |= 0x3f;
@@ -187,16 +193,33 @@ fn fldenv(cx: &mut Cx<'_>, u: &Uop) -> Step {
 fn fnsave(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let addr = Any::linear(cx, u);
     let size = environment_size(u);
+    check_environment(cx, u, addr)?;
     cx.check(addr, size + 80, Access::Write)?;
     store_environment(cx, u, addr)?;
+    cx.unaligned(|cx| store_registers(cx, addr.wrapping_add(size)))?;
+    initialise(&mut cx.cpu.fpu);
+    cx.stored()
+}
+
+/// ST(0) to ST(7), ten bytes each.
+fn store_registers(cx: &mut Cx<'_>, addr: u64) -> Step {
     for i in 0..8 {
         let value = cx.cpu.fpu.registers[super::unit::physical(&cx.cpu.fpu, i)];
-        let at = addr.wrapping_add(size + 10 * u64::from(i));
+        let at = addr.wrapping_add(10 * u64::from(i));
         cx.store::<u64>(at & cx.mask, value.mantissa)?;
         cx.store::<u16>(at.wrapping_add(8) & cx.mask, value.sign_exponent)?;
     }
-    initialise(&mut cx.cpu.fpu);
-    cx.stored()
+    Ok(())
+}
+
+fn load_registers(cx: &mut Cx<'_>, addr: u64) -> Result<[F80; 8], Stop> {
+    let mut values = [F80::default(); 8];
+    for (i, value) in values.iter_mut().enumerate() {
+        let at = addr.wrapping_add(10 * i as u64);
+        let mantissa = cx.load::<u64>(at & cx.mask)?;
+        *value = F80 { mantissa, sign_exponent: cx.load::<u16>(at.wrapping_add(8) & cx.mask)? };
+    }
+    Ok(values)
 }
 
 fn frstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
@@ -204,12 +227,7 @@ fn frstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let addr = Any::linear(cx, u);
     let fields = load_environment(cx, u, addr)?;
     cx.x87_operand = None;
-    let mut values = [F80::default(); 8];
-    for (i, value) in values.iter_mut().enumerate() {
-        let at = addr.wrapping_add(environment_size(u) + 10 * i as u64);
-        let mantissa = cx.load::<u64>(at & cx.mask)?;
-        *value = F80 { mantissa, sign_exponent: cx.load::<u16>(at.wrapping_add(8) & cx.mask)? };
-    }
+    let values = cx.unaligned(|cx| load_registers(cx, addr.wrapping_add(environment_size(u))))?;
     let fpu = &mut cx.cpu.fpu;
     set_environment(fpu, fields);
     for (i, value) in values.into_iter().enumerate() {

@@ -33,6 +33,7 @@ struct Image {
 impl Image {
     fn new(cx: &mut Cx<'_>, u: &Uop, align: u64) -> Result<Image, Stop> {
         let addr = Any::linear(cx, u);
+        cx.check_alignment(addr, 4)?;
         if addr & (align - 1) != 0 {
             return Err(cx.misaligned(addr));
         }
@@ -272,7 +273,9 @@ fn xrstor(cx: &mut Cx<'_>, u: &Uop) -> Step {
     };
     let xmm = vectors(cx, xstate::SSE, XMM, cx.cpu.xmm)?;
     let ymm_high = vectors(cx, xstate::AVX, xstate::EXTENDED, cx.cpu.ymm_high)?;
-    cx.x87_operand = None;
+    if wanted & xstate::X87 != 0 {
+        cx.x87_operand = None;
+    }
     cx.cpu.fpu = fpu;
     cx.cpu.mxcsr = mxcsr;
     cx.cpu.xmm = xmm;

@@ -34,7 +34,7 @@ fn load_m80(cx: &mut Cx<'_>, u: &Uop) -> Result<F80, Stop> {
 
 fn store_m80(cx: &mut Cx<'_>, u: &Uop, value: F80) -> Step {
     let addr = Any::linear(cx, u);
-    cx.check(addr, 10, Access::Write)?;
+    cx.check_operand(addr, 10, Access::Write)?;
     cx.store::<u64>(addr, value.mantissa)?;
     cx.store::<u16>(addr.wrapping_add(8) & cx.mask, value.sign_exponent)
 }
@@ -139,7 +139,7 @@ fn fst_mem<const SINGLE: bool>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 /// The store of an empty register: an indefinite value if that is masked.
 fn store_empty(cx: &mut Cx<'_>, u: &Uop, addr: u64, len: u64, put: impl Fn(&mut Cx<'_>) -> Step) -> Step {
     if super::unit::invalid_masked(&cx.cpu.fpu) {
-        cx.check(addr, len, Access::Write)?;
+        cx.check_operand(addr, len, Access::Write)?;
     }
     if underflow(&mut cx.cpu.fpu) {
         put(cx)?;
@@ -234,7 +234,7 @@ fn invalid_store(cx: &mut Cx<'_>, u: &Uop, addr: u64, len: u64, put: impl Fn(&mu
         raise(&mut cx.cpu.fpu, flag::INVALID, false);
         return Ok(());
     }
-    cx.check(addr, len, Access::Write)?;
+    cx.check_operand(addr, len, Access::Write)?;
     put(cx)?;
     stored(cx, flag::INVALID, false, u.aux & 1 != 0)
 }

@@ -140,6 +140,47 @@ fn every_row_agrees_with_this_processor() {
     assert!(failures.is_empty(), "{} rows disagree: {failures:#?}", failures.len());
 }
 
+/// EFLAGS.AC.
+const ALIGNMENT_CHECK: u64 = 1 << 18;
+
+/// The same states with alignment checks on: what is checked to which size, and in which order with other faults.
+#[test]
+fn alignment_checks_agree_with_this_processor() {
+    let options = Options::read();
+    let mut bench = Bench::new();
+    let host_features = features(&host::model());
+    let mut failures: BTreeMap<String, usize> = BTreeMap::new();
+    let usable = |row: &&Row| {
+        host_features.contains(row.features())
+            && FEATURES.contains(row.features())
+            && skips::reason(row).is_none()
+    };
+    for row in ROWS.iter().filter(usable).filter(|row| options.wants(row)) {
+        for mode in options.modes.iter().copied() {
+            let mut trials = Trials::new(row, mode);
+            for _ in 0..options.cases {
+                let mut trial = match trials.draw() {
+                    Ok(trial) => trial,
+                    Err(NoTrial::Skipped) => continue,
+                    Err(NoTrial::Unencodable) => break,
+                };
+                trial.state.rflags |= ALIGNMENT_CHECK;
+                let (_, differences) = bench.compare(row, &trial, mode);
+                if !differences.is_empty() {
+                    let bad = failures.entry(format!("{:?} {:02x} {mode:?} #{}", row.op, row.opcode, row.id));
+                    let bad = bad.or_insert(0);
+                    *bad += 1;
+                    if *bad <= SHOWN {
+                        println!("{}", compare::report(&trial, mode, &differences));
+                    }
+                }
+            }
+        }
+    }
+    println!("{} states with AC, {} differences", bench.run, failures.values().sum::<usize>());
+    assert!(failures.is_empty(), "{} rows disagree: {failures:#?}", failures.len());
+}
+
 /// An arithmetic instruction and a conditional jump behind it: the interpreter runs the common ones as one operation.
 #[test]
 fn pairs_with_jumps_agree_with_this_processor() {
