@@ -338,6 +338,34 @@ static void scheduling(void) {
     }
 }
 
+// Every seek that is one ends at 0.
+static void device_positions(void) {
+    static const char *names[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/ptmx"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        char bytes[8];
+        int fd = open(names[i], O_RDWR | O_NOCTTY);
+        puts(names[i]);
+        for (int whence = 0; whence < 7; whence++) {
+            SAY(lseek(fd, 0, whence));
+            SAY(lseek(fd, 7, whence));
+            SAY(lseek(fd, -7, whence));
+        }
+        if (i < 5) SAY(read(fd, bytes, 5));
+        SAY(lseek(fd, 0, SEEK_CUR));
+        SAY(pread(fd, bytes, 4, 100));
+        SAY(pread(fd, bytes, 4, -1));
+        SAY(pwrite(fd, bytes, 4, 100));
+        SAY(lseek(fd, 1, SEEK_CUR));
+        SAY(ftruncate(fd, 0));
+        close(fd);
+    }
+    int pair[2];
+    SAY(pipe(pair));
+    SAY(lseek(pair[0], 0, SEEK_CUR));
+    SAY(lseek(pair[0], 0, 5));
+    SAY(lseek(99, 0, 5));
+}
+
 // The vDSO's functions and their versions, found as programs without a C library find them.
 static void vdso(void) {
     char *base = (char *)getauxval(AT_SYSINFO_EHDR);
@@ -387,4 +415,4 @@ static void vdso(void) {
     }
 }
 
-MAIN(TEST(scheduling), TEST(vdso), TEST(clocks), TEST(remaining), TEST(names), TEST(randoms), TEST(settings))
+MAIN(TEST(scheduling), TEST(device_positions), TEST(vdso), TEST(clocks), TEST(remaining), TEST(names), TEST(randoms), TEST(settings))
