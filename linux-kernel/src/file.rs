@@ -99,7 +99,8 @@ pub trait FileOps: Any {
         false
     }
 
-    /// Whether `lseek` does nothing and tells of nothing, as it does on event descriptors (`noop_llseek` in Linux).
+    /// Whether `lseek` does nothing and gives 0, as it does on event descriptors and `/dev/zero` (`noop_llseek` and
+    /// `null_lseek` in Linux).
     fn ignores_seek(&self) -> bool {
         false
     }

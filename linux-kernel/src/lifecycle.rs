@@ -152,6 +152,9 @@ pub async fn clone(task: &Rc<Task>, request: CloneRequest) -> Result<Pid> {
     {
         return Err(Errno::EAGAIN);
     }
+    if !task.scheduling.get().may_fork() {
+        return Err(Errno::EAGAIN);
+    }
     let tid = kernel.allocate_pid()?;
     let process = if has(bits::THREAD) { task.process.clone() } else { child_process(task, tid, &request) };
     let mm = if has(bits::VM) { task.mm() } else { Rc::new(task.mm().fork()) };
@@ -190,6 +193,7 @@ pub async fn clone(task: &Rc<Task>, request: CloneRequest) -> Result<Pid> {
         no_new_privs: task.no_new_privs.clone(),
         keep_caps: task.keep_caps.clone(),
         timer_slack: task.timer_slack.clone(),
+        scheduling: Cell::new(task.scheduling.get().inherited()),
         ..Task::new(&process, tid, parts)
     });
     if has(bits::PARENT_SETTID) {
@@ -238,7 +242,7 @@ fn child_process(task: &Rc<Task>, pid: Pid, request: &CloneRequest) -> Rc<Proces
     process.exit_signal.set(request.exit_signal);
     *process.limits.borrow_mut() = *own.limits.borrow();
     process.dumpable.set(own.dumpable.get());
-    process.nice.set(own.nice.get());
+    process.nice.set(task.scheduling.get().inherited_nice(own.nice.get()));
     process.personality.set(own.personality.get());
     process.oom_score_adj.set(own.oom_score_adj.get());
     process

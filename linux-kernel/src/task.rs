@@ -6,6 +6,7 @@ use crate::kernel::Kernel;
 use crate::lifecycle::default_limits;
 use crate::mm::Mm;
 use crate::signal::{Actions, AltStack, Pending, SigSet, Signal};
+use crate::sys::sched::Scheduling;
 use crate::time::Monotonic;
 use crate::tty::Tty;
 use crate::wait::WaitQueue;
@@ -343,6 +344,8 @@ pub struct Task {
     pub keep_caps: Cell<bool>,
     /// `PR_SET_TIMERSLACK`, in nanoseconds: kept and shown, for timers here expire when they are due.
     pub timer_slack: Cell<u64>,
+    /// Policy and priority.
+    pub scheduling: Cell<Scheduling>,
 }
 
 /// An exception as `trapno`, `err` and `cr2` of a signal frame name it (SDM vol. 3 table 6-1, §6.13, §4.7).
@@ -406,6 +409,7 @@ impl Task {
             no_new_privs: Cell::default(),
             keep_caps: Cell::default(),
             timer_slack: Cell::new(DEFAULT_TIMER_SLACK),
+            scheduling: Cell::default(),
         }
     }
 

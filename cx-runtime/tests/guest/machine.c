@@ -218,6 +218,154 @@ static void settings(void) {
     SAY(sched_getscheduler(-1));
 }
 
+struct attr {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+    uint32_t util_min, util_max;
+    uint64_t more;
+};
+
+// Linux 6.12 and newer tell the slice of the fair policies as their runtime: left out.
+static void show_scheduling(const char *what) {
+    struct attr a = {0};
+    struct sched_param p = {-5};
+    long got = syscall(SYS_sched_getattr, 0, &a, 56, 0);
+    int real_time = a.policy == SCHED_FIFO || a.policy == SCHED_RR || a.policy == 6;
+    printf("%s: %ld size %u policy %u flags %llx nice %d priority %u deadline %lld %lld %lld\n", what, got, a.size, a.policy,
+           (long long)a.flags, a.nice, a.priority, real_time ? (long long)a.runtime : 0, (long long)a.deadline, (long long)a.period);
+    printf("%d %d %d %d\n", sched_getscheduler(0), sched_getparam(0, &p), p.sched_priority, getpriority(PRIO_PROCESS, 0));
+    char stat[1024] = {0};
+    int fd = open("/proc/self/stat", O_RDONLY), field = 2;
+    if (read(fd, stat, sizeof stat - 1) < 0) puts("unread");
+    close(fd);
+    for (char *at = strtok(strrchr(stat, ')') + 2, " "); at; at = strtok(0, " "))
+        if (++field == 18 || field == 19 || field == 40 || field == 41) printf("%s ", at);
+    puts("");
+}
+
+static long attr(struct attr a) {
+    return syscall(SYS_sched_setattr, 0, &a, 0);
+}
+
+static void scheduling(void) {
+    struct sched_param p = {0}, seven = {7};
+    struct timespec slice;
+    pid_t child;
+    show_scheduling("at first");
+    SAY(sched_setscheduler(0, SCHED_FIFO, &p));
+    SAY(sched_setscheduler(0, SCHED_FIFO, &seven));
+    show_scheduling("fifo");
+    SAY(sched_rr_get_interval(0, &slice));
+    printf("%ld %ld\n", (long)slice.tv_sec, slice.tv_nsec);
+    SAY(sched_setparam(0, &p));
+    seven.sched_priority = 99;
+    SAY(sched_setparam(0, &seven));
+    seven.sched_priority = 100;
+    SAY(sched_setparam(0, &seven));
+    seven.sched_priority = 3;
+    SAY(sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &seven));
+    show_scheduling("rr");
+    SAY(sched_rr_get_interval(0, &slice));
+    printf("%ld %ld\n", (long)slice.tv_sec, slice.tv_nsec);
+    IN_CHILD (child) {
+        show_scheduling("child, reset");
+    }
+    wait_for(child);
+    SAY(sched_setscheduler(0, SCHED_BATCH, &seven));
+    SAY(sched_setscheduler(0, SCHED_BATCH, &p));
+    SAY(setpriority(PRIO_PROCESS, 0, 5));
+    IN_CHILD (child) {
+        show_scheduling("child of batch");
+        SAY(setuid(1000));
+        SAY(sched_setscheduler(0, SCHED_FIFO, &seven));
+        SAY(sched_setscheduler(0, SCHED_OTHER, &p));
+        SAY(attr((struct attr){.size = 56, .nice = 4}));
+        SAY(attr((struct attr){.size = 56, .nice = 9}));
+        SAY(sched_setscheduler(0, SCHED_IDLE, &p));
+        SAY(sched_setscheduler(0, SCHED_OTHER, &p));
+        SAY(sched_setscheduler(getppid(), SCHED_BATCH, &p));
+        SAY(sched_setscheduler(0, SCHED_IDLE | SCHED_RESET_ON_FORK, &p));
+        SAY(sched_setscheduler(0, SCHED_IDLE, &p));
+        show_scheduling("a user's");
+    }
+    wait_for(child);
+    SAY(attr((struct attr){.size = 48, .policy = SCHED_OTHER, .nice = -30, .flags = 1}));
+    show_scheduling("nice");
+    IN_CHILD (child) {
+        show_scheduling("child of nice");
+    }
+    wait_for(child);
+    SAY(attr((struct attr){.size = 0, .policy = SCHED_FIFO, .priority = 4}));
+    SAY(attr((struct attr){.size = 56, .flags = 8, .priority = 5}));
+    show_scheduling("policy kept");
+    SAY(attr((struct attr){.size = 47}));
+    SAY(attr((struct attr){.size = 64}));
+    SAY(attr((struct attr){.size = 64, .more = 1}));
+    SAY(attr((struct attr){.size = 56, .flags = 1 << 20}));
+    SAY(attr((struct attr){.size = 56, .policy = 4}));
+    SAY(attr((struct attr){.size = 56, .policy = -1}));
+    SAY(attr((struct attr){.size = 56, .policy = SCHED_FIFO, .priority = 0}));
+    SAY(attr((struct attr){.size = 56, .policy = 6}));
+    SAY(attr((struct attr){.size = 56, .policy = 6, .runtime = 2000000, .deadline = 1000000}));
+    SAY(attr((struct attr){.size = 56, .policy = 6, .runtime = 1000, .deadline = 1000000}));
+    SAY(sched_setscheduler(0, 6, &p));
+    SAY(sched_setscheduler(0, 4, &p));
+    SAY(sched_setscheduler(0, -1, &p));
+    SAY(sched_setscheduler(0, SCHED_OTHER, 0));
+    SAY(sched_setscheduler(-1, SCHED_OTHER, &p));
+    SAY(sched_setscheduler(999999, SCHED_OTHER, &p));
+    SAY(sched_getparam(0, 0));
+    SAY(sched_getparam(999999, &p));
+    struct attr a;
+    SAY(syscall(SYS_sched_getattr, 0, &a, 47, 0));
+    SAY(syscall(SYS_sched_getattr, 0, &a, 5000, 0));
+    SAY(syscall(SYS_sched_getattr, 0, &a, 48, 1));
+    SAY(syscall(SYS_sched_getattr, 0, 0, 48, 0));
+    SAY(syscall(SYS_sched_getattr, -1, &a, 48, 0));
+    SAY(syscall(SYS_sched_getattr, 999999, &a, 48, 0));
+    SAY(syscall(SYS_sched_getattr, 0, 8, 48, 0));
+    SAY(syscall(SYS_sched_getattr, 0, &a, 48, 0));
+    printf("%u\n", a.size);
+    SAY(sched_setscheduler(0, SCHED_OTHER, &p));
+    SAY(attr((struct attr){.size = 56, .policy = 6, .runtime = 2000000, .deadline = 10000000}));
+    if (sched_getscheduler(0) == 6) {
+        show_scheduling("deadline");
+        SAY(fork());
+        SAY(sched_setparam(0, &p));
+    }
+}
+
+// Every seek that is one ends at 0.
+static void device_positions(void) {
+    static const char *names[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/ptmx"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        char bytes[8];
+        int fd = open(names[i], O_RDWR | O_NOCTTY);
+        puts(names[i]);
+        for (int whence = 0; whence < 7; whence++) {
+            SAY(lseek(fd, 0, whence));
+            SAY(lseek(fd, 7, whence));
+            SAY(lseek(fd, -7, whence));
+        }
+        if (i < 5) SAY(read(fd, bytes, 5));
+        SAY(lseek(fd, 0, SEEK_CUR));
+        SAY(pread(fd, bytes, 4, 100));
+        SAY(pread(fd, bytes, 4, -1));
+        SAY(pwrite(fd, bytes, 4, 100));
+        SAY(lseek(fd, 1, SEEK_CUR));
+        SAY(ftruncate(fd, 0));
+        close(fd);
+    }
+    int pair[2];
+    SAY(pipe(pair));
+    SAY(lseek(pair[0], 0, SEEK_CUR));
+    SAY(lseek(pair[0], 0, 5));
+    SAY(lseek(99, 0, 5));
+}
+
 // The vDSO's functions and their versions, found as programs without a C library find them.
 static void vdso(void) {
     char *base = (char *)getauxval(AT_SYSINFO_EHDR);
@@ -267,4 +415,4 @@ static void vdso(void) {
     }
 }
 
-MAIN(TEST(vdso), TEST(clocks), TEST(remaining), TEST(names), TEST(randoms), TEST(settings))
+MAIN(TEST(scheduling), TEST(device_positions), TEST(vdso), TEST(clocks), TEST(remaining), TEST(names), TEST(randoms), TEST(settings))

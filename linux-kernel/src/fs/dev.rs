@@ -97,9 +97,14 @@ impl FileOps for MemoryDevice {
         self
     }
 
-    /// Positions mean nothing here, but lseek(2) works.
+    /// pread(2) and pwrite(2) work, whatever the position.
     fn seekable(&self) -> bool {
         true
+    }
+
+    /// To any place from any place is 0, where `tail -c` then reads (`null_lseek` in Linux).
+    fn ignores_seek(&self) -> bool {
+        self.kind != KMSG
     }
 
     async fn read(&self, io: Io<'_>, buf: &mut [u8]) -> Result<usize> {

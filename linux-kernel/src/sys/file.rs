@@ -316,6 +316,9 @@ pub async fn pwritev2(task: &Rc<Task>, a: &Args) -> Result<u64> {
 
 async fn seek(file: &OpenFile, offset: i64, whence: u32) -> Result<u64> {
     let is_directory = file.path.inode().attributes().file_type == FileType::Directory;
+    if whence > 4 {
+        return Err(Errno::EINVAL);
+    }
     if file.ops.ignores_seek() {
         return Ok(0);
     }

@@ -1,9 +1,9 @@
-//! Calls on resource limits and scheduling (getrlimit(2), sched(7)).
+//! Calls on resource limits and nice values (getrlimit(2), getpriority(2)).
 
 use crate::file::Result;
+use crate::sys::Args;
 use crate::sys::process::process_or_self;
-use crate::sys::{Args, NSEC, TimeWidth};
-use crate::task::{Arch, Pid, Process, Task};
+use crate::task::{Arch, Process, Task};
 use linux_abi::Errno;
 use linux_abi::resource::{RLIMIT_NOFILE, Rlimit64, RlimitI386};
 use std::rc::Rc;
@@ -71,28 +71,6 @@ pub async fn prlimit64(task: &Rc<Task>, a: &Args) -> Result<u64> {
     Ok(0)
 }
 
-// Scheduling: one processor, one policy; what programs set is checked and answered as an idle machine would.
-
-pub async fn sched_getaffinity(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    if a.int(0) != 0 && task.kernel.task(a.int(0)).is_none() {
-        return Err(Errno::ESRCH);
-    }
-    let word = task.arch().word_size() as u64;
-    if a.word(1) < word || !a.word(1).is_multiple_of(word) {
-        return Err(Errno::EINVAL);
-    }
-    task.put_word(a.word(2), 1).await?;
-    Ok(word)
-}
-
-pub async fn sched_setaffinity(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    if a.int(0) != 0 && task.kernel.task(a.int(0)).is_none() {
-        return Err(Errno::ESRCH);
-    }
-    let mask = task.read_bytes(a.word(2), (a.word(1) as usize).min(128)).await?;
-    if mask.first().is_some_and(|byte| byte & 1 != 0) { Ok(0) } else { Err(Errno::EINVAL) }
-}
-
 pub async fn getpriority(task: &Rc<Task>, a: &Args) -> Result<u64> {
     let nice = match a.uint(0) {
         0 => process_or_self(task, a.int(1))?.nice.get(),
@@ -124,81 +102,4 @@ pub async fn nice(task: &Rc<Task>, a: &Args) -> Result<u64> {
     }
     task.process.nice.set(nice);
     Ok(0)
-}
-
-fn known_task(task: &Rc<Task>, tid: Pid) -> Result<()> {
-    if tid < 0 {
-        return Err(Errno::EINVAL);
-    }
-    if tid == 0 || task.kernel.task(tid).is_some() { Ok(()) } else { Err(Errno::ESRCH) }
-}
-
-pub async fn sched_getscheduler(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    known_task(task, a.int(0)).map(|()| 0)
-}
-
-pub async fn sched_setscheduler(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    known_task(task, a.int(0))?;
-    let priority: i32 = task.get(a.word(2)).await?;
-    match a.uint(1) & 0x3fff_ffff {
-        0 | 3 | 5 if priority == 0 => Ok(0),
-        1 | 2 if (1..=99).contains(&priority) => {
-            if task.cred().privileged() {
-                Ok(0)
-            } else {
-                Err(Errno::EPERM)
-            }
-        }
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-pub async fn sched_getparam(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    known_task(task, a.int(0))?;
-    task.put(a.word(1), &0i32).await?;
-    Ok(0)
-}
-
-pub async fn sched_setparam(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    known_task(task, a.int(0))?;
-    let priority: i32 = task.get(a.word(1)).await?;
-    if priority == 0 { Ok(0) } else { Err(Errno::EINVAL) }
-}
-
-pub fn sched_priority_range(policy: u32, highest: bool) -> Result<u64> {
-    match policy {
-        1 | 2 => Ok(if highest { 99 } else { 1 }),
-        0 | 3 | 5 | 6 => Ok(0),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-pub async fn sched_rr_get_interval(task: &Rc<Task>, a: &Args, width: TimeWidth) -> Result<u64> {
-    known_task(task, a.int(0))?;
-    task.put_timespec(a.word(1), NSEC / 10, width).await?;
-    Ok(0)
-}
-
-/// `struct sched_attr`, version 0.
-pub async fn sched_getattr(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    known_task(task, a.int(0))?;
-    if a.uint(2) < 48 || a.uint(3) != 0 {
-        return Err(Errno::EINVAL);
-    }
-    let mut out = [0u32; 12];
-    out[0] = 48;
-    out[4] = task.process.nice.get() as u32;
-    task.put(a.word(1), &out).await?;
-    Ok(0)
-}
-
-pub async fn sched_setattr(task: &Rc<Task>, a: &Args) -> Result<u64> {
-    known_task(task, a.int(0))?;
-    let attr: [u32; 12] = task.get(a.word(1)).await?;
-    match attr[1] {
-        0 | 3 | 5 => Ok(0),
-        1 | 2 | 6 if task.cred().privileged() => Ok(0),
-        1 | 2 | 6 => Err(Errno::EPERM),
-        _ => Err(Errno::EINVAL),
-    }
 }

@@ -4,7 +4,7 @@
 //! case begins with `### NAME`; then lines `@ KEY VALUE`, then the script, which bash runs in an empty directory:
 //!
 //! * `@ image NAME`: this case runs elsewhere;
-//! * `@ file NAME`: `tests/cases/NAME` is put at `/case/NAME`;
+//! * `@ file NAME`: `tests/cases/NAME` is put into `/case`;
 //! * `@ needs mounts`: left out where the machine gives the native side no /proc and /dev;
 //! * `@ seconds N`: the time limit, 60 by default;
 //! * `@ differs REASON`: known to differ today; the case fails when it no longer does.
@@ -78,7 +78,9 @@ pub(crate) fn read(name: &str) -> Vec<Case> {
 impl Case {
     fn job(&self) -> Job {
         let folder = data("cases");
-        let files = self.files.iter().map(|name| (folder.join(name), format!("/case/{name}"))).collect();
+        let base = |name: &str| name.rsplit('/').next().unwrap_or_default().to_string();
+        let files =
+            self.files.iter().map(|name| (folder.join(name), format!("/case/{}", base(name)))).collect();
         // An empty directory of the image's own file system, whatever /tmp is.
         let script = format!("mkdir /tmp/work && cd /tmp/work || exit 99\n{}", self.script);
         let command = vec!["/bin/bash".into(), "-c".into(), script, "case".into()];

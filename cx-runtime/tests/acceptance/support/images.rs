@@ -14,15 +14,15 @@ pub(crate) struct Image {
 
 static FOUND: Mutex<BTreeMap<String, Image>> = Mutex::new(BTreeMap::new());
 
-/// The image of a name such as `tiny` (Debian 12, i386, or what `CX_DEBIAN` says: `bookworm-amd64`) or
-/// `trixie-i386-mini`; built where it is missing.
+/// The image of a name such as `tiny` (Debian 12, i386, or what `CX_DEBIAN` says: `bookworm-amd64`); built where it is
+/// missing. A name may fix the suite (`trixie-dev`), the architecture (`amd64-dev`) or both (`trixie-i386-dev`).
 pub(crate) fn named(name: &str) -> Image {
     let mut found = FOUND.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(image) = found.get(name) {
         return image.clone();
     }
     let debian = std::env::var("CX_DEBIAN").unwrap_or_else(|_| "bookworm-i386".into());
-    let full = if name.contains('-') { name.to_string() } else { format!("{debian}-{name}") };
+    let full = full_name(name, &debian);
     let file = match std::env::var_os("CX_IMAGES") {
         Some(folder) => PathBuf::from(folder).join(format!("{full}.ext2")),
         None => build(&full),
@@ -31,6 +31,18 @@ pub(crate) fn named(name: &str) -> Image {
     assert!(image.file.exists() && image.tree.exists(), "{} and its tree are missing", image.file.display());
     found.insert(name.to_string(), image.clone());
     image
+}
+
+/// `SUITE-ARCH-PRESET`, where what the name leaves open is that of `debian`, which is `SUITE-ARCH`.
+fn full_name(name: &str, debian: &str) -> String {
+    let (mut suite, mut arch) =
+        debian.split_once('-').unwrap_or_else(|| panic!("CX_DEBIAN={debian} is not SUITE-ARCH"));
+    let mut parts: Vec<&str> = name.split('-').collect();
+    let preset = parts.pop().unwrap_or_default();
+    for part in parts {
+        *(if ["i386", "amd64"].contains(&part) { &mut arch } else { &mut suite }) = part;
+    }
+    format!("{suite}-{arch}-{preset}")
 }
 
 /// `xtask image`: says where the image is, and builds it where it is missing or its recipe has changed.
@@ -46,4 +58,12 @@ fn build(name: &str) -> PathBuf {
     let output = command.output().expect("cargo runs");
     assert!(output.status.success(), "xtask image failed for {name}");
     PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end())
+}
+
+#[test]
+fn a_name_leaves_open_what_the_environment_says() {
+    assert_eq!(full_name("tiny", "trixie-amd64"), "trixie-amd64-tiny");
+    assert_eq!(full_name("amd64-dev", "trixie-i386"), "trixie-amd64-dev");
+    assert_eq!(full_name("trixie-dev", "bookworm-i386"), "trixie-i386-dev");
+    assert_eq!(full_name("trixie-i386-dev", "bookworm-amd64"), "trixie-i386-dev");
 }

@@ -77,6 +77,7 @@ pub(super) fn stat(subject: &Subject) -> Result<Vec<u8>> {
     let own = usage(subject);
     let children = process.usage_children.get();
     let nice = process.nice.get();
+    let scheduling = subject.task.as_ref().map(|task| task.scheduling.get()).unwrap_or_default();
     let [pending, _, blocked, ignored, caught] = signals(subject);
     // Only the first 31 signals fit: the field is from before real-time signals.
     let low = |set: u64| set & 0x7fff_ffff;
@@ -100,7 +101,7 @@ pub(super) fn stat(subject: &Subject) -> Result<Vec<u8>> {
         n(own.minor_faults), n(children.minor_faults), n(own.major_faults), n(children.major_faults),
         n(ticks(own.user)), n(ticks(own.system)), n(ticks(children.user)), n(ticks(children.system)),
         // 18 to 22.
-        i(20 + nice), i(nice), n(threads), 0, n(ticks(process.started.0)),
+        i(scheduling.shown_priority(nice)), i(nice), n(threads), 0, n(ticks(process.started.0)),
         // 23 to 30: memory.
         n(field(&|mm| mm.space.mapped_bytes())), n(field(&|mm| mm.space.resident_pages() as u64)),
         n(process.limit(RLIMIT_RSS as usize)), n(field(&|mm| mm.code.get().0)), n(field(&|mm| mm.code.get().1)),
@@ -108,7 +109,7 @@ pub(super) fn stat(subject: &Subject) -> Result<Vec<u8>> {
         // 31 to 37: signals, wchan, two unused.
         n(low(pending)), n(low(blocked)), n(low(ignored)), n(low(caught)), 0, 0, 0,
         // 38 to 44: how it ends, processor, real-time priority, policy, delays, guest times.
-        i(exit_signal), 0, 0, 0, 0, 0, 0,
+        i(exit_signal), 0, i128::from(scheduling.priority), i128::from(scheduling.policy), 0, 0, 0,
         // 45 to 52: data, heap, arguments, environment, exit status.
         0, 0, n(field(&|mm| mm.brk_start.get())), n(field(&|mm| mm.args.get().0)), n(field(&|mm| mm.args.get().1)),
         n(field(&|mm| mm.env.get().0)), n(field(&|mm| mm.env.get().1)), i128::from(exit_code),
