@@ -149,14 +149,24 @@ impl Flow {
     }
 }
 
-/// Whether what follows an instruction may be next.
+/// Whether what follows an instruction may be next; behind a call, by a return.
 fn goes_on(insn: &Insn) -> bool {
-    use x86_decode::Flow::{CondBranch, Next};
-    matches!(insn.row.flow, Next | CondBranch) || insn.op == Op::Into
+    use x86_decode::Flow::{Call, CondBranch, IndirectCall, Next};
+    matches!(insn.row.flow, Next | CondBranch | Call | IndirectCall) || insn.op == Op::Into
 }
 
-/// Whether bytes that we do not know are an instruction elsewhere.
+/// Whether bytes that we do not know are an instruction elsewhere, or would be without their prefixes: what a processor makes
+/// of `vmcall` with 66 is its hypervisor's affair too.
 fn is_newer(bytes: &[u8], mode: Mode) -> bool {
+    let prefix = |byte: &u8| {
+        matches!(byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x64..=0x67 | 0xf0 | 0xf2 | 0xf3)
+            || mode == Mode::Bits64 && byte & 0xf0 == 0x40
+    };
+    let opcode = bytes.iter().position(|byte| !prefix(byte)).unwrap_or(bytes.len());
+    is_known_elsewhere(bytes, mode) || is_known_elsewhere(&bytes[opcode..], mode)
+}
+
+fn is_known_elsewhere(bytes: &[u8], mode: Mode) -> bool {
     let bits = if mode == Mode::Bits64 { 64 } else { 32 };
     let mut padded = bytes.to_vec();
     padded.resize(bytes.len().max(16), 0);

@@ -87,8 +87,8 @@ impl Descriptor {
             let top = if self.is_32bit() { 0xffff_ffff } else { 0xffff };
             return offset > u64::from(self.limit) && last <= top;
         }
-        // Past the end of all addresses, an access wraps.
-        last <= u64::from(self.limit) || self.limit == !0
+        // Past the end of all addresses, an access wraps, in a segment that is flat.
+        last <= u64::from(self.limit) || (self.limit == !0 && self.base == 0)
     }
 
     /// The eight bytes of the descriptor as Linux fills them (DPL 3, accessed).

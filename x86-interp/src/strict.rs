@@ -5,12 +5,12 @@
 //! that name an unusual FS or GS, or store through CS, come here, by [`guarded`].
 
 use crate::cx::{Cx, Step, Stop, slot};
-use crate::exec::system;
+use crate::exec::{far, system};
 use crate::lower::lower_plain;
 use crate::sse;
 use crate::uop::{Addr, Any, LowerMode, Uop};
 use guest_mem::PAGE_BYTES;
-use x86_cpu::{CodeMode, Described, Descriptor, Exit, Vector, gpr, selector};
+use x86_cpu::{CodeMode, Described, Descriptor, Exit, Segment, Vector, gpr, selector};
 use x86_decode::{
     Access, DecodeError, Insn, MAX_LEN, Mem, Mode, NO_REG, Op, Operand, Reg, RegSet, Rep, Seg, Width,
     XMM_INDEX, YMM_INDEX, decode_for,
@@ -39,12 +39,13 @@ impl Unusual {
             return Unusual::default();
         }
         let odd = |value: u16| !cx.cpu.descriptor(value).is_some_and(|segment| segment.is_plain_data());
-        let flat = |value: u16| value == selector::USER_DS || !odd(value);
+        // Where a segment has a base, an access does not go round past the end of its limit. FS and GS, whose base is thread
+        // data, are not looked at for that.
+        let flat = |segment: Segment| {
+            segment.selector == selector::USER_DS || segment.base == 0 && !odd(segment.selector)
+        };
         Unusual {
-            all: !cx.cpu.is_plain_code()
-                || !flat(s.ss.selector)
-                || !flat(s.ds.selector)
-                || !flat(s.es.selector),
+            all: !cx.cpu.is_plain_code() || !flat(s.ss) || !flat(s.ds) || !flat(s.es),
             fs: odd(s.fs.selector),
             gs: odd(s.gs.selector),
         }
@@ -82,6 +83,8 @@ pub(crate) fn guarded(cx: &mut Cx<'_>, u: &Uop) -> Step {
 
 /// One instruction of code that is unusual itself, or whose segments are.
 pub(crate) fn step(cx: &mut Cx<'_>) -> (Step, Uop) {
+    // Nothing is to be taken back where no x87 instruction begins.
+    cx.x87_ip_before = cx.cpu.fpu.last_ip;
     let base = cx.cpu.segments.cs.base;
     let code = match cx.cpu.describe(cx.cpu.segments.cs.selector) {
         Some(Described::Segment(segment)) => segment,
@@ -219,6 +222,11 @@ fn execute(cx: &mut Cx<'_>, insn: &Insn, at: u16) -> Step {
                 // The operand is where the bit is.
                 return Err(cx.fault(forbidden(mem.seg), 0));
             }
+            if matches!(insn.op, Op::Fldenv | Op::Frstor) && allows(cx, mem.seg, operand_at, 4, Access::Read)
+            {
+                // It is read piece by piece: the first may not be there.
+                cx.check(Any::linear(cx, &plain), 4, guest_mem::Access::Read)?;
+            }
             let nowhere = Mem {
                 seg: Seg::Ds,
                 base: NO_REG,
@@ -244,7 +252,7 @@ fn execute(cx: &mut Cx<'_>, insn: &Insn, at: u16) -> Step {
             cx.gpr[gpr::RBP] &= 0xffff;
         }
     }
-    let done = match implicit(cx, insn) {
+    let done = match implicit(cx, insn, &plain) {
         Err(stop) => Err(stop),
         Ok(()) => {
             // One element of a repetition at a time.
@@ -282,8 +290,11 @@ fn uses_stack(insn: &Insn) -> bool {
 }
 
 /// Checks the accesses that the instruction does not name against their segments.
-fn implicit(cx: &mut Cx<'_>, insn: &Insn) -> Step {
+fn implicit(cx: &mut Cx<'_>, insn: &Insn, plain: &Uop) -> Step {
     let Some(vector) = implicit_fault(cx, insn) else { return Ok(()) };
+    if insn.op == Op::CallFar {
+        far::check_far_call(cx, plain)?;
+    }
     // Strings: the other operand, which is read first, may fault before.
     let width = u64::from(insn.width.bytes());
     let addr = u64::MAX >> (64 - insn.addr.bits());

@@ -129,14 +129,12 @@ struct Code {
 }
 
 /// Checks the code selector of a far transfer: of a jump or call, or of a return, which takes no lower RPL.
-/// 64-bit code can only be at a canonical address.
-fn code_target(cx: &mut Cx<'_>, value: u16, offset: u64, returns: Returns) -> Result<Code, Stop> {
+fn code_target(cx: &mut Cx<'_>, value: u16, returns: Returns) -> Result<Code, Stop> {
     let selector = value | RPL;
     if returns == Returns::Yes && value & RPL != RPL {
         return Err(gp(cx, value));
     }
     match cx.cpu.describe(value) {
-        Some(Described::Code64) if is_wild(offset) => Err(cx.fault(Vector::GeneralProtection, 0)),
         Some(Described::Code64) => Ok(Code { selector, base: 0, mode: CodeMode::Bits64 }),
         Some(Described::Segment(segment)) if segment.is_code() && segment.present => {
             Ok(Code { selector, base: segment.base.into(), mode: CodeMode::Bits32 })
@@ -167,9 +165,18 @@ fn enter_code(cx: &mut Cx<'_>, code: Code, offset: u64) -> Step {
     Err(Stop::Mode)
 }
 
+/// 64-bit code can only be at a canonical address.
+fn check_offset(cx: &mut Cx<'_>, code: &Code, offset: u64) -> Step {
+    if code.mode == CodeMode::Bits64 && is_wild(offset) {
+        return Err(cx.fault(Vector::GeneralProtection, 0));
+    }
+    Ok(())
+}
+
 fn jmp_far(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let (offset, value) = far_target(cx, u)?;
-    let code = code_target(cx, value, offset, Returns::No)?;
+    let code = code_target(cx, value, Returns::No)?;
+    check_offset(cx, &code, offset)?;
     enter_code(cx, code, offset)
 }
 
@@ -190,9 +197,15 @@ fn far_target(cx: &mut Cx<'_>, u: &Uop) -> Result<(u64, u16), Stop> {
     Ok((offset, value))
 }
 
+/// What a far call looks at before the stack: pointer and selector.
+pub(crate) fn check_far_call(cx: &mut Cx<'_>, u: &Uop) -> Step {
+    let (_, value) = far_target(cx, u)?;
+    code_target(cx, value, Returns::No).map(|_| ())
+}
+
 fn call_far<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let (offset, value) = far_target(cx, u)?;
-    let code = code_target(cx, value, offset, Returns::No)?;
+    let code = code_target(cx, value, Returns::No)?;
     let sp = cx.gpr[gpr::RSP].wrapping_sub(2 * T::BYTES) & cx.mask;
     // The selector's slot is the first to fault.
     for slot in [sp.wrapping_add(T::BYTES), sp] {
@@ -200,6 +213,8 @@ fn call_far<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     }
     cx.store_int::<T>(cx.stack_at(sp.wrapping_add(T::BYTES)), cx.cpu.segments.cs.selector.into())?;
     cx.store_int::<T>(cx.stack_at(sp), cx.next_ip(u))?;
+    // The return address is written by then.
+    check_offset(cx, &code, offset)?;
     cx.gpr[gpr::RSP] = sp;
     enter_code(cx, code, offset)
 }
@@ -208,7 +223,8 @@ fn call_far<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 fn retf<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let value = cx.load::<u16>(cx.stack(T::BYTES))?;
     let offset = cx.load_int::<T>(cx.stack(0))?;
-    let code = code_target(cx, value, offset, Returns::Yes)?;
+    let code = code_target(cx, value, Returns::Yes)?;
+    check_offset(cx, &code, offset)?;
     cx.drop_stack((2 * T::BYTES).wrapping_add(u.imm & 0xffff));
     enter_code(cx, code, offset)
 }
@@ -222,7 +238,8 @@ fn iret<T: Int>(cx: &mut Cx<'_>, _: &Uop) -> Step {
     let image = cx.load_int::<T>(cx.stack(2 * T::BYTES))? as u32;
     let value = cx.load_int::<T>(cx.stack(T::BYTES))? as u16;
     let offset = cx.load_int::<T>(cx.stack(0))?;
-    let code = code_target(cx, value, offset, Returns::Yes)?;
+    let code = code_target(cx, value, Returns::Yes)?;
+    check_offset(cx, &code, offset)?;
     if cx.is_64() {
         let sp = cx.load_int::<T>(cx.stack(3 * T::BYTES))?;
         let stack = cx.load_int::<T>(cx.stack(4 * T::BYTES))? as u16;
