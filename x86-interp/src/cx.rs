@@ -89,6 +89,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) limit: u64,
     /// A trap follows every instruction (TF).
     pub(crate) single_step: bool,
+    /// The instruction that ends now puts the trap of a single step off until the next one.
+    pub(crate) step_later: bool,
     pub(crate) exit: Exit,
     /// Opcode and operand address of the last x87 instruction, if it could leave an exception pending.
     pub(crate) x87_operand: Option<(u16, Option<u64>)>,
@@ -131,6 +133,7 @@ impl<'a> Cx<'a> {
             start: 0,
             limit: 0,
             single_step: false,
+            step_later: false,
             exit: Exit::Budget,
             x87_operand: None,
             x87_ip_before: cpu.fpu.last_ip,

@@ -215,10 +215,12 @@ fn mode(cx: &Cx<'_>) -> LowerMode {
 
 /// Raises the trap of a single step, if one is due.
 fn stepped(cx: &mut Cx<'_>) -> bool {
-    if cx.single_step {
+    let later = core::mem::take(&mut cx.step_later);
+    let due = cx.single_step && !later;
+    if due {
         cx.exit = Exit::Exception(Exception::new(Vector::Debug));
     }
-    cx.single_step
+    due
 }
 
 impl ExecEngine for Interp {

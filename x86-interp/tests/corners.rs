@@ -2,7 +2,7 @@
 
 use guest_mem::{AddressSpace, FramePool, Prot, Vma};
 use x86_cpu::CodeMode::{Bits32, Bits64};
-use x86_cpu::{CodeMode, CpuState, Exception, ExecEngine, Exit, SyscallGate, Vector, gpr};
+use x86_cpu::{CodeMode, CpuState, Exception, ExecEngine, Exit, SyscallGate, Vector, flags, gpr, selector};
 use x86_interp::Interp;
 
 const CODE: u64 = 0x1_0000;
@@ -123,4 +123,28 @@ fn freeing_a_register_clears_c1() {
         let (exit, cpu, _) = run(Bits32, &code, |cpu| cpu.fpu.status = 0x0200);
         assert_eq!((exit, cpu.fpu.status & 0x0200), (INT80, 0));
     }
+}
+
+#[test]
+fn a_load_of_ss_puts_a_single_step_off() {
+    // mov ss, ecx; nop; nop
+    let (exit, cpu, _) = run(Bits32, &[0x8e, 0xd1, 0x90, 0x90], |cpu| {
+        cpu.rflags |= flags::TF;
+        cpu.gpr[gpr::RCX] = selector::USER_DS.into();
+    });
+    assert_eq!((exit, cpu.rip), (raised(Vector::Debug), CODE + 3));
+}
+
+#[test]
+fn a_far_call_has_written_its_return_address_before_a_wild_target() {
+    // rex.w call far [rax]
+    let (exit, cpu, mem) = run(Bits64, &[0x48, 0xff, 0x18], |_| {});
+    assert_eq!((exit, cpu.rip), (raised(Vector::GeneralProtection), CODE), "a null selector");
+    assert_eq!(mem.read::<u64>(STACK - 16), Ok(0xeeee_eeee_eeee_eeee));
+    // mov dword ptr [rax+8], 0x33; mov [rax], rbx; rex.w call far [rax]
+    let code = [0xc7, 0x40, 8, 0x33, 0, 0, 0, 0x48, 0x89, 0x18, 0x48, 0xff, 0x18];
+    let (exit, cpu, mem) = run(Bits64, &code, |_| {});
+    assert_eq!((exit, cpu.rip), (raised(Vector::GeneralProtection), CODE + 10));
+    assert_eq!((mem.read::<u64>(STACK - 16), mem.read::<u64>(STACK - 8)), (Ok(CODE + 13), Ok(0x33)));
+    assert_eq!(cpu.gpr[gpr::RSP], STACK);
 }

@@ -51,6 +51,14 @@ fn set_segment(cx: &mut Cx<'_>, seg: u8, segment: Segment) {
     cx.refresh_segments();
 }
 
+/// The end of `mov` and `pop` to a segment register. Behind one to SS, the next instruction is done before a single step traps
+/// (SDM vol. 3 §7.8.3).
+fn loaded(cx: &mut Cx<'_>, seg: u8, segment: Segment) -> Step {
+    set_segment(cx, seg, segment);
+    cx.step_later = seg == SS;
+    Err(Stop::Resync)
+}
+
 fn selector_of(cx: &Cx<'_>, seg: u8) -> u64 {
     let s = &cx.cpu.segments;
     let register = match seg {
@@ -67,15 +75,13 @@ fn selector_of(cx: &Cx<'_>, seg: u8) -> u64 {
 fn mov_to_seg(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let value = u16::get(cx, u.src) as u16;
     let segment = load_segment(cx, u.dst, value)?;
-    set_segment(cx, u.dst, segment);
-    Err(Stop::Resync)
+    loaded(cx, u.dst, segment)
 }
 
 fn mov_to_seg_m(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let value = cx.load::<u16>(Any::linear(cx, u))?;
     let segment = load_segment(cx, u.dst, value)?;
-    set_segment(cx, u.dst, segment);
-    Err(Stop::Resync)
+    loaded(cx, u.dst, segment)
 }
 
 fn mov_from_seg<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
@@ -106,8 +112,7 @@ fn pop_seg<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     let value = cx.load::<u16>(cx.stack(0))?;
     let segment = load_segment(cx, u.dst, value)?;
     cx.drop_stack(T::BYTES);
-    set_segment(cx, u.dst, segment);
-    Err(Stop::Resync)
+    loaded(cx, u.dst, segment)
 }
 
 /// `lds` and its like: `aux` is the segment register.
