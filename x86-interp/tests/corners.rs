@@ -147,4 +147,9 @@ fn a_far_call_has_written_its_return_address_before_a_wild_target() {
     assert_eq!((exit, cpu.rip), (raised(Vector::GeneralProtection), CODE + 10));
     assert_eq!((mem.read::<u64>(STACK - 16), mem.read::<u64>(STACK - 8)), (Ok(CODE + 13), Ok(0x33)));
     assert_eq!(cpu.gpr[gpr::RSP], STACK);
+
+    // Where the slot of the address is not there, that of the selector is written.
+    let (exit, _, mem) = run(Bits64, &code, |cpu| cpu.gpr[gpr::RSP] = (STACK & !0xfff) + 8);
+    assert!(matches!(exit, Exit::Fault(fault) if fault.addr == (STACK & !0xfff) - 8), "{exit:?}");
+    assert_eq!(mem.read::<u64>(STACK & !0xfff), Ok(0x33));
 }
