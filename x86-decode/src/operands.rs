@@ -196,8 +196,7 @@ impl Decoding<'_> {
     fn mem32(&mut self, size: u16, vsib: Option<u8>) -> Mem {
         let long = self.mode == Mode::Bits64;
         let (base, index, scale, disp) = address(&mut self.code, self.modrm, self.rex, long, vsib);
-        // SP and BP address the stack (SDM vol. 1 table 3-5); R12 and R13 do not.
-        let seg = self.seg.unwrap_or(if base == 4 || base == 5 { Seg::Ss } else { Seg::Ds });
+        let seg = self.seg.unwrap_or(segment_of(base));
         Mem { seg, base, index, scale, disp, addr: self.addr, size }
     }
 
@@ -223,6 +222,12 @@ impl Decoding<'_> {
         }
         SEGMENTS.get(usize::from(number)).map(|seg| Operand::Reg(Reg::Seg(*seg)))
     }
+}
+
+/// Segment that a base addresses by itself: SP and BP the stack (SDM vol. 1 table 3-5); R12 and R13 do not.
+#[inline(always)]
+pub(crate) fn segment_of(base: u8) -> Seg {
+    if base == 4 || base == 5 { Seg::Ss } else { Seg::Ds }
 }
 
 /// Base, index, scale and displacement in 32- and 64-bit addressing (SDM vol. 2 tables 2-2 and 2-3, §2.2.1.6 for RIP). With

@@ -4,8 +4,8 @@
 //! REX, ModRM and whether there is a number. Loads in their place were slower, and branches on the length of a displacement too.
 
 use crate::FeatureSet;
-use crate::insn::{Insn, Mem, Operand, Seg, Width};
-use crate::operands::{REX_B, REX_R, REX_W, address};
+use crate::insn::{Insn, Mem, Operand, Width};
+use crate::operands::{REX_B, REX_R, REX_W, address, segment_of};
 use crate::reader::Reader;
 use crate::spec::numbered;
 use crate::table::plain::{
@@ -72,7 +72,7 @@ pub(crate) fn decode<const LONG: bool>(
             out[rm_at] = *numbered(record.rm, modrm & 7 | b);
         } else {
             let (base, index, scale, disp) = address(&mut code, modrm as u8, rex as u8, LONG, None);
-            let seg = if base == 4 || base == 5 { Seg::Ss } else { Seg::Ds };
+            let seg = segment_of(base);
             let addr = if LONG { Width::W64 } else { Width::W32 };
             out[rm_at] = Operand::Mem(Mem { seg, base, index, scale, disp, addr, size: record.bytes });
         }

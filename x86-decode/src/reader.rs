@@ -86,9 +86,8 @@ impl<'a> Reader<'a> {
     pub(crate) fn signed32(&mut self, length: u8) -> i64 {
         let bits = i64::from(u32::from_le_bytes(self.peek_chunk()));
         self.position += usize::from(length);
-        // Bits that are not the number's: shifts go by the lower six bits of their count.
-        let unused = 0u32.wrapping_sub(8 * u32::from(length));
-        ((bits << 32) << (unused & 63 ^ 32)) >> (unused & 63)
+        let unused = (32 - 8 * u32::from(length)) & 63;
+        bits << 32 << unused >> 32 >> unused
     }
 
     /// A number of 1, 2, 4 or 8 bytes: no branch on how many.

@@ -263,20 +263,20 @@ impl Built {
         number
     }
 
-    /// What stands in the index of an opcode.
-    const fn opcode(&mut self, long: bool, page: usize, opcode: u8) -> u16 {
-        let prefix = (page >> 1 & 3) as u32;
+    /// What stands in an index at a page and opcode.
+    const fn opcode(&mut self, long: bool, at: u32) -> u16 {
+        let wide = at & WIDE != 0;
+        if wide && !long {
+            return 0;
+        }
+        let prefix = at >> PREFIX_SHIFT & 3;
         let state = match prefix {
             index::KEY_66 => Prefixes::P66,
             other => other << Prefixes::MANDATORY,
         };
-        let wide = (page as u32 * 256) & WIDE != 0;
-        if wide && !long {
-            return 0;
-        }
         let mode = if long { Mode::Bits64 } else { Mode::Bits32 };
         let effect = Prefixes::of(state | if wide { REX_W as u32 } else { 0 }).effect_in(mode);
-        let entry = index::entry(page & 1, opcode);
+        let entry = index::entry((at & ESCAPED != 0) as usize, at as u8);
         if entry.is_empty() {
             return 0;
         }
@@ -335,7 +335,7 @@ static BUILT: Built = {
     let mut i = 0;
     while i < 2 * PAGES * 256 {
         let (mode, at) = (i / (PAGES * 256), i % (PAGES * 256));
-        built.indices[mode][at] = built.opcode(mode == 1, at / 256, at as u8);
+        built.indices[mode][at] = built.opcode(mode == 1, at as u32);
         i += 1;
     }
     built
