@@ -1,0 +1,542 @@
+//! The code of a block: values where they are wanted, steps in their order.
+
+use crate::ir::{Binary, Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Unary, Value};
+use crate::layout::{Tlb, context};
+use alloc::vec;
+use alloc::vec::Vec;
+use wasm_encoder::{BlockType, InstructionSink, MemArg, ValType};
+use x86_cpu::CodeMode;
+
+/// The parameter: address of the context.
+pub(super) const CONTEXT: u32 = 0;
+
+/// The locals that last: what of the state of the guest a region needs.
+pub(super) struct Locals {
+    pub(super) word: Type,
+    /// Local of each general register that is used, and whether it is changed.
+    regs: [Option<(u32, bool)>; 16],
+    result: u32,
+    carries: u32,
+    shape: u32,
+    budget: u32,
+    rip: u32,
+    flags_read: bool,
+    flags_changed: bool,
+    types: Vec<Type>,
+}
+
+impl Locals {
+    pub(super) fn of(mode: CodeMode, bodies: &[Body]) -> Locals {
+        let word = if mode == CodeMode::Bits64 { Type::I64 } else { Type::I32 };
+        let mut locals = Locals {
+            word,
+            regs: [None; 16],
+            result: 1,
+            carries: 2,
+            shape: 3,
+            budget: 4,
+            rip: 5,
+            flags_read: false,
+            flags_changed: false,
+            types: vec![Type::I64, Type::I64, Type::I32, Type::I64, word],
+        };
+        for body in bodies {
+            for (_, expr) in &body.values {
+                match expr {
+                    Expr::Reg(n) => locals.uses(*n, false),
+                    Expr::Flags(_) => locals.flags_read = true,
+                    _ => {}
+                }
+            }
+            locals.flags_changed |= body.origins.iter().any(|origin| origin.flags.is_some());
+            for step in &body.steps {
+                match step {
+                    Step::SetReg(n, _) => locals.uses(*n, true),
+                    Step::SetFlags(_) => locals.flags_changed = true,
+                    _ => {}
+                }
+            }
+        }
+        locals
+    }
+
+    fn uses(&mut self, reg: u8, changes: bool) {
+        let slot = &mut self.regs[usize::from(reg & 15)];
+        match slot {
+            Some((_, changed)) => *changed |= changes,
+            None => {
+                *slot = Some((self.types.len() as u32 + 1, changes));
+                self.types.push(self.word);
+            }
+        }
+    }
+
+    fn reg(&self, reg: u8) -> u32 {
+        self.regs[usize::from(reg & 15)].map_or(0, |(local, _)| local)
+    }
+}
+
+/// A function in the making.
+pub(super) struct Function {
+    code: Vec<u8>,
+    pub(super) locals: Locals,
+    pub(super) tlb: Tlb,
+    /// Temporaries that no value is in, by type.
+    free: [Vec<u32>; 2],
+    taken: Vec<(Type, u32)>,
+}
+
+/// What of a body has been emitted.
+struct Progress<'a> {
+    body: &'a Body,
+    /// Where a value is, if it has been computed.
+    place: Vec<Option<u32>>,
+    /// How often steps and other values want it.
+    uses: Vec<u32>,
+    /// The last step that may want it.
+    last: Vec<usize>,
+    /// The value in each register.
+    in_reg: [Option<Value>; 16],
+}
+
+pub(super) fn at(offset: u64, align: u32) -> MemArg {
+    MemArg { offset, align, memory_index: 0 }
+}
+
+impl Function {
+    pub(super) fn new(locals: Locals, tlb: Tlb) -> Function {
+        Function { code: Vec::new(), locals, tlb, free: [Vec::new(), Vec::new()], taken: Vec::new() }
+    }
+
+    pub(super) fn sink(&mut self) -> InstructionSink<'_> {
+        InstructionSink::new(&mut self.code)
+    }
+
+    pub(super) fn sink_br(&mut self, depth: u32) {
+        self.sink().br(depth);
+    }
+
+    /// A temporary for as long as the block lasts.
+    pub(super) fn temporary(&mut self, ty: Type) -> u32 {
+        let local = self.free[ty as usize].pop().unwrap_or_else(|| {
+            self.locals.types.push(ty);
+            self.locals.types.len() as u32
+        });
+        self.taken.push((ty, local));
+        local
+    }
+
+    /// Takes the state from the context.
+    pub(super) fn enter(&mut self) {
+        for n in 0..16 {
+            if let Some((local, _)) = self.locals.regs[n] {
+                self.sink().local_get(CONTEXT);
+                let offset = context::GPR + 8 * n as u64;
+                match self.locals.word {
+                    Type::I32 => self.sink().i32_load(at(offset, 2)),
+                    Type::I64 => self.sink().i64_load(at(offset, 3)),
+                };
+                self.sink().local_set(local);
+            }
+        }
+        // What leaves without having changed the flags keeps those of before.
+        if self.locals.flags_read || self.locals.flags_changed {
+            let Locals { result, carries, shape, .. } = self.locals;
+            self.sink().local_get(CONTEXT).i64_load(at(context::RESULT, 3)).local_set(result);
+            self.sink().local_get(CONTEXT).i64_load(at(context::CARRIES, 3)).local_set(carries);
+            self.sink().local_get(CONTEXT).i32_load(at(context::SHAPE, 2)).local_set(shape);
+        }
+        let budget = self.locals.budget;
+        self.sink().local_get(CONTEXT).i64_load(at(context::BUDGET, 3)).local_set(budget);
+    }
+
+    /// Leaves the state in the context.
+    pub(super) fn leave(&mut self) {
+        for n in 0..16 {
+            if let Some((local, true)) = self.locals.regs[n] {
+                let offset = context::GPR + 8 * n as u64;
+                let word = self.locals.word;
+                let mut sink = self.sink();
+                sink.local_get(CONTEXT).local_get(local);
+                match word {
+                    // The upper half stays 0.
+                    Type::I32 => sink.i32_store(at(offset, 2)),
+                    Type::I64 => sink.i64_store(at(offset, 3)),
+                };
+            }
+        }
+        let Locals { result, carries, shape, budget, rip, word, flags_changed, .. } = self.locals;
+        let mut sink = self.sink();
+        if flags_changed {
+            sink.local_get(CONTEXT).local_get(result).i64_store(at(context::RESULT, 3));
+            sink.local_get(CONTEXT).local_get(carries).i64_store(at(context::CARRIES, 3));
+            sink.local_get(CONTEXT).local_get(shape).i32_store(at(context::SHAPE, 2));
+        }
+        sink.local_get(CONTEXT).local_get(budget).i64_store(at(context::BUDGET, 3));
+        sink.local_get(CONTEXT).local_get(rip);
+        if word == Type::I32 {
+            sink.i64_extend_i32_u();
+        }
+        sink.i64_store(at(context::RIP, 3)).end();
+    }
+
+    pub(super) fn finish(self) -> wasm_encoder::Function {
+        let types = self.locals.types.iter().map(|ty| match ty {
+            Type::I32 => ValType::I32,
+            Type::I64 => ValType::I64,
+        });
+        let mut function = wasm_encoder::Function::new_with_locals_types(types);
+        function.raw(self.code);
+        function
+    }
+
+    fn constant(&mut self, ty: Type, n: u64) {
+        match ty {
+            Type::I32 => self.sink().i32_const(n as i32),
+            Type::I64 => self.sink().i64_const(n as i64),
+        };
+    }
+
+    /// Leaves the region for an address.
+    pub(super) fn leave_to(&mut self, pc: u64, depth: u32) {
+        self.constant(self.locals.word, pc);
+        let rip = self.locals.rip;
+        self.sink().local_set(rip).br(depth);
+    }
+
+    fn spend(&mut self, instructions: i64) {
+        let budget = self.locals.budget;
+        self.sink().local_get(budget).i64_const(-instructions).i64_add().local_set(budget);
+    }
+
+    /// Leaves before a block at `pc` if the budget is spent.
+    pub(super) fn check_budget(&mut self, pc: u64, depth: u32) {
+        let budget = self.locals.budget;
+        self.sink().local_get(budget).i64_const(0).i64_le_s().if_(BlockType::Empty);
+        self.leave_to(pc, depth + 1);
+        self.sink().end();
+    }
+
+    /// A block, but for its end. True if it leaves the condition of its end on the stack.
+    pub(super) fn body(&mut self, body: &Body, depth: u32) -> bool {
+        for (ty, local) in core::mem::take(&mut self.taken) {
+            self.free[ty as usize].push(local);
+        }
+        let mut progress = Progress::of(body);
+        // Registers that the block reads stand where they are until they change.
+        for (number, (_, expr)) in body.values.iter().enumerate() {
+            if let Expr::Reg(reg) = expr {
+                progress.place[number] = Some(self.locals.reg(*reg));
+                progress.in_reg[usize::from(reg & 15)] = Some(Value::at(number));
+            }
+        }
+        self.spend(body.count.into());
+        for (number, step) in body.steps.iter().enumerate() {
+            self.step(&mut progress, number, step, depth);
+        }
+        match body.exit {
+            Exit::Plain => false,
+            Exit::If(condition) => {
+                self.get(&mut progress, condition, false);
+                true
+            }
+            Exit::Indirect(target) => {
+                self.get(&mut progress, target, false);
+                let rip = self.locals.rip;
+                self.sink().local_set(rip);
+                false
+            }
+        }
+    }
+
+    fn step(&mut self, progress: &mut Progress<'_>, number: usize, step: &Step, depth: u32) {
+        match *step {
+            Step::Load { to, addr, bytes, origin } => {
+                let addr = self.local(progress, addr);
+                self.check(progress, (addr, bytes), self.tlb.read, origin, depth);
+                let local = self.temporary(progress.body.ty(to));
+                self.load(addr, bytes);
+                self.sink().local_set(local);
+                progress.place[to.index()] = Some(local);
+            }
+            Step::Store { addr, value, bytes, origin } => {
+                let addr = self.local(progress, addr);
+                self.check(progress, (addr, bytes), self.tlb.write, origin, depth);
+                self.host(addr);
+                self.get(progress, value, false);
+                self.store(progress.body.ty(value), bytes);
+            }
+            Step::Canonical { addr, origin } => {
+                let addr = self.local(progress, addr);
+                let mut sink = self.sink();
+                sink.local_get(addr)
+                    .i64_const(16)
+                    .i64_shl()
+                    .i64_const(16)
+                    .i64_shr_s()
+                    .local_get(addr)
+                    .i64_ne();
+                self.leave_arm(progress, origin, depth);
+            }
+            Step::SetReg(reg, value) => {
+                let local = self.locals.reg(reg);
+                self.keep(progress, reg, number);
+                self.get(progress, value, false);
+                self.sink().local_set(local);
+                let slot = usize::from(reg & 15);
+                let constant = progress.body.constant(value).is_some();
+                if progress.place[value.index()].is_none() && !constant {
+                    progress.place[value.index()] = Some(local);
+                }
+                progress.in_reg[slot] = (progress.place[value.index()] == Some(local)).then_some(value);
+            }
+            Step::SetFlags(values) => self.set_flags(progress, values, false),
+        }
+    }
+
+    fn set_flags(&mut self, progress: &mut Progress<'_>, values: FlagValues, arm: bool) {
+        // All of them first: the old ones may be among what the new ones come from.
+        for value in [values.result, values.carries, values.shape] {
+            self.get(progress, value, arm);
+        }
+        let Locals { result, carries, shape, .. } = self.locals;
+        self.sink().local_set(shape).local_set(carries).local_set(result);
+    }
+
+    /// Saves the value that stands in a register and is wanted later, before the register changes.
+    fn keep(&mut self, progress: &mut Progress<'_>, reg: u8, step: usize) {
+        let local = self.locals.reg(reg);
+        if let Some(value) = progress.in_reg[usize::from(reg & 15)]
+            && progress.place[value.index()] == Some(local)
+        {
+            progress.place[value.index()] = None;
+            if progress.last[value.index()] >= step {
+                let saved = self.temporary(self.locals.word);
+                self.sink().local_get(local).local_set(saved);
+                progress.place[value.index()] = Some(saved);
+            }
+        }
+    }
+
+    /// Leaves as before the instruction if an access is not allowed.
+    fn check(&mut self, progress: &mut Progress<'_>, access: (u32, u8), tag: u32, origin: usize, depth: u32) {
+        self.miss(access.0, access.1, tag);
+        self.leave_arm(progress, origin, depth);
+    }
+
+    /// Leaves as before the instruction if what is on the stack is not 0.
+    fn leave_arm(&mut self, progress: &mut Progress<'_>, origin: usize, depth: u32) {
+        self.sink().if_(BlockType::Empty);
+        let body = progress.body;
+        if let Some(from) = body.origins.get(origin) {
+            if let Some(flags) = from.flags {
+                self.set_flags(progress, flags, true);
+            }
+            self.spend(i64::from(from.done) - i64::from(body.count));
+            self.leave_to(from.pc, depth + 1);
+        }
+        self.sink().end();
+    }
+
+    /// A value in a local.
+    fn local(&mut self, progress: &mut Progress<'_>, value: Value) -> u32 {
+        if let Some(local) = progress.place[value.index()] {
+            return local;
+        }
+        self.get(progress, value, false);
+        let local = self.temporary(progress.body.ty(value));
+        self.sink().local_set(local);
+        progress.place[value.index()] = Some(local);
+        local
+    }
+
+    /// Puts a value on the stack. On an arm nothing is kept for the way on.
+    fn get(&mut self, progress: &mut Progress<'_>, value: Value, arm: bool) {
+        let (ty, expr) = progress.body.values[value.index()];
+        if let Some(local) = progress.place[value.index()] {
+            self.sink().local_get(local);
+            return;
+        }
+        match expr {
+            Expr::Const(n) => return self.constant(ty, n),
+            Expr::Reg(_) => debug_assert!(false, "it is in its register or has been saved"),
+            Expr::Segment(number) => {
+                let offset = context::SEGMENTS + 8 * u64::from(number);
+                self.sink().local_get(CONTEXT);
+                match ty {
+                    Type::I32 => self.sink().i32_load(at(offset, 2)),
+                    Type::I64 => self.sink().i64_load(at(offset, 3)),
+                };
+            }
+            Expr::Flags(part) => {
+                let local = match part {
+                    FlagPart::Result => self.locals.result,
+                    FlagPart::Carries => self.locals.carries,
+                    FlagPart::Shape => self.locals.shape,
+                };
+                self.sink().local_get(local);
+                return;
+            }
+            Expr::Loaded => debug_assert!(false, "a load comes before what it gives"),
+            Expr::Binary(op, a, b) => {
+                self.get(progress, a, arm);
+                self.get(progress, b, arm);
+                binary(&mut self.sink(), ty, op);
+            }
+            Expr::Compare(op, a, b) => {
+                self.get(progress, a, arm);
+                self.get(progress, b, arm);
+                compare(&mut self.sink(), progress.body.ty(a), op);
+            }
+            Expr::Unary(op, a) => {
+                self.get(progress, a, arm);
+                unary(&mut self.sink(), ty, op);
+            }
+            Expr::Select(condition, a, b) => {
+                self.get(progress, a, arm);
+                self.get(progress, b, arm);
+                self.get(progress, condition, arm);
+                self.sink().select();
+            }
+        }
+        if !arm && progress.uses[value.index()] > 1 {
+            let local = self.temporary(ty);
+            self.sink().local_tee(local);
+            progress.place[value.index()] = Some(local);
+        }
+    }
+}
+
+impl<'a> Progress<'a> {
+    fn of(body: &'a Body) -> Progress<'a> {
+        let count = body.values.len();
+        let mut progress = Progress {
+            body,
+            place: vec![None; count],
+            uses: vec![0; count],
+            last: vec![0; count],
+            in_reg: [None; 16],
+        };
+        for (number, step) in body.steps.iter().enumerate() {
+            match *step {
+                Step::Load { addr, origin, .. } => {
+                    progress.want(addr, number);
+                    progress.want_flags(origin, number);
+                }
+                Step::Store { addr, value, origin, .. } => {
+                    progress.want(addr, number);
+                    progress.want(value, number);
+                    progress.want_flags(origin, number);
+                }
+                Step::Canonical { addr, origin } => {
+                    progress.want(addr, number);
+                    progress.want_flags(origin, number);
+                }
+                Step::SetReg(_, value) => progress.want(value, number),
+                Step::SetFlags(values) => {
+                    for value in [values.result, values.carries, values.shape] {
+                        progress.want(value, number);
+                    }
+                }
+            }
+        }
+        match body.exit {
+            Exit::If(value) | Exit::Indirect(value) => progress.want(value, usize::MAX),
+            Exit::Plain => {}
+        }
+        progress
+    }
+
+    /// Counts a use on the way on, and those of what it comes from.
+    fn want(&mut self, value: Value, step: usize) {
+        self.uses[value.index()] += 1;
+        self.need(value, step);
+        if self.uses[value.index()] == 1 {
+            for operand in self.body.operands(value) {
+                self.want(operand, step);
+            }
+        }
+    }
+
+    fn want_flags(&mut self, origin: usize, step: usize) {
+        if let Some(flags) = self.body.origins.get(origin).and_then(|origin| origin.flags) {
+            for value in [flags.result, flags.carries, flags.shape] {
+                self.need(value, step);
+            }
+        }
+    }
+
+    /// The value, and all it comes from, may be computed as late as at that step.
+    fn need(&mut self, value: Value, step: usize) {
+        let last = &mut self.last[value.index()];
+        if *last < step {
+            *last = step;
+            for operand in self.body.operands(value) {
+                self.need(operand, step);
+            }
+        }
+    }
+}
+
+fn binary(sink: &mut InstructionSink<'_>, ty: Type, op: Binary) {
+    match (ty, op) {
+        (Type::I32, Binary::Add) => sink.i32_add(),
+        (Type::I32, Binary::Sub) => sink.i32_sub(),
+        (Type::I32, Binary::Mul) => sink.i32_mul(),
+        (Type::I32, Binary::And) => sink.i32_and(),
+        (Type::I32, Binary::Or) => sink.i32_or(),
+        (Type::I32, Binary::Xor) => sink.i32_xor(),
+        (Type::I32, Binary::Shl) => sink.i32_shl(),
+        (Type::I32, Binary::ShrU) => sink.i32_shr_u(),
+        (Type::I32, Binary::ShrS) => sink.i32_shr_s(),
+        (Type::I32, Binary::Rotl) => sink.i32_rotl(),
+        (Type::I32, Binary::Rotr) => sink.i32_rotr(),
+        (Type::I64, Binary::Add) => sink.i64_add(),
+        (Type::I64, Binary::Sub) => sink.i64_sub(),
+        (Type::I64, Binary::Mul) => sink.i64_mul(),
+        (Type::I64, Binary::And) => sink.i64_and(),
+        (Type::I64, Binary::Or) => sink.i64_or(),
+        (Type::I64, Binary::Xor) => sink.i64_xor(),
+        (Type::I64, Binary::Shl) => sink.i64_shl(),
+        (Type::I64, Binary::ShrU) => sink.i64_shr_u(),
+        (Type::I64, Binary::ShrS) => sink.i64_shr_s(),
+        (Type::I64, Binary::Rotl) => sink.i64_rotl(),
+        (Type::I64, Binary::Rotr) => sink.i64_rotr(),
+    };
+}
+
+fn compare(sink: &mut InstructionSink<'_>, ty: Type, op: Compare) {
+    match (ty, op) {
+        (Type::I32, Compare::Eq) => sink.i32_eq(),
+        (Type::I32, Compare::Ne) => sink.i32_ne(),
+        (Type::I32, Compare::LtU) => sink.i32_lt_u(),
+        (Type::I32, Compare::LeU) => sink.i32_le_u(),
+        (Type::I32, Compare::LtS) => sink.i32_lt_s(),
+        (Type::I32, Compare::LeS) => sink.i32_le_s(),
+        (Type::I64, Compare::Eq) => sink.i64_eq(),
+        (Type::I64, Compare::Ne) => sink.i64_ne(),
+        (Type::I64, Compare::LtU) => sink.i64_lt_u(),
+        (Type::I64, Compare::LeU) => sink.i64_le_u(),
+        (Type::I64, Compare::LtS) => sink.i64_lt_s(),
+        (Type::I64, Compare::LeS) => sink.i64_le_s(),
+    };
+}
+
+/// `ty` is that of the result.
+fn unary(sink: &mut InstructionSink<'_>, ty: Type, op: Unary) {
+    match (ty, op) {
+        (_, Unary::Wrap) => sink.i32_wrap_i64(),
+        (_, Unary::ExtendU) => sink.i64_extend_i32_u(),
+        (_, Unary::ExtendS) => sink.i64_extend_i32_s(),
+        (Type::I32, Unary::Sext8) => sink.i32_extend8_s(),
+        (Type::I32, Unary::Sext16) => sink.i32_extend16_s(),
+        (Type::I32, Unary::Popcnt) => sink.i32_popcnt(),
+        (Type::I32, Unary::Clz) => sink.i32_clz(),
+        (Type::I32, Unary::Ctz) => sink.i32_ctz(),
+        (Type::I64, Unary::Sext8) => sink.i64_extend8_s(),
+        (Type::I64, Unary::Sext16) => sink.i64_extend16_s(),
+        (Type::I64, Unary::Popcnt) => sink.i64_popcnt(),
+        (Type::I64, Unary::Clz) => sink.i64_clz(),
+        (Type::I64, Unary::Ctz) => sink.i64_ctz(),
+    };
+}

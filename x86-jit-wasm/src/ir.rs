@@ -1,0 +1,325 @@
+//! What a block does, between x86 and WebAssembly: values, each computed once from others, and steps in their order.
+//!
+//! A value is pure: it can be computed wherever it is wanted, or nowhere. What must happen, and when, are steps: loads and
+//! stores, which may leave the region, and changes of registers. A step that leaves does so as if its instruction had not begun.
+
+use alloc::vec::Vec;
+
+/// Type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// 32 bits.
+    I32,
+    /// 64 bits.
+    I64,
+}
+
+/// A value of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Value(u32);
+
+impl Value {
+    /// The value of that number.
+    pub(crate) fn at(number: usize) -> Value {
+        Value(number as u32)
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Operations on two values of one type, named as in WebAssembly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Binary {
+    Add,
+    Sub,
+    Mul,
+    And,
+    Or,
+    Xor,
+    Shl,
+    ShrU,
+    ShrS,
+    Rotl,
+    Rotr,
+}
+
+/// Comparisons of two values of one type; the result is an [`Type::I32`] of 0 or 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Compare {
+    Eq,
+    Ne,
+    LtU,
+    LeU,
+    LtS,
+    LeS,
+}
+
+/// Operations on one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Unary {
+    /// 64 to 32 bits.
+    Wrap,
+    /// 32 to 64 bits.
+    ExtendU,
+    /// 32 to 64 bits, signed.
+    ExtendS,
+    /// The lower 8 bits, signed, in the same type.
+    Sext8,
+    /// The lower 16 bits, signed, in the same type.
+    Sext16,
+    Popcnt,
+    Clz,
+    Ctz,
+}
+
+/// One part of the lazy arithmetic flags that a region keeps between blocks; see [`x86_cpu::LazyFlags`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FlagPart {
+    /// 64 bits.
+    Result,
+    /// 64 bits.
+    Carries,
+    /// 32 bits.
+    Shape,
+}
+
+/// How a value is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Expr {
+    /// A number; of 32-bit values, the lower half counts.
+    Const(u64),
+    /// A general register as it was before any step behind the place where the value was made.
+    Reg(u8),
+    /// Base of a segment, by its number; the same throughout a region.
+    Segment(u8),
+    /// The flags that the block began with.
+    Flags(FlagPart),
+    /// What a step loads.
+    Loaded,
+    /// See [`Binary`].
+    Binary(Binary, Value, Value),
+    /// See [`Compare`].
+    Compare(Compare, Value, Value),
+    /// See [`Unary`].
+    Unary(Unary, Value),
+    /// The second if the first is not 0, else the third.
+    Select(Value, Value, Value),
+}
+
+/// The arithmetic flags at some point, in the lazy form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlagValues {
+    /// [`Type::I64`].
+    pub result: Value,
+    /// [`Type::I64`].
+    pub carries: Value,
+    /// [`Type::I32`].
+    pub shape: Value,
+}
+
+/// The state of the guest before an instruction, for those that leave in the middle of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Address of the instruction.
+    pub pc: u64,
+    /// Instructions of the block before it.
+    pub done: u32,
+    /// Flags, where the block has changed them.
+    pub flags: Option<FlagValues>,
+}
+
+/// What happens, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Loads `bytes` (1, 2, 4, 8) from a guest address, zero-extended.
+    Load {
+        /// What it gives.
+        to: Value,
+        /// Of the guest.
+        addr: Value,
+        /// How many.
+        bytes: u8,
+        /// The instruction: a number in [`Body::origins`].
+        origin: usize,
+    },
+    /// Stores the lower `bytes` of a value.
+    Store {
+        /// Of the guest.
+        addr: Value,
+        /// What.
+        value: Value,
+        /// How many.
+        bytes: u8,
+        /// As of a load.
+        origin: usize,
+    },
+    /// Leaves if an address is not canonical (SDM vol. 1 §3.3.7.1).
+    Canonical {
+        /// The address.
+        addr: Value,
+        /// As of a load.
+        origin: usize,
+    },
+    /// Changes a general register.
+    SetReg(u8, Value),
+    /// Changes the flags for the blocks behind.
+    SetFlags(FlagValues),
+}
+
+/// How a block ends, once its steps are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// As the block says.
+    Plain,
+    /// Taken if the value is not 0.
+    If(Value),
+    /// To a guest address.
+    Indirect(Value),
+}
+
+/// What a block does.
+#[derive(Clone, Debug)]
+pub struct Body {
+    /// Every value, by number.
+    pub values: Vec<(Type, Expr)>,
+    /// In their order.
+    pub steps: Vec<Step>,
+    /// Instructions that may leave.
+    pub origins: Vec<Origin>,
+    /// How it ends.
+    pub exit: Exit,
+    /// Instructions it stands for.
+    pub count: u32,
+}
+
+impl Default for Body {
+    fn default() -> Body {
+        Body { values: Vec::new(), steps: Vec::new(), origins: Vec::new(), exit: Exit::Plain, count: 0 }
+    }
+}
+
+impl Body {
+    /// Type of a value.
+    pub fn ty(&self, value: Value) -> Type {
+        self.values[value.index()].0
+    }
+
+    /// The number a value is, if it is one.
+    pub fn constant(&self, value: Value) -> Option<u64> {
+        match self.values[value.index()] {
+            (Type::I32, Expr::Const(n)) => Some(n & u64::from(u32::MAX)),
+            (Type::I64, Expr::Const(n)) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// A new value.
+    pub fn value(&mut self, ty: Type, expr: Expr) -> Value {
+        let value = Value(self.values.len() as u32);
+        self.values.push((ty, expr));
+        value
+    }
+
+    /// A number.
+    pub fn number(&mut self, ty: Type, n: u64) -> Value {
+        self.value(ty, Expr::Const(n))
+    }
+
+    /// An operation, or what it comes to if it is known.
+    pub fn binary(&mut self, op: Binary, a: Value, b: Value) -> Value {
+        let ty = self.ty(a);
+        if let (Some(a), Some(b)) = (self.constant(a), self.constant(b)) {
+            return self.number(ty, fold(op, ty, a, b));
+        }
+        match (op, self.constant(b)) {
+            (
+                Binary::Add
+                | Binary::Sub
+                | Binary::Or
+                | Binary::Xor
+                | Binary::Shl
+                | Binary::ShrU
+                | Binary::ShrS,
+                Some(0),
+            ) => a,
+            (Binary::And, Some(n)) if n == ones(ty) => a,
+            (Binary::And | Binary::Mul, Some(0)) => b,
+            (Binary::Mul, Some(1)) => a,
+            _ => self.value(ty, Expr::Binary(op, a, b)),
+        }
+    }
+
+    /// As [`Body::binary`], with a number.
+    pub fn with(&mut self, op: Binary, a: Value, n: u64) -> Value {
+        let ty = self.ty(a);
+        let b = self.number(ty, n & ones(ty));
+        self.binary(op, a, b)
+    }
+
+    /// A comparison.
+    pub fn compare(&mut self, op: Compare, a: Value, b: Value) -> Value {
+        self.value(Type::I32, Expr::Compare(op, a, b))
+    }
+
+    /// An operation.
+    pub fn unary(&mut self, op: Unary, a: Value) -> Value {
+        let ty = match op {
+            Unary::Wrap => Type::I32,
+            Unary::ExtendU | Unary::ExtendS => Type::I64,
+            _ => self.ty(a),
+        };
+        match (op, self.constant(a)) {
+            (Unary::Wrap | Unary::ExtendU, Some(n)) => self.number(ty, n & u64::from(u32::MAX)),
+            (Unary::ExtendS, Some(n)) => self.number(ty, i64::from(n as i32) as u64),
+            _ => self.value(ty, Expr::Unary(op, a)),
+        }
+    }
+
+    /// The values an expression is computed from.
+    pub fn operands(&self, value: Value) -> impl Iterator<Item = Value> {
+        let (a, b, c) = match self.values[value.index()].1 {
+            Expr::Const(_) | Expr::Reg(_) | Expr::Segment(_) | Expr::Flags(_) | Expr::Loaded => {
+                (None, None, None)
+            }
+            Expr::Unary(_, a) => (Some(a), None, None),
+            Expr::Binary(_, a, b) | Expr::Compare(_, a, b) => (Some(a), Some(b), None),
+            Expr::Select(a, b, c) => (Some(a), Some(b), Some(c)),
+        };
+        [a, b, c].into_iter().flatten()
+    }
+}
+
+/// All bits of a type.
+pub(crate) fn ones(ty: Type) -> u64 {
+    match ty {
+        Type::I32 => u64::from(u32::MAX),
+        Type::I64 => u64::MAX,
+    }
+}
+
+fn fold(op: Binary, ty: Type, a: u64, b: u64) -> u64 {
+    let bits: u64 = if ty == Type::I32 { 32 } else { 64 };
+    let by = (b % bits) as u32;
+    let signed = if ty == Type::I32 { i64::from(a as i32) } else { a as i64 };
+    let result = match op {
+        Binary::Add => a.wrapping_add(b),
+        Binary::Sub => a.wrapping_sub(b),
+        Binary::Mul => a.wrapping_mul(b),
+        Binary::And => a & b,
+        Binary::Or => a | b,
+        Binary::Xor => a ^ b,
+        Binary::Shl => a << by,
+        Binary::ShrU => a >> by,
+        Binary::ShrS => (signed >> by) as u64,
+        Binary::Rotl if ty == Type::I32 => (a as u32).rotate_left(by).into(),
+        Binary::Rotl => a.rotate_left(by),
+        Binary::Rotr if ty == Type::I32 => (a as u32).rotate_right(by).into(),
+        Binary::Rotr => a.rotate_right(by),
+    };
+    result & ones(ty)
+}

@@ -1,0 +1,23 @@
+//! Translates x86 code to WebAssembly.
+//!
+//! From the outside in: [`Region::discover`] finds the code that belongs together, [`translate`] makes a module of regions, a
+//! function each. The module is bytes: compiling it, and calling it, is the host's. In between, [`lift`](lift()) says what each block
+//! does in terms of [`ir`], and the blocks become the structured control flow of WebAssembly.
+//!
+//! What this crate deliberately does not know: JavaScript, the WebAssembly API, Linux.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![no_std]
+
+extern crate alloc;
+
+mod emit;
+pub mod ir;
+pub mod layout;
+mod lift;
+mod region;
+mod structure;
+
+pub use emit::translate;
+pub use lift::{lift, takes};
+pub use region::{Block, Code, End, Limits, Located, Region, Setting, Target};

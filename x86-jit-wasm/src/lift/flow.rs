@@ -1,0 +1,77 @@
+//! Control flow, and what depends on a condition.
+
+use super::{Done, Lifter, Unsupported, ty};
+use crate::ir::{Exit, Expr, Step, Type, Value};
+use x86_decode::{Insn, Operand, Width};
+
+impl Lifter {
+    pub(super) fn jump_if(&mut self, insn: &Insn) -> Done {
+        self.direct(insn)?;
+        let met = self.condition(insn.row.opcode & 15);
+        self.exit(Exit::If(met));
+        Ok(())
+    }
+
+    /// A jump to an address that is not canonical faults before it is done.
+    fn canonical(&mut self, addr: Value) {
+        if self.long() {
+            let origin = self.origin();
+            self.body.steps.push(Step::Canonical { addr, origin });
+        }
+    }
+
+    /// 16-bit branches cut the instruction pointer off.
+    fn direct(&self, insn: &Insn) -> Done {
+        if insn.width == Width::W16 { Err(Unsupported) } else { Ok(()) }
+    }
+
+    pub(super) fn set_if(&mut self, insn: &Insn) -> Done {
+        let met = self.condition(insn.row.opcode & 15);
+        self.write(&insn.operands[0], met, Width::W8)
+    }
+
+    pub(super) fn move_if(&mut self, insn: &Insn) -> Done {
+        let [to, from, ..] = &insn.operands;
+        let new = self.read(from, insn.width)?;
+        let old = self.read(to, insn.width)?;
+        let met = self.condition(insn.row.opcode & 15);
+        let value = self.body.value(ty(insn.width), Expr::Select(met, new, old));
+        self.write(to, value, insn.width)
+    }
+
+    /// `jmp`, near `call` and `ret`.
+    pub(super) fn control(&mut self, insn: &Insn) -> Done {
+        self.direct(insn)?;
+        let word = if self.long() { Width::W64 } else { Width::W32 };
+        let [operand, ..] = &insn.operands;
+        let target = match (insn.op, operand) {
+            (x86_decode::Op::Jmp, Operand::Rel(_)) => return Ok(()),
+            (x86_decode::Op::Ret, _) => {
+                let sp = self.stack(0);
+                let target = self.load(sp, word);
+                self.canonical(target);
+                let drop = if let Operand::Imm(n) = operand { *n } else { 0 };
+                let sp = self.stack(i64::from(word.bytes()) + drop);
+                self.set_stack(sp);
+                self.exit(Exit::Indirect(target));
+                return Ok(());
+            }
+            (_, Operand::Rel(by)) => {
+                let to = self.at.1.wrapping_add(*by as u64) & self.setting.mask();
+                self.body.number(self.word(), to)
+            }
+            (_, Operand::Reg(_) | Operand::Mem(_)) => self.read(operand, word)?,
+            _ => return Err(Unsupported),
+        };
+        if !matches!(operand, Operand::Rel(_)) {
+            self.canonical(target);
+        }
+        if insn.op == x86_decode::Op::Call {
+            let next = self.body.number(self.word(), self.at.1);
+            self.push_value(next, word);
+        }
+        debug_assert_eq!(self.body.ty(target), if self.long() { Type::I64 } else { Type::I32 });
+        self.exit(Exit::Indirect(target));
+        Ok(())
+    }
+}

@@ -1,0 +1,331 @@
+//! From instructions to values and steps: one block at a time.
+//!
+//! What an instruction cannot do before all its accesses have succeeded it does after them: registers and flags change last, so
+//! that an access which leaves the region leaves as if the instruction had not begun.
+
+mod alu;
+mod flags;
+mod flow;
+mod mov;
+
+use crate::ir::{Binary, Body, Exit, Expr, Origin, Step, Type, Unary, Value};
+use crate::region::{Block, Located, Setting};
+use flags::Flags;
+use x86_cpu::CodeMode;
+use x86_decode::{Insn, Mem, NO_REG, Op, Operand, RIP, Reg, Rep, Seg, Width, XMM_INDEX};
+
+/// The instruction is not one that is translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unsupported;
+
+type Done = Result<(), Unsupported>;
+
+/// Whether the instruction is translated.
+pub fn takes(insn: &Insn, setting: Setting) -> bool {
+    let at = Located { pc: 0, insn: *insn };
+    Lifter::new(setting).insn(&at).is_ok()
+}
+
+/// What a block does.
+pub fn lift(block: &Block, setting: Setting) -> Body {
+    let mut lifter = Lifter::new(setting);
+    for at in &block.insns {
+        // A region holds nothing that is not taken; were it so, the block would end before it.
+        if lifter.insn(at).is_err() {
+            break;
+        }
+    }
+    lifter.finish()
+}
+
+struct Lifter {
+    body: Body,
+    setting: Setting,
+    flags: Flags,
+    /// The values of general registers that are known.
+    regs: [Option<Value>; 16],
+    /// The running instruction, if it has one, in [`Body::origins`].
+    origin: Option<usize>,
+    at: (u64, u64),
+}
+
+fn bits(width: Width) -> u32 {
+    width.bits().into()
+}
+
+/// Type of a value of that width.
+fn ty(width: Width) -> Type {
+    if width == Width::W64 { Type::I64 } else { Type::I32 }
+}
+
+impl Lifter {
+    fn new(setting: Setting) -> Lifter {
+        Lifter {
+            body: Body::default(),
+            setting,
+            flags: Flags::Before,
+            regs: [None; 16],
+            origin: None,
+            at: (0, 0),
+        }
+    }
+
+    fn finish(mut self) -> Body {
+        if let Some(flags) = self.lazy() {
+            self.body.steps.push(Step::SetFlags(flags));
+        }
+        self.body
+    }
+
+    fn long(&self) -> bool {
+        self.setting.mode == CodeMode::Bits64
+    }
+
+    /// Type of registers and addresses.
+    fn word(&self) -> Type {
+        if self.long() { Type::I64 } else { Type::I32 }
+    }
+
+    fn insn(&mut self, at: &Located) -> Done {
+        let insn = &at.insn;
+        self.origin = None;
+        self.at = (at.pc, at.pc.wrapping_add(insn.len.into()) & self.setting.mask());
+        if insn.lock || insn.rep != Rep::None {
+            return Err(Unsupported);
+        }
+        self.dispatch(insn)?;
+        self.body.count += 1;
+        Ok(())
+    }
+
+    fn dispatch(&mut self, insn: &Insn) -> Done {
+        match insn.op {
+            Op::Mov | Op::Movzx | Op::Movsx | Op::Movsxd => self.mov(insn),
+            Op::Lea => self.lea(insn),
+            Op::Push => self.push(insn),
+            Op::Pop => self.pop(insn),
+            Op::Leave => self.leave(insn),
+            Op::Xchg => self.xchg(insn),
+            Op::Cbw | Op::Cwde | Op::Cdqe => self.extend_accumulator(insn),
+            Op::Cwd | Op::Cdq | Op::Cqo => self.sign_to_data(insn),
+            Op::Bswap => self.bswap(insn),
+            Op::Add | Op::Adc | Op::Sub | Op::Sbb | Op::And | Op::Or | Op::Xor | Op::Cmp | Op::Test => {
+                self.two_operands(insn)
+            }
+            Op::Inc | Op::Dec | Op::Neg | Op::Not => self.one_operand(insn),
+            Op::Shl | Op::Shr | Op::Sar => self.shift(insn),
+            Op::Imul => self.imul(insn),
+            Op::Nop | Op::Endbr32 | Op::Endbr64 => Ok(()),
+            Op::Jmp | Op::Call | Op::Ret => self.control(insn),
+            _ => match (insn.row.map, insn.row.opcode) {
+                (x86_decode::Map::OneByte, 0x70..=0x7f) | (x86_decode::Map::Of, 0x80..=0x8f) => {
+                    self.jump_if(insn)
+                }
+                (x86_decode::Map::Of, 0x40..=0x4f) => self.move_if(insn),
+                (x86_decode::Map::Of, 0x90..=0x9f) => self.set_if(insn),
+                _ => Err(Unsupported),
+            },
+        }
+    }
+
+    /// The running instruction, for steps that may leave.
+    fn origin(&mut self) -> usize {
+        match self.origin {
+            Some(origin) => origin,
+            None => {
+                let flags = self.lazy();
+                let origin = Origin { pc: self.at.0, done: self.body.count, flags };
+                self.body.origins.push(origin);
+                let number = self.body.origins.len() - 1;
+                self.origin = Some(number);
+                number
+            }
+        }
+    }
+
+    /// A whole general register.
+    fn whole(&mut self, number: u8) -> Value {
+        let slot = usize::from(number & 15);
+        match self.regs[slot] {
+            Some(value) => value,
+            None => {
+                let value = self.body.value(self.word(), Expr::Reg(number & 15));
+                self.regs[slot] = Some(value);
+                value
+            }
+        }
+    }
+
+    fn set_whole(&mut self, number: u8, value: Value) {
+        self.regs[usize::from(number & 15)] = Some(value);
+        self.body.steps.push(Step::SetReg(number & 15, value));
+    }
+
+    /// The lower 32 bits of a word.
+    fn low(&mut self, value: Value) -> Value {
+        if self.body.ty(value) == Type::I64 { self.body.unary(Unary::Wrap, value) } else { value }
+    }
+
+    fn read_reg(&mut self, reg: Reg) -> Result<Value, Unsupported> {
+        Ok(match reg {
+            Reg::Gpr64(n) => self.whole(n),
+            Reg::Gpr32(n) => {
+                let whole = self.whole(n);
+                self.low(whole)
+            }
+            Reg::Gpr16(n) => self.part(n, 0, 0xffff),
+            Reg::Gpr8(n) => self.part(n, 0, 0xff),
+            Reg::Gpr8High(n) => self.part(n, 8, 0xff),
+            _ => return Err(Unsupported),
+        })
+    }
+
+    fn part(&mut self, number: u8, shift: u64, mask: u64) -> Value {
+        let whole = self.whole(number);
+        let low = self.low(whole);
+        let shifted = self.body.with(Binary::ShrU, low, shift);
+        self.body.with(Binary::And, shifted, mask)
+    }
+
+    /// Writes a register; the value is zero-extended.
+    fn write_reg(&mut self, reg: Reg, value: Value) -> Done {
+        let (number, shift, mask) = match reg {
+            Reg::Gpr64(n) => {
+                self.set_whole(n, value);
+                return Ok(());
+            }
+            Reg::Gpr32(n) => {
+                let value = if self.long() { self.body.unary(Unary::ExtendU, value) } else { value };
+                self.set_whole(n, value);
+                return Ok(());
+            }
+            Reg::Gpr16(n) => (n, 0, 0xffff_u64),
+            Reg::Gpr8(n) => (n, 0, 0xff),
+            Reg::Gpr8High(n) => (n, 8, 0xff),
+            _ => return Err(Unsupported),
+        };
+        let whole = self.whole(number);
+        let rest = self.body.with(Binary::And, whole, !(mask << shift));
+        let value = if self.long() { self.body.unary(Unary::ExtendU, value) } else { value };
+        let placed = self.body.with(Binary::Shl, value, shift);
+        let whole = self.body.binary(Binary::Or, rest, placed);
+        self.set_whole(number, whole);
+        Ok(())
+    }
+
+    /// Offset of a memory operand in its segment, in the word's type.
+    fn offset(&mut self, mem: &Mem) -> Result<Value, Unsupported> {
+        let word = self.word();
+        if mem.addr == Width::W16 || (mem.index != NO_REG && mem.index >= XMM_INDEX) {
+            return Err(Unsupported);
+        }
+        let mut sum = match mem.base {
+            NO_REG => None,
+            // The displacement is relative to the next instruction, and the sum is a number.
+            RIP => Some(self.body.number(word, self.at.1)),
+            base => Some(self.whole(base)),
+        };
+        if mem.index != NO_REG {
+            let index = self.whole(mem.index);
+            let scaled = self.body.with(Binary::Shl, index, mem.scale.trailing_zeros().into());
+            sum = Some(match sum {
+                Some(base) => self.body.binary(Binary::Add, base, scaled),
+                None => scaled,
+            });
+        }
+        let sum = match sum {
+            Some(sum) => self.body.with(Binary::Add, sum, mem.disp as u64),
+            None => self.body.number(word, mem.disp as u64 & self.setting.mask()),
+        };
+        Ok(if self.long() && mem.addr == Width::W32 {
+            let low = self.body.unary(Unary::Wrap, sum);
+            self.body.unary(Unary::ExtendU, low)
+        } else {
+            sum
+        })
+    }
+
+    /// Linear address of a memory operand.
+    fn address(&mut self, mem: &Mem) -> Result<Value, Unsupported> {
+        let offset = self.offset(mem)?;
+        match mem.seg {
+            Seg::Fs if !self.setting.fs => return Err(Unsupported),
+            Seg::Gs if !self.setting.gs => return Err(Unsupported),
+            Seg::Fs | Seg::Gs => {}
+            _ => return Ok(offset),
+        }
+        let base = self.body.value(self.word(), Expr::Segment(mem.seg as u8));
+        Ok(self.body.binary(Binary::Add, offset, base))
+    }
+
+    fn load(&mut self, addr: Value, width: Width) -> Value {
+        let to = self.body.value(ty(width), Expr::Loaded);
+        let origin = self.origin();
+        self.body.steps.push(Step::Load { to, addr, bytes: width.bytes(), origin });
+        to
+    }
+
+    fn store(&mut self, addr: Value, value: Value, width: Width) {
+        let origin = self.origin();
+        self.body.steps.push(Step::Store { addr, value, bytes: width.bytes(), origin });
+    }
+
+    /// An operand of the instruction's width, or of its own if it is a register.
+    fn read(&mut self, operand: &Operand, width: Width) -> Result<Value, Unsupported> {
+        match operand {
+            Operand::Reg(reg) => self.read_reg(*reg),
+            Operand::Imm(n) => Ok(self.body.number(ty(width), *n as u64 & mask(width))),
+            Operand::Mem(mem) => {
+                let addr = self.address(mem)?;
+                Ok(self.load(addr, width))
+            }
+            _ => Err(Unsupported),
+        }
+    }
+
+    fn write(&mut self, operand: &Operand, value: Value, width: Width) -> Done {
+        match operand {
+            Operand::Reg(reg) => self.write_reg(*reg, value),
+            Operand::Mem(mem) => {
+                let addr = self.address(mem)?;
+                self.store(addr, value, width);
+                Ok(())
+            }
+            _ => Err(Unsupported),
+        }
+    }
+
+    /// Cuts a result off.
+    fn cut(&mut self, value: Value, width: Width) -> Value {
+        match width {
+            Width::W8 | Width::W16 => self.body.with(Binary::And, value, mask(width)),
+            _ => value,
+        }
+    }
+
+    fn exit(&mut self, exit: Exit) {
+        self.body.exit = exit;
+    }
+}
+
+/// Width of an operand.
+fn width_of(operand: &Operand, default: Width) -> Width {
+    match operand {
+        Operand::Reg(Reg::Gpr8(_) | Reg::Gpr8High(_)) => Width::W8,
+        Operand::Reg(Reg::Gpr16(_)) => Width::W16,
+        Operand::Reg(Reg::Gpr32(_)) => Width::W32,
+        Operand::Reg(Reg::Gpr64(_)) => Width::W64,
+        Operand::Mem(mem) => match mem.size {
+            1 => Width::W8,
+            2 => Width::W16,
+            4 => Width::W32,
+            8 => Width::W64,
+            _ => default,
+        },
+        _ => default,
+    }
+}
+
+fn mask(width: Width) -> u64 {
+    u64::MAX >> (64 - bits(width))
+}

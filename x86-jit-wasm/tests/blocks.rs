@@ -1,0 +1,241 @@
+//! Random code, translated and in the interpreter, instruction by instruction: wherever the translation leaves, registers,
+//! flags and memory are those of as many single steps.
+
+use guest_mem::{AddressSpace, FramePool, Prot, Vma};
+use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
+use testkit::rng::Rng;
+use testkit::state::{State, random_data};
+use testkit::{forms, guest};
+use wasmtime::{Engine, Instance, Memory, MemoryType, Module, Store, TypedFunc};
+use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Level, flags};
+use x86_decode::{FeatureSet, MAX_LEN, Mode, ROWS, Row, decode};
+use x86_interp::Interp;
+use x86_jit_wasm::layout::{Tlb, context};
+use x86_jit_wasm::{Code, Limits, Region, Setting, takes, translate};
+
+const CONTEXT: usize = 0x100;
+const TLB: Tlb = Tlb { base: 0x1000, bits: 10, stride: 32, read: 0, write: 8, host: 24 };
+/// Where the pages of code and data are in linear memory.
+const PAGES: usize = 0x10000;
+const MODULES: usize = 60;
+const REGIONS: usize = 50;
+const BUDGET: i64 = 300;
+
+struct Bytes<'a>(&'a [u8]);
+
+impl Code for Bytes<'_> {
+    fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
+        let at = pc.wrapping_sub(CODE) as usize;
+        let rest = self.0.get(at..).unwrap_or_default();
+        let got = rest.len().min(MAX_LEN);
+        out[..got].copy_from_slice(&rest[..got]);
+        got
+    }
+}
+
+/// Code of instructions that are translated, with jumps among them.
+fn code(rng: &mut Rng, rows: &[&Row], mode: Mode) -> Vec<u8> {
+    let mut code = Vec::new();
+    let mut starts = Vec::new();
+    while starts.len() < 16 {
+        starts.push(code.len());
+        if rng.one_in(5) {
+            let back = rng.one_in(3);
+            let distance =
+                if back { -(rng.below(1 + code.len().min(40) as u64) as i8) } else { rng.below(30) as i8 };
+            code.extend([0x70 | rng.below(16) as u8, distance as u8]);
+            continue;
+        }
+        let row = rows[rng.below(rows.len() as u64) as usize];
+        let Some(case) = forms::build(rng, row, mode) else { continue };
+        let Ok(insn) = decode(&case.bytes, mode) else { continue };
+        let taken = takes(&insn, setting(mode));
+        // Few of those that end the region.
+        let ends = !matches!(row.flow, x86_decode::Flow::Next);
+        if taken && (!ends || rng.one_in(8)) {
+            code.extend(case.bytes);
+        }
+    }
+    code
+}
+
+/// FS and GS are null here.
+fn setting(mode: Mode) -> Setting {
+    Setting { mode: cpu_mode(mode), fs: mode == Mode::Bits64, gs: mode == Mode::Bits64 }
+}
+
+fn cpu_mode(mode: Mode) -> CodeMode {
+    if mode == Mode::Bits64 { CodeMode::Bits64 } else { CodeMode::Bits32 }
+}
+
+struct Wasm {
+    store: Store<()>,
+    memory: Memory,
+}
+
+impl Wasm {
+    fn new(engine: &Engine) -> Wasm {
+        let mut store = Store::new(engine, ());
+        let memory = Memory::new(&mut store, MemoryType::new(4, None)).expect("memory");
+        Wasm { store, memory }
+    }
+
+    fn put(&mut self, at: usize, bytes: &[u8]) {
+        self.memory.write(&mut self.store, at, bytes).expect("in memory");
+    }
+
+    fn get<const N: usize>(&self, at: usize) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.memory.read(&self.store, at, &mut bytes).expect("in memory");
+        bytes
+    }
+
+    fn map(&mut self, page: u64, host: usize, write: bool) {
+        let entry = TLB.base as usize + (page as usize % 1024) * TLB.stride as usize;
+        self.put(entry, &page.to_le_bytes());
+        self.put(entry + 8, &if write { page } else { u64::MAX }.to_le_bytes());
+        self.put(entry + 24, &(host as u32).to_le_bytes());
+    }
+
+    /// Runs a region on a state. Gives instructions done.
+    fn run(
+        &mut self,
+        function: &TypedFunc<i32, ()>,
+        cpu: &mut CpuState,
+        code: &[u8],
+        data: &mut [u8],
+    ) -> i64 {
+        self.put(PAGES, code);
+        self.put(PAGES + CODE_LEN, data);
+        for (n, gpr) in cpu.gpr.iter().enumerate() {
+            self.put(CONTEXT + 8 * n, &gpr.to_le_bytes());
+        }
+        let lazy = x86_cpu::LazyFlags::load(cpu.rflags);
+        self.put(CONTEXT + context::RESULT as usize, &lazy.result.to_le_bytes());
+        self.put(CONTEXT + context::CARRIES as usize, &lazy.carries.to_le_bytes());
+        self.put(CONTEXT + context::SHAPE as usize, &lazy.shape.to_le_bytes());
+        self.put(CONTEXT + context::BUDGET as usize, &BUDGET.to_le_bytes());
+        self.put(CONTEXT + context::SEGMENTS as usize, &[0; 48]);
+        function.call(&mut self.store, CONTEXT as i32).expect("runs");
+        for n in 0..16 {
+            cpu.gpr[n] = u64::from_le_bytes(self.get(CONTEXT + 8 * n));
+        }
+        let lazy = x86_cpu::LazyFlags {
+            result: u64::from_le_bytes(self.get(CONTEXT + context::RESULT as usize)),
+            carries: u64::from_le_bytes(self.get(CONTEXT + context::CARRIES as usize)),
+            shape: u32::from_le_bytes(self.get(CONTEXT + context::SHAPE as usize)),
+        };
+        cpu.rflags = cpu.rflags & !flags::OSZAPC | lazy.bits();
+        cpu.rip = u64::from_le_bytes(self.get(CONTEXT + context::RIP as usize));
+        self.memory.read(&self.store, PAGES + CODE_LEN, data).expect("in memory");
+        BUDGET - i64::from_le_bytes(self.get(CONTEXT + context::BUDGET as usize))
+    }
+}
+
+#[test]
+fn as_the_interpreter_does() {
+    let rows = |mode| -> Vec<&'static Row> {
+        let mut rng = Rng::new(1);
+        let fits = |row: &&Row| {
+            let case = forms::build(&mut rng, row, mode);
+            case.and_then(|case| decode(&case.bytes, mode).ok())
+                .is_some_and(|insn| takes(&insn, setting(mode)))
+        };
+        ROWS.iter().filter(fits).collect()
+    };
+    let (rows32, rows64) = (rows(Mode::Bits32), rows(Mode::Bits64));
+    assert!(rows32.len() > 100 && rows64.len() > 100, "{} and {} rows", rows32.len(), rows64.len());
+    let engine = Engine::default();
+    let mut rng = Rng::new(7);
+    let mut interp = Interp::with(Cpuid::of(Level::Full), 1 << 16);
+    let pool = FramePool::new(200);
+    let mem = AddressSpace::new(&pool);
+    let rw = Prot::READ | Prot::WRITE;
+    mem.map(Vma::anonymous(CODE, CODE + CODE_LEN as u64, rw | Prot::EXEC)).expect("maps");
+    mem.map(Vma::anonymous(DATA, DATA + DATA_LEN as u64, rw)).expect("maps");
+    let (mut done, mut left_at_once) = (0, 0);
+    for _ in 0..MODULES {
+        let mut cases = Vec::new();
+        for n in 0..REGIONS {
+            let (mode, rows) = if n & 1 == 0 { (Mode::Bits32, &rows32) } else { (Mode::Bits64, &rows64) };
+            let mut bytes = code(&mut rng, rows, mode);
+            bytes.resize(CODE_LEN, 0xcc);
+            let region =
+                Region::discover(&Bytes(&bytes), CODE, setting(mode), FeatureSet::ALL, Limits::default());
+            cases.push((mode, bytes, region));
+        }
+        let regions: Vec<Region> = cases.iter().map(|(_, _, region)| region.clone()).collect();
+        let module = translate(&regions, &TLB);
+        wasmparser::validate(&module).expect("valid");
+        let module = Module::new(&engine, &module).expect("compiles");
+        let mut wasm = Wasm::new(&engine);
+        for n in 0..(TLB.base as usize + 1024 * 32 - TLB.base as usize) / 8 {
+            wasm.put(TLB.base as usize + 8 * n, &u64::MAX.to_le_bytes());
+        }
+        wasm.map(CODE >> 12, PAGES, false);
+        wasm.map((CODE >> 12) + 1, PAGES + 0x1000, false);
+        wasm.map(DATA >> 12, PAGES + CODE_LEN, true);
+        let memory = wasm.memory;
+        let instance = Instance::new(&mut wasm.store, &module, &[memory.into()]).expect("links");
+        for (number, (mode, bytes, region)) in cases.iter().enumerate() {
+            let function: TypedFunc<i32, ()> =
+                instance.get_typed_func(&mut wasm.store, &number.to_string()).expect("exported");
+            for _ in 0..4 {
+                let mut before = CpuState::new(cpu_mode(*mode));
+                guest::load_registers(&mut before, &State::random(&mut rng));
+                for reg in &mut before.gpr {
+                    if rng.one_in(2) {
+                        *reg = DATA + 0x200 + rng.below(DATA_LEN as u64 - 0x400);
+                    } else if rng.one_in(2) {
+                        *reg = rng.below(64);
+                    }
+                    if *mode == Mode::Bits32 {
+                        *reg &= 0xffff_ffff;
+                    }
+                }
+                before.rip = CODE;
+                before.rflags &= !flags::TF;
+                let data = random_data(&mut rng);
+                let (mut ours, mut our_data) = (before.clone(), data.clone());
+                let count = wasm.run(&function, &mut ours, bytes, &mut our_data);
+                done += count;
+                left_at_once += i64::from(count == 0);
+                mem.write_bytes(CODE, bytes).expect("writable");
+                mem.write_bytes(DATA, &data).expect("writable");
+                let mut theirs = before.clone();
+                for _ in 0..count {
+                    theirs.rflags |= flags::TF;
+                    interp.run(&mut theirs, &mem, 1);
+                }
+                theirs.rflags &= !flags::TF;
+                let mut their_data = vec![0; DATA_LEN];
+                mem.read_bytes(DATA, &mut their_data).expect("readable");
+                let differs = ours.gpr != theirs.gpr
+                    || ours.rip != theirs.rip
+                    || ours.rflags != theirs.rflags
+                    || our_data != their_data;
+                if differs {
+                    let listing: Vec<String> = region
+                        .blocks
+                        .iter()
+                        .flat_map(|block| block.insns.iter().map(|at| format!("{:x}: {}", at.pc, at.insn)))
+                        .collect();
+                    panic!(
+                        "{mode:?}, {count} done\n{}\nbefore {:x?} {:x}\nours {:x} {:x?} {:x}\ntheirs {:x} {:x?} {:x}",
+                        listing.join("\n"),
+                        before.gpr,
+                        before.rflags,
+                        ours.rip,
+                        ours.gpr,
+                        ours.rflags,
+                        theirs.rip,
+                        theirs.gpr,
+                        theirs.rflags
+                    );
+                }
+            }
+        }
+    }
+    println!("{done} instructions, {left_at_once} runs left at once");
+    assert!(done > 20_000, "{done}");
+}
