@@ -17,8 +17,12 @@ pub mod context {
     pub const BUDGET: u64 = 160;
     /// Bases of the six segments, 8 bytes each.
     pub const SEGMENTS: u64 = 168;
+    /// SSE control and status, 4 bytes.
+    pub const MXCSR: u64 = 216;
+    /// XMM registers, 16 of 16 bytes.
+    pub const XMM: u64 = 256;
     /// All of it.
-    pub const SIZE: u64 = 216;
+    pub const SIZE: u64 = 512;
 }
 
 /// Where the translation lookaside buffer of the running address space is, and what an entry looks like.
