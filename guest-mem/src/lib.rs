@@ -33,6 +33,7 @@ pub use fault::{Access, FaultKind, MemFault};
 pub use frame::{Frame, FrameId, FramePool, PoolStats};
 pub use mappable::{LoadError, Lookup, Mappable, MappableId};
 pub use space::{AddressSpace, CodePage, Extent, MapError};
+pub use tlb::TlbLayout;
 pub use vma::{Backing, Prot, Sharing, Vma};
 
 /// Bytes in a page, as on every x86 Linux.

@@ -114,6 +114,12 @@ impl AddressSpace {
         self.code_writes.get()
     }
 
+    /// Address in host memory of the TLB, which [`crate::TlbLayout`] describes, for code generated at run time. The same as long as
+    /// the address space lives.
+    pub fn tlb_address(&self) -> usize {
+        self.tlb.address()
+    }
+
     /// Pages that have a frame.
     pub fn resident_pages(&self) -> usize {
         self.table.borrow().resident()

@@ -2,6 +2,7 @@
 
 use crate::Access;
 use core::cell::Cell;
+use core::mem::offset_of;
 use core::ptr;
 
 /// Entries; direct-mapped by page number.
@@ -16,12 +17,46 @@ pub(crate) struct Entry {
     pub(crate) host: Cell<*mut u8>,
 }
 
+/// Where generated code finds what in the TLB that [`crate::AddressSpace::tlb_address`] names: an array, direct-mapped by page
+/// number. Offsets and sizes in bytes. A tag is the number of the page that an entry is for, 8 bytes; one that equals no page number
+/// allows nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlbLayout {
+    /// log2 of the number of entries.
+    pub bits: u32,
+    /// Size of an entry, a power of two.
+    pub stride: u32,
+    /// Offset of the tag for loads.
+    pub read: u32,
+    /// Offset of the tag for stores.
+    pub write: u32,
+    /// Offset of the address of the page's first byte in host memory, a pointer.
+    pub host: u32,
+}
+
+impl TlbLayout {
+    /// That of this build.
+    pub const OWN: TlbLayout = TlbLayout {
+        bits: ENTRIES.trailing_zeros(),
+        stride: size_of::<Entry>() as u32,
+        read: offset_of!(Entry, read) as u32,
+        write: offset_of!(Entry, write) as u32,
+        host: offset_of!(Entry, host) as u32,
+    };
+}
+
+const _: () = assert!(ENTRIES.is_power_of_two() && size_of::<Entry>().is_power_of_two());
+
 pub(crate) struct Tlb {
     /// In place, not behind a pointer: every load and store of a guest comes through here.
     entries: [Entry; ENTRIES],
 }
 
 impl Tlb {
+    pub(crate) fn address(&self) -> usize {
+        self.entries.as_ptr().expose_provenance()
+    }
+
     pub(crate) fn new() -> Tlb {
         let empty = || Entry {
             read: Cell::new(EMPTY),

@@ -101,3 +101,27 @@ pub trait ExecEngine {
     /// both say that they have nothing (CF clear), as a processor may.
     fn seed(&mut self, _entropy: &[u8; 32]) {}
 }
+
+/// What ended one call of [`BaseEngine::run_profiled`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// As a run ends.
+    Exit(Exit),
+    /// RIP is the beginning of a block at which the engine has arrived as often as it was asked to.
+    Arrived,
+}
+
+/// An engine that another can stand on: it runs code that is new or rare, and tells where code is not rare any more.
+///
+/// It counts arrivals at blocks, which are what it itself takes for one: straight-line code behind a jump. Counts are a
+/// matter of speed, never of what the guest sees, and may be forgotten.
+pub trait BaseEngine: ExecEngine {
+    /// As [`ExecEngine::run`], but returns also before a block at which it has arrived often enough, the first one of the call excepted.
+    fn run_profiled(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> (Pause, u64);
+
+    /// After how many arrivals a block is reported that nothing is known of.
+    fn set_threshold(&mut self, arrivals: u32);
+
+    /// The block at an address of the code that ran last is to be reported after so many arrivals; 0: always; [`u32::MAX`]: never.
+    fn expect(&mut self, pc: u64, arrivals: u32);
+}

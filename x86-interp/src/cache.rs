@@ -10,6 +10,7 @@ use crate::fuse::fuse;
 use crate::hot::HotTable;
 use crate::lower::{exception, lower};
 use crate::uop::{LowerMode, Uop};
+use core::cell::Cell;
 use guest_mem::{AddressSpace, CodePage, FrameId, PAGE_BYTES};
 use hashbrown::HashMap;
 use x86_decode::{DecodeError, FeatureSet, Insn, Mode, decode_for};
@@ -17,7 +18,7 @@ use x86_decode::{DecodeError, FeatureSet, Insn, Mode, decode_for};
 /// Longest instruction (SDM vol. 2 §2.3.11).
 const MAX_INSN: usize = 15;
 /// Instructions in a block.
-const BLOCK_INSNS: usize = 32;
+pub(crate) const BLOCK_INSNS: usize = 32;
 /// log2 of the entries of the table by guest address. A loop of a shell goes through hundreds of blocks: with 13, that of
 /// bash looked up 150 of them in the map each time round, with 15 a few.
 const FRONT_BITS: u32 = 15;
@@ -60,15 +61,24 @@ struct Context {
     mode: LowerMode,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Front {
     pc: u64,
     /// Number of the context the entry is true for; 0 is none.
     stamp: u32,
+    /// Arrivals until the block is reported.
+    left: Cell<u32>,
     ops: Ops,
 }
 
-const EMPTY: Front = Front { pc: 0, stamp: 0, ops: Ops { start: 0, len: 0 } };
+impl Front {
+    fn empty() -> Front {
+        Front { pc: 0, stamp: 0, left: Cell::new(0), ops: Ops { start: 0, len: 0 } }
+    }
+}
+
+/// Blocks are reported after so many arrivals where nobody wants to know: never in practice.
+const NEVER: u32 = u32::MAX;
 
 /// Decoded blocks of every process of a machine.
 pub(crate) struct BlockCache {
@@ -87,13 +97,15 @@ pub(crate) struct BlockCache {
     /// Of the processor that code is decoded for.
     features: FeatureSet,
     hot: HotTable,
+    /// Arrivals after which a block is reported.
+    threshold: u32,
 }
 
 impl BlockCache {
     /// A cache of at most `capacity` instructions, decoded as a processor with `features` does.
     pub(crate) fn new(capacity: usize, features: FeatureSet) -> BlockCache {
         // Through a vector, since it is larger than a stack likes.
-        let front = vec![EMPTY; FRONT_ENTRIES].into_boxed_slice().try_into();
+        let front = vec![Front::empty(); FRONT_ENTRIES].into_boxed_slice().try_into();
         let Ok(front) = front else { unreachable!("a vector of as many entries") };
         BlockCache {
             arena: Vec::new(),
@@ -109,6 +121,7 @@ impl BlockCache {
             next_context: 0,
             features,
             hot: HotTable::new(),
+            threshold: NEVER,
         }
     }
 
@@ -147,19 +160,49 @@ impl BlockCache {
         };
     }
 
-    /// The block at an address, if the table in front has it.
+    /// The block at an address, if the table in front has it and it is not to be reported.
     #[inline(always)]
     pub(crate) fn known(&self, pc: u64) -> Option<Ops> {
         let entry = &self.front[front_index(pc)];
-        (entry.pc == pc && entry.stamp == self.stamp).then_some(entry.ops)
+        let left = entry.left.get();
+        if entry.pc == pc && entry.stamp == self.stamp && left != 0 {
+            entry.left.set(left - 1);
+            Some(entry.ops)
+        } else {
+            None
+        }
     }
 
-    /// The block at `cx.rip`, decoded if need be. A fetch that faults is an exit.
-    pub(crate) fn find(&mut self, cx: &mut Cx<'_>) -> Result<Ops, Stop> {
-        match self.known(cx.rip) {
-            Some(ops) => Ok(ops),
-            None => self.find_slow(cx),
+    /// The block at `cx.rip`, decoded if need be, and whether it is to be reported. A fetch that faults is an exit.
+    pub(crate) fn find(&mut self, cx: &mut Cx<'_>) -> Result<(Ops, bool), Stop> {
+        let entry = &self.front[front_index(cx.rip)];
+        if entry.pc == cx.rip && entry.stamp == self.stamp {
+            let left = entry.left.get();
+            // Where nobody wants to know, it begins anew.
+            entry.left.set(left.checked_sub(1).unwrap_or(if self.threshold == NEVER { NEVER } else { 0 }));
+            return Ok((entry.ops, left == 0));
         }
+        Ok((self.find_slow(cx)?, false))
+    }
+
+    /// Counts arrivals at a block that the loop does not count.
+    pub(crate) fn arrived(&self, pc: u64, times: u32) {
+        let entry = &self.front[front_index(pc)];
+        if entry.pc == pc && entry.stamp == self.stamp && entry.left.get() < NEVER / 2 {
+            entry.left.set(entry.left.get().saturating_sub(times));
+        }
+    }
+
+    /// A block is to be reported after so many arrivals.
+    pub(crate) fn expect(&self, pc: u64, arrivals: u32) {
+        let entry = &self.front[front_index(pc)];
+        if entry.pc == pc && entry.stamp == self.stamp {
+            entry.left.set(arrivals);
+        }
+    }
+
+    pub(crate) fn set_threshold(&mut self, arrivals: u32) {
+        self.threshold = arrivals;
     }
 
     #[cold]
@@ -199,7 +242,7 @@ impl BlockCache {
     }
 
     fn forget_contexts(&mut self) {
-        self.front.fill(EMPTY);
+        self.front.fill(Front::empty());
         self.contexts = [None; CONTEXTS];
         self.current = None;
     }
@@ -229,7 +272,8 @@ impl BlockCache {
         };
         // Looking at the page may have changed the context, and building may have emptied the cache.
         self.enter(cx, mode);
-        self.front[front_index(pc)] = Front { pc, stamp: self.stamp, ops };
+        let left = Cell::new(self.threshold);
+        self.front[front_index(pc)] = Front { pc, stamp: self.stamp, left, ops };
         Ok(ops)
     }
 

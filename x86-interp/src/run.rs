@@ -1,6 +1,6 @@
 //! The loop: find a block, run its operations, see why it ended.
 
-use crate::cache::{BlockCache, Ops, place};
+use crate::cache::{BLOCK_INSNS, BlockCache, Ops, place};
 use crate::cx::{Cx, Stop};
 use crate::entropy::Entropy;
 use crate::features::features;
@@ -9,7 +9,9 @@ use crate::strict;
 use crate::uop::{LowerMode, Uop};
 use core::fmt;
 use guest_mem::{AddressSpace, NoFastPath};
-use x86_cpu::{CpuState, Cpuid, Exception, ExecEngine, Exit, Level, RunOutcome, Vector};
+use x86_cpu::{
+    BaseEngine, CpuState, Cpuid, Exception, ExecEngine, Exit, Level, Pause, RunOutcome, Vector,
+};
 
 /// Instructions kept decoded by default: 16 MiB.
 const DEFAULT_CAPACITY: usize = 1 << 19;
@@ -58,6 +60,18 @@ impl Interp {
     }
 }
 
+/// Instructions after which the loop looks whether it runs the same block all the time, where that is to be known.
+const SLICE: u64 = 1024;
+
+/// Whether arrivals at blocks are reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Profile {
+    Off,
+    /// From the second block on.
+    First,
+    On,
+}
+
 /// Where the loop is: an operation of a block.
 struct Place {
     block: Ops,
@@ -65,20 +79,35 @@ struct Place {
 }
 
 impl BlockCache {
-    /// Runs blocks until something happens; the exit is in `cx`.
-    fn run_blocks(&mut self, cx: &mut Cx<'_>, budget: u64) {
+    /// Runs blocks until something happens; the exit is in `cx`. True if it is a block that is to be reported, where `profile` asks for that.
+    fn run_blocks(&mut self, cx: &mut Cx<'_>, budget: u64, profile: &mut Profile) -> bool {
         self.enter(cx, mode(cx));
         while cx.retired < budget {
-            cx.limit = if cx.single_step { 0 } else { budget };
+            cx.limit = match profile {
+                _ if cx.single_step => 0,
+                Profile::Off => budget,
+                // A loop of one block is not counted but by how often it comes here.
+                _ => budget.min(cx.retired + SLICE),
+            };
             if cx.mem.code_writes() != cx.code_writes {
                 self.enter(cx, mode(cx));
             }
-            let Ok(block) = self.find(cx) else { return };
+            let Ok((block, report)) = self.find(cx) else { return false };
+            match profile {
+                Profile::Off => {}
+                Profile::First => *profile = Profile::On,
+                Profile::On if report => return true,
+                Profile::On => {}
+            }
             if self.run_from(cx, block) {
-                return;
+                return false;
+            }
+            if *profile == Profile::On && cx.retired >= cx.limit && cx.rip == cx.start {
+                self.arrived(cx.rip, SLICE as u32 / BLOCK_INSNS as u32);
             }
         }
         cx.exit = Exit::Budget;
+        false
     }
 
     /// Runs a block, and those behind it that are found at once; true if the run ends.
@@ -223,24 +252,40 @@ fn stepped(cx: &mut Cx<'_>) -> bool {
     due
 }
 
-impl ExecEngine for Interp {
-    fn run(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> RunOutcome {
+impl Interp {
+    fn run_as(
+        &mut self,
+        cpu: &mut CpuState,
+        mem: &AddressSpace,
+        budget: u64,
+        mut profile: Profile,
+    ) -> (Pause, u64) {
         let mut cx = Cx::enter(cpu, mem, &self.cpuid, &mut self.entropy, &self.no_fast);
         cx.features = self.cache.features();
+        let mut arrived = false;
         loop {
             if strict::applies(&cx) {
                 self.cache.run_strictly(&mut cx, budget);
             } else {
-                self.cache.run_blocks(&mut cx, budget);
+                arrived = self.cache.run_blocks(&mut cx, budget, &mut profile);
             }
             // Either gives way to the other where a segment register changed.
             let changed = cx.exit == Exit::Budget && cx.retired < budget;
-            if !changed {
+            if arrived || !changed {
                 break;
             }
         }
         cx.leave();
-        RunOutcome { exit: cx.exit, retired: cx.retired }
+        (if arrived { Pause::Arrived } else { Pause::Exit(cx.exit) }, cx.retired)
+    }
+}
+
+impl ExecEngine for Interp {
+    fn run(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> RunOutcome {
+        match self.run_as(cpu, mem, budget, Profile::Off) {
+            (Pause::Exit(exit), retired) => RunOutcome { exit, retired },
+            (Pause::Arrived, retired) => RunOutcome { exit: Exit::Budget, retired },
+        }
     }
 
     fn cpuid(&self) -> Cpuid {
@@ -249,5 +294,19 @@ impl ExecEngine for Interp {
 
     fn seed(&mut self, entropy: &[u8; 32]) {
         self.entropy.seed(entropy);
+    }
+}
+
+impl BaseEngine for Interp {
+    fn run_profiled(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> (Pause, u64) {
+        self.run_as(cpu, mem, budget, Profile::First)
+    }
+
+    fn set_threshold(&mut self, arrivals: u32) {
+        self.cache.set_threshold(arrivals);
+    }
+
+    fn expect(&mut self, pc: u64, arrivals: u32) {
+        self.cache.expect(pc, arrivals);
     }
 }
