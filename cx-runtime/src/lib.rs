@@ -30,4 +30,6 @@ pub use process::{ExitStatus, ProcessHandle, SpawnRequest};
 pub use reply::Reply;
 pub use stats::Stats;
 pub use stdio::{Output, OutputPort, OutputSink, StdinPort, Stdio, Wants};
-pub use x86_cpu::Level;
+pub use x86_cpu::{ExecEngine, Level};
+pub use x86_interp::Interp;
+pub use x86_jit_wasm as jit;

@@ -22,11 +22,22 @@ use x86_interp::Interp;
 const PAGE: u64 = 4096;
 
 /// What runs guest instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Default)]
 pub enum Engine {
     /// The interpreter.
     #[default]
     Interpreter,
+    /// What the host makes of the interpreter: the translator, where the host runs WebAssembly.
+    On(fn(Interp) -> Box<dyn ExecEngine>),
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Engine::Interpreter => "Interpreter",
+            Engine::On(_) => "On",
+        })
+    }
 }
 
 /// What a machine is made of.
@@ -145,6 +156,7 @@ impl Machine {
         };
         let engine: Box<dyn ExecEngine> = match config.engine {
             Engine::Interpreter => Box::new(Interp::of(config.cpu)),
+            Engine::On(make) => make(Interp::of(config.cpu)),
         };
         let settings = Config {
             memory_pages,

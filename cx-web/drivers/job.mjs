@@ -10,6 +10,7 @@
  * @property {number} gid
  * @property {number} [memory]
  * @property {string} [cpu]
+ * @property {string} [engine]
  * @property {boolean} strace
  * @property {string} program
  * @property {string[]} args
@@ -39,7 +40,7 @@ export async function runJob(cx, job, io) {
   for (const mount of job.mounts) {
     if (!mount.single) mounts.push({ type: "dir", path: mount.target, dev: await cx.DataDevice.create() });
   }
-  const linux = await cx.Linux.create({ mounts, memory: job.memory, cpu: job.cpu, strace: job.strace });
+  const linux = await cx.Linux.create({ mounts, memory: job.memory, cpu: job.cpu, engine: job.engine, strace: job.strace });
   // Without a trace the guest's standard error is its own.
   if (job.strace) linux.registerCallback("log", io.log);
   for (const mount of job.mounts) {

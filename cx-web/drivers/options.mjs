@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 
 const USAGE = `[--image FILE|URL] [--mount SRC:DST]... [--env K=V]... [--cwd DIR] [--uid N] [--gid N]
-       [--memory MIB] [--cpu LEVEL] [--stats FILE] [--strace] [--browser chromium|firefox] [--browser-path FILE] -- PROG [ARGS...]`;
+       [--memory MIB] [--cpu LEVEL] [--engine interp|jit] [--stats FILE] [--strace] [--browser chromium|firefox] [--browser-path FILE] -- PROG [ARGS...]`;
 
 /** A mistake of whoever typed the command. */
 export class UsageError extends Error {}
@@ -36,6 +36,7 @@ export function parseCommand(argv) {
         gid: { type: "string", default: "0" },
         memory: { type: "string" },
         cpu: { type: "string" },
+        engine: { type: "string" },
         stats: { type: "string" },
         strace: { type: "boolean", default: false },
         browser: { type: "string", default: "chromium" },
@@ -57,6 +58,7 @@ export function parseCommand(argv) {
     gid: number("--gid", values.gid),
     memory: values.memory === undefined ? undefined : number("--memory", values.memory),
     cpu: values.cpu,
+    engine: values.engine,
     stats: values.stats,
     strace: values.strace,
     browser: values.browser,

@@ -75,8 +75,8 @@ export class Linux {
     engine.receive(id, linux.#receivers());
     engine.addMachine();
     try {
-      const { memory, hostname, cpu, strace } = options;
-      await engine.call("createMachine", id, { mounts: plain, memory, hostname, cpu, strace: Boolean(strace) });
+      const { memory, hostname, cpu, engine: execution, strace } = options;
+      await engine.call("createMachine", id, { mounts: plain, memory, hostname, cpu, engine: execution, strace: Boolean(strace) });
     } catch (error) {
       engine.forget(id);
       engine.removeMachine();

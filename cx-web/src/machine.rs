@@ -2,13 +2,14 @@
 
 use crate::block::BlockHandle;
 use crate::clock;
+use crate::code_host::translator;
 use crate::error::{error, from_errno, from_mount, number, text};
 use crate::process::{Printed, ProcessHandle, Streams};
 use crate::tree::TreeHandle;
 use cx_runtime::machine::split_mounts;
 use cx_runtime::{
-    Errno, FileInfo, Host, Level, Machine, MachineConfig, MachineError, MountSource, MountSpec, NewFile,
-    Reply, SpawnRequest, Stdio, Turn,
+    Engine, Errno, FileInfo, Host, Level, Machine, MachineConfig, MachineError, MountSource, MountSpec,
+    NewFile, Reply, SpawnRequest, Stdio, Turn,
 };
 use guest_mem::FramePool;
 use js_sys::{Array, Object, Reflect, Uint8Array};
@@ -176,8 +177,17 @@ impl MachineHandle {
                 error("EARGUMENT", &format!("there is no processor `{name}`; there are {names}"), None)
             })?,
         };
+        let engine = match text(&config, "engine").as_deref() {
+            None | Some("interp") => Engine::Interpreter,
+            Some("jit") => Engine::On(translator),
+            Some(name) => {
+                let message = format!("there is no engine `{name}`; there are interp, jit");
+                return Err(error("EARGUMENT", &message, None));
+            }
+        };
         let defaults = MachineConfig::default();
         let settings = MachineConfig {
+            engine,
             memory_mib: mebibytes as u64,
             hostname: text(&config, "hostname").unwrap_or(defaults.hostname),
             cpu,

@@ -9,9 +9,8 @@ use crate::strict;
 use crate::uop::{LowerMode, Uop};
 use core::fmt;
 use guest_mem::{AddressSpace, NoFastPath};
-use x86_cpu::{
-    BaseEngine, CpuState, Cpuid, Exception, ExecEngine, Exit, Level, Pause, RunOutcome, Vector,
-};
+use x86_cpu::{BaseEngine, CpuState, Cpuid, Exception, ExecEngine, Exit, Level, Pause, RunOutcome, Vector};
+use x86_decode::FeatureSet;
 
 /// Instructions kept decoded by default: 16 MiB.
 const DEFAULT_CAPACITY: usize = 1 << 19;
@@ -47,6 +46,11 @@ impl Interp {
     /// With the processor model of a level and the default cache size.
     pub fn of(level: Level) -> Interp {
         Interp::with(Cpuid::of(level), DEFAULT_CAPACITY)
+    }
+
+    /// What it takes for instructions.
+    pub fn features(&self) -> FeatureSet {
+        self.cache.features()
     }
 
     /// With a processor model, which decides what is an instruction as well as what CPUID says, and a bound on the instructions kept decoded (32 bytes each).

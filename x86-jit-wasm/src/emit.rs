@@ -1,51 +1,62 @@
 //! WebAssembly from lifted regions.
 
 mod body;
+mod frame;
 mod memory;
 
 use crate::ir::Body;
-use crate::layout::{Tlb, context};
+use crate::layout::{Places, reason};
 use crate::lift::lift;
 use crate::region::{End, Region, Target};
 use crate::structure::Structure;
 use alloc::vec::Vec;
-use body::{Function, Locals};
+use body::{Ended, Function, Locals};
 use wasm_encoder::{
-    BlockType, CodeSection, EntityType, ExportKind, ExportSection, FunctionSection, ImportSection,
-    MemoryType, Module, TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, ElementSection, Elements, EntityType, FunctionSection, ImportSection,
+    MemoryType, Module, RefType, TableType, TypeSection, ValType,
 };
 
-/// A module with a function for each region, exported as `0`, `1` and so on, of type `(context: i32) -> ()`. It imports the
-/// memory as `e.m`.
+/// A module with a function for each region, which it puts into a table of functions, from `first` on. It imports the memory as
+/// `e.m` and the table as `e.t`.
 ///
-/// A function takes the state from the context, whose address it is given, and leaves it there with the address to go on at:
-/// behind an instruction, or before one that it does not do itself.
-pub fn translate(regions: &[Region], tlb: &Tlb) -> Vec<u8> {
+/// A function has the type `(cpu: i32, depth: i32) -> ()`. It takes the state from where [`layout`](crate::layout) says and leaves it
+/// there with the address to go on at: behind an instruction, or before one that it does not do itself. `depth` is how many
+/// calls may still be made within each other.
+pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     let mut types = TypeSection::new();
-    types.ty().function([ValType::I32], []);
+    types.ty().function([ValType::I32, ValType::I32], []);
     let mut imports = ImportSection::new();
     let memory =
         MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
     imports.import("e", "m", EntityType::Memory(memory));
+    let table = TableType {
+        element_type: RefType::FUNCREF,
+        table64: false,
+        minimum: 0,
+        maximum: None,
+        shared: false,
+    };
+    imports.import("e", "t", EntityType::Table(table));
     let mut functions = FunctionSection::new();
-    let mut exports = ExportSection::new();
+    let mut elements = ElementSection::new();
     let mut code = CodeSection::new();
-    for (number, region) in (0..).zip(regions) {
+    for region in regions {
         functions.function(0);
-        exports.export(&alloc::format!("{number}"), ExportKind::Func, number);
-        code.function(&function(region, tlb));
+        code.function(&function(region, places));
     }
+    let all: Vec<u32> = (0..).take(regions.len()).collect();
+    elements.active(None, &ConstExpr::i32_const(first as i32), Elements::Functions(all.into()));
     let mut module = Module::new();
-    module.section(&types).section(&imports).section(&functions).section(&exports).section(&code);
+    module.section(&types).section(&imports).section(&functions).section(&elements).section(&code);
     module.finish()
 }
 
-fn function(region: &Region, tlb: &Tlb) -> wasm_encoder::Function {
+fn function(region: &Region, places: &Places) -> wasm_encoder::Function {
     let bodies: Vec<Body> = region.blocks.iter().map(|block| lift(block, region.setting)).collect();
     let mut emitter = Emitter {
         region,
         structure: Structure::of(region),
-        out: Function::new(Locals::of(region.setting.mode, &bodies), *tlb),
+        out: Function::new(Locals::of(region.setting.mode, &bodies), *places),
         bodies,
         labels: Vec::new(),
     };
@@ -111,21 +122,28 @@ impl Emitter<'_> {
         if self.structure.loops[number] {
             self.out.check_budget(self.region.blocks[number].pc, depth);
         }
-        let condition = self.out.body(body, depth);
-        match self.region.blocks[number].end {
-            End::To(to) => self.go(number, to),
-            End::Elsewhere => self.out.sink_br(depth),
-            End::Either { taken, next } => {
-                if condition {
-                    self.out.sink().if_(BlockType::Empty);
-                    self.labels.push(Label::If);
-                    self.go(number, taken);
-                    self.out.sink().else_();
-                    self.go(number, next);
-                    self.labels.pop();
-                    self.out.sink().end();
-                }
+        let end = self.out.body(body, depth);
+        match (self.region.blocks[number].end, end) {
+            (End::Either { taken, next }, Ended::Condition) => {
+                self.out.sink().if_(BlockType::Empty);
+                self.labels.push(Label::If);
+                self.go(number, taken);
+                self.out.sink().else_();
+                self.go(number, next);
+                self.labels.pop();
+                self.out.sink().end();
             }
+            (End::Call { next }, Ended::Call(target)) => {
+                let back = match next {
+                    Target::Leave(pc) => pc,
+                    Target::Block(block) => self.region.blocks[block].pc,
+                };
+                self.out.call(target, back, depth);
+                self.go(number, next);
+            }
+            (End::To(to), _) => self.go(number, to),
+            // Its address has been set.
+            _ => self.out.sink_br(depth),
         }
     }
 
@@ -150,7 +168,7 @@ impl Emitter<'_> {
 
     fn leave_to(&mut self, pc: u64) {
         let depth = self.depth(Label::Leave);
-        self.out.leave_to(pc, depth);
+        self.out.leave_to(pc, reason::JUMP, depth);
     }
 
     /// How many labels out one is.
@@ -159,5 +177,3 @@ impl Emitter<'_> {
         out.unwrap_or(self.labels.len()) as u32
     }
 }
-
-const _: () = assert!(context::SIZE.is_multiple_of(8));

@@ -180,6 +180,10 @@ pub enum Exit {
     If(Value),
     /// To a guest address.
     Indirect(Value),
+    /// The same, by a call.
+    Call(Value),
+    /// The same, by a return.
+    Return(Value),
 }
 
 /// What a block does.

@@ -1,43 +1,139 @@
 //! What generated code finds where in the linear memory it runs in.
+//!
+//! Two places: the processor's state, whose address is a parameter of each function, and [`Shared`], whose address is a number
+//! in the code.
 
-/// The state that generated code and the engine hand each other, at an address that the code gets as its parameter. Offsets
-/// in bytes; numbers are little-endian.
+use core::mem::offset_of;
+use guest_mem::TlbLayout;
+
+/// The processor's state, [`x86_cpu::CpuState`]. Offsets in bytes; numbers are little-endian.
 pub mod context {
+    use core::mem::{offset_of, size_of};
+    use x86_cpu::CpuState;
+
     /// Sixteen general registers of 8 bytes.
-    pub const GPR: u64 = 0;
-    /// The address to go on at.
-    pub const RIP: u64 = 128;
-    /// [`x86_cpu::LazyFlags`]: result, 8 bytes.
-    pub const RESULT: u64 = 136;
-    /// Carries, 8 bytes.
-    pub const CARRIES: u64 = 144;
-    /// Shape, 4 bytes.
-    pub const SHAPE: u64 = 152;
-    /// Instructions that may still be done, 8 bytes, signed: code leaves at the next loop once it is not positive.
-    pub const BUDGET: u64 = 160;
-    /// Bases of the six segments, 8 bytes each.
-    pub const SEGMENTS: u64 = 168;
+    pub const GPR: u64 = offset_of!(CpuState, gpr) as u64;
+    /// The address to go on at, 8 bytes.
+    pub const RIP: u64 = offset_of!(CpuState, rip) as u64;
     /// SSE control and status, 4 bytes.
-    pub const MXCSR: u64 = 216;
+    pub const MXCSR: u64 = offset_of!(CpuState, mxcsr) as u64;
     /// XMM registers, 16 of 16 bytes.
-    pub const XMM: u64 = 256;
+    pub const XMM: u64 = offset_of!(CpuState, xmm) as u64;
     /// All of it.
-    pub const SIZE: u64 = 512;
+    pub const SIZE: u64 = size_of::<CpuState>() as u64;
+
+    /// Base of a segment, by its number in encodings, 8 bytes.
+    pub const fn segment(number: u8) -> u64 {
+        let offset = match number {
+            0 => offset_of!(CpuState, segments.es.base),
+            1 => offset_of!(CpuState, segments.cs.base),
+            2 => offset_of!(CpuState, segments.ss.base),
+            3 => offset_of!(CpuState, segments.ds.base),
+            4 => offset_of!(CpuState, segments.fs.base),
+            _ => offset_of!(CpuState, segments.gs.base),
+        };
+        offset as u64
+    }
 }
 
-/// Where the translation lookaside buffer of the running address space is, and what an entry looks like.
+/// log2 of the number of entries of [`Shared::jumps`].
+pub const JUMP_BITS: u32 = 13;
+/// Entries of [`Shared::jumps`].
+pub const JUMPS: usize = 1 << JUMP_BITS;
+/// What an address is multiplied by for its place in the table: 2^32 / φ.
+pub(crate) const JUMP_FACTOR: u32 = 0x9e37_79b1;
+
+/// The translated code at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tlb {
-    /// Address of the first entry, or where in the context it stands.
-    pub base: u32,
-    /// log2 of the number of entries.
-    pub bits: u32,
-    /// Bytes of an entry, a power of two.
-    pub stride: u32,
-    /// Offset of the tag of readable pages: a page number, 8 bytes.
-    pub read: u32,
-    /// Offset of the tag of writable pages.
-    pub write: u32,
-    /// Offset of the address of the page in linear memory, 4 bytes.
-    pub host: u32,
+#[repr(C)]
+pub struct Jump {
+    /// The address.
+    pub pc: u64,
+    /// [`Shared::stamp`] that the entry is true for; 0: none.
+    pub stamp: u32,
+    /// Its function's place in the table of functions.
+    pub slot: u32,
+}
+
+impl Jump {
+    /// None.
+    pub const EMPTY: Jump = Jump { pc: 0, stamp: 0, slot: 0 };
+
+    /// Where in the table the entry of an address is.
+    pub fn index(pc: u64) -> usize {
+        ((pc as u32).wrapping_mul(JUMP_FACTOR) >> (32 - JUMP_BITS)) as usize
+    }
+}
+
+/// Why generated code came back.
+pub mod reason {
+    /// It goes on at RIP, wherever that is.
+    pub const JUMP: u32 = 0;
+    /// The same, by a return.
+    pub const RETURN: u32 = 1;
+    /// What is at RIP is left to another engine.
+    pub const STOP: u32 = 2;
+}
+
+/// What generated code and the engine hand each other beside the processor's state.
+#[derive(Clone, Debug)]
+#[repr(C)]
+pub struct Shared {
+    /// [`x86_cpu::LazyFlags`]: the result.
+    pub result: u64,
+    /// Carries.
+    pub carries: u64,
+    /// Instructions that may still be done: code leaves at the next loop or call once it is not positive.
+    pub budget: i64,
+    /// Shape of the flags.
+    pub shape: u32,
+    /// What the entries of `jumps` that are true have for their stamp; never 0.
+    pub stamp: u32,
+    /// Address of the TLB of the running address space.
+    pub tlb: u32,
+    /// One of [`reason`].
+    pub reason: u32,
+    /// Translated code by address: see [`Jump::index`].
+    pub jumps: [Jump; JUMPS],
+}
+
+/// Offsets of [`Shared`].
+pub mod shared {
+    use super::{Jump, Shared, offset_of};
+
+    /// Of [`Shared::result`].
+    pub const RESULT: u64 = offset_of!(Shared, result) as u64;
+    /// Of [`Shared::carries`].
+    pub const CARRIES: u64 = offset_of!(Shared, carries) as u64;
+    /// Of [`Shared::budget`].
+    pub const BUDGET: u64 = offset_of!(Shared, budget) as u64;
+    /// Of [`Shared::shape`].
+    pub const SHAPE: u64 = offset_of!(Shared, shape) as u64;
+    /// Of [`Shared::stamp`].
+    pub const STAMP: u64 = offset_of!(Shared, stamp) as u64;
+    /// Of [`Shared::tlb`].
+    pub const TLB: u64 = offset_of!(Shared, tlb) as u64;
+    /// Of [`Shared::reason`].
+    pub const REASON: u64 = offset_of!(Shared, reason) as u64;
+    /// Of [`Shared::jumps`].
+    pub const JUMPS: u64 = offset_of!(Shared, jumps) as u64;
+    /// In an entry of it.
+    pub const JUMP_PC: u64 = offset_of!(Jump, pc) as u64;
+    /// In an entry of it.
+    pub const JUMP_STAMP: u64 = offset_of!(Jump, stamp) as u64;
+    /// In an entry of it.
+    pub const JUMP_SLOT: u64 = offset_of!(Jump, slot) as u64;
+    /// log2 of the size of an entry.
+    pub const JUMP_SHIFT: u32 = size_of::<Jump>().trailing_zeros();
+}
+
+const _: () = assert!(size_of::<Jump>().is_power_of_two());
+
+/// What code is generated for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Address of the [`Shared`] of the engine, a multiple of 8.
+    pub shared: u32,
+    /// What a TLB looks like.
+    pub tlb: TlbLayout,
 }

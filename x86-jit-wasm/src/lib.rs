@@ -1,6 +1,7 @@
 //! Translates x86 code to WebAssembly.
 //!
-//! From the outside in: [`Region::discover`] finds the code that belongs together, [`translate`] makes a module of regions, a
+//! From the outside in: [`Jit`] is an engine that runs translated code where there is some, and another engine where there is none.
+//! [`Region::discover`] finds the code that belongs together, [`translate`] makes a module of regions, a
 //! function each. The module is bytes: compiling it, and calling it, is the host's. In between, [`lift`](lift()) says what each block
 //! does in terms of [`ir`], and the blocks become the structured control flow of WebAssembly.
 //!
@@ -11,7 +12,10 @@
 
 extern crate alloc;
 
+mod cache;
 mod emit;
+mod engine;
+mod host;
 pub mod ir;
 pub mod layout;
 mod lift;
@@ -19,5 +23,7 @@ mod region;
 mod structure;
 
 pub use emit::translate;
+pub use engine::{Jit, JitStats, Tuning};
+pub use host::{CodeError, CodeHost};
 pub use lift::{lift, takes};
 pub use region::{Block, Code, End, Limits, Located, Region, Setting, Target};

@@ -78,7 +78,12 @@ pub enum End {
         /// The next instruction.
         next: Target,
     },
-    /// The last instruction goes wherever it likes: `ret`, an indirect jump or call.
+    /// By the call that is the block's last instruction.
+    Call {
+        /// The next instruction, where it comes back to.
+        next: Target,
+    },
+    /// The last instruction goes wherever it likes: `ret`, an indirect jump.
     Elsewhere,
 }
 
@@ -103,6 +108,20 @@ pub struct Region {
 }
 
 impl Region {
+    /// Address of the entry.
+    pub fn entry(&self) -> u64 {
+        self.blocks.first().map_or(0, |block| block.pc)
+    }
+
+    /// Targets of direct calls.
+    pub fn calls(&self) -> impl Iterator<Item = u64> {
+        let direct = |block: &Block| {
+            let at = block.insns.last().filter(|at| at.insn.row.flow == Flow::Call)?;
+            target(at.pc, &at.insn, self.setting)
+        };
+        self.blocks.iter().filter_map(direct)
+    }
+
     /// Finds the region that begins at `entry`, where an instruction is not [taken](takes), the region is left.
     pub fn discover(
         code: &impl Code,
@@ -116,6 +135,15 @@ impl Region {
         search.run();
         search.blocks()
     }
+}
+
+/// Target of a direct jump or call.
+fn target(pc: u64, insn: &Insn, setting: Setting) -> Option<u64> {
+    let next = pc.wrapping_add(u64::from(insn.len));
+    insn.operands.iter().find_map(|operand| match *operand {
+        Operand::Rel(by) => Some(next.wrapping_add(by as u64) & setting.mask()),
+        _ => None,
+    })
 }
 
 struct Search<'a, C> {
@@ -172,6 +200,10 @@ impl<C: Code> Search<'_, C> {
                         reach(next);
                         break;
                     }
+                    Flow::Call | Flow::IndirectCall => {
+                        reach(next);
+                        break;
+                    }
                     _ => break,
                 }
                 pc = next;
@@ -184,10 +216,7 @@ impl<C: Code> Search<'_, C> {
     }
 
     fn target(&self, pc: u64, insn: &Insn) -> Option<u64> {
-        insn.operands.iter().find_map(|operand| match *operand {
-            Operand::Rel(by) => Some(self.after(pc, insn).wrapping_add(by as u64) & self.setting.mask()),
-            _ => None,
-        })
+        target(pc, insn, self.setting)
     }
 
     fn blocks(&self) -> Region {
@@ -212,6 +241,7 @@ impl<C: Code> Search<'_, C> {
                 (Flow::Next, _) => {}
                 (Flow::Branch, Some(target)) => break End::To(to(target)),
                 (Flow::CondBranch, Some(target)) => break End::Either { taken: to(target), next: to(next) },
+                (Flow::Call | Flow::IndirectCall, _) => break End::Call { next: to(next) },
                 _ => break End::Elsewhere,
             }
             pc = next;

@@ -1,22 +1,27 @@
 //! Random code, translated and in the interpreter, instruction by instruction: wherever the translation leaves, registers,
 //! flags and memory are those of as many single steps.
 
-use guest_mem::{AddressSpace, FramePool, Prot, Vma};
+use guest_mem::{AddressSpace, FramePool, Prot, TlbLayout, Vma};
 use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
 use testkit::rng::Rng;
 use testkit::state::{State, random_data};
 use testkit::{forms, guest};
-use wasmtime::{Engine, Instance, Memory, MemoryType, Module, Store, TypedFunc};
+use wasmtime::{
+    Engine, Instance, Memory, MemoryType, Module, Ref, RefType, Store, Table, TableType, TypedFunc,
+};
 use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Level, flags};
 use x86_decode::{FeatureSet, MAX_LEN, Mode, ROWS, Row, decode};
 use x86_interp::Interp;
-use x86_jit_wasm::layout::{Tlb, context};
+use x86_jit_wasm::layout::{Places, context, shared};
 use x86_jit_wasm::{Code, Limits, Region, Setting, takes, translate};
 
-const CONTEXT: usize = 0x100;
-const TLB: Tlb = Tlb { base: 0x1000, bits: 10, stride: 32, read: 0, write: 8, host: 24 };
-/// Where the pages of code and data are in linear memory.
+/// Where the state is in linear memory, the TLB, and the pages of code and data.
+const CPU: usize = 0x100;
+const TLB: usize = 0x1000;
 const PAGES: usize = 0x10000;
+const SHARED: usize = 0x20000;
+const PLACES: Places =
+    Places { shared: SHARED as u32, tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, host: 24 } };
 const MODULES: usize = 60;
 const REGIONS: usize = 50;
 const BUDGET: i64 = 300;
@@ -71,13 +76,22 @@ fn cpu_mode(mode: Mode) -> CodeMode {
 struct Wasm {
     store: Store<()>,
     memory: Memory,
+    table: Table,
 }
 
 impl Wasm {
     fn new(engine: &Engine) -> Wasm {
         let mut store = Store::new(engine, ());
-        let memory = Memory::new(&mut store, MemoryType::new(4, None)).expect("memory");
-        Wasm { store, memory }
+        let memory = Memory::new(&mut store, MemoryType::new(8, None)).expect("memory");
+        let table = TableType::new(RefType::FUNCREF, REGIONS as u32, None);
+        let table = Table::new(&mut store, table, Ref::Func(None)).expect("table");
+        Wasm { store, memory, table }
+    }
+
+    fn function(&mut self, number: u64) -> TypedFunc<(i32, i32), ()> {
+        let function = self.table.get(&mut self.store, number).expect("in the table");
+        let function = function.unwrap_func().expect("was put there");
+        function.typed(&self.store).expect("of that type")
     }
 
     fn put(&mut self, at: usize, bytes: &[u8]) {
@@ -91,7 +105,7 @@ impl Wasm {
     }
 
     fn map(&mut self, page: u64, host: usize, write: bool) {
-        let entry = TLB.base as usize + (page as usize % 1024) * TLB.stride as usize;
+        let entry = TLB + (page as usize % 1024) * 32;
         self.put(entry, &page.to_le_bytes());
         self.put(entry + 8, &if write { page } else { u64::MAX }.to_le_bytes());
         self.put(entry + 24, &(host as u32).to_le_bytes());
@@ -100,7 +114,7 @@ impl Wasm {
     /// Runs a region on a state. Gives instructions done.
     fn run(
         &mut self,
-        function: &TypedFunc<i32, ()>,
+        function: &TypedFunc<(i32, i32), ()>,
         cpu: &mut CpuState,
         code: &[u8],
         data: &mut [u8],
@@ -108,27 +122,28 @@ impl Wasm {
         self.put(PAGES, code);
         self.put(PAGES + CODE_LEN, data);
         for (n, gpr) in cpu.gpr.iter().enumerate() {
-            self.put(CONTEXT + 8 * n, &gpr.to_le_bytes());
+            self.put(CPU + context::GPR as usize + 8 * n, &gpr.to_le_bytes());
         }
         let lazy = x86_cpu::LazyFlags::load(cpu.rflags);
-        self.put(CONTEXT + context::RESULT as usize, &lazy.result.to_le_bytes());
-        self.put(CONTEXT + context::CARRIES as usize, &lazy.carries.to_le_bytes());
-        self.put(CONTEXT + context::SHAPE as usize, &lazy.shape.to_le_bytes());
-        self.put(CONTEXT + context::BUDGET as usize, &BUDGET.to_le_bytes());
-        self.put(CONTEXT + context::SEGMENTS as usize, &[0; 48]);
-        function.call(&mut self.store, CONTEXT as i32).expect("runs");
+        self.put(SHARED + shared::RESULT as usize, &lazy.result.to_le_bytes());
+        self.put(SHARED + shared::CARRIES as usize, &lazy.carries.to_le_bytes());
+        self.put(SHARED + shared::SHAPE as usize, &lazy.shape.to_le_bytes());
+        self.put(SHARED + shared::BUDGET as usize, &BUDGET.to_le_bytes());
+        self.put(SHARED + shared::STAMP as usize, &1_u32.to_le_bytes());
+        self.put(SHARED + shared::TLB as usize, &(TLB as u32).to_le_bytes());
+        function.call(&mut self.store, (CPU as i32, 0)).expect("runs");
         for n in 0..16 {
-            cpu.gpr[n] = u64::from_le_bytes(self.get(CONTEXT + 8 * n));
+            cpu.gpr[n] = u64::from_le_bytes(self.get(CPU + context::GPR as usize + 8 * n));
         }
         let lazy = x86_cpu::LazyFlags {
-            result: u64::from_le_bytes(self.get(CONTEXT + context::RESULT as usize)),
-            carries: u64::from_le_bytes(self.get(CONTEXT + context::CARRIES as usize)),
-            shape: u32::from_le_bytes(self.get(CONTEXT + context::SHAPE as usize)),
+            result: u64::from_le_bytes(self.get(SHARED + shared::RESULT as usize)),
+            carries: u64::from_le_bytes(self.get(SHARED + shared::CARRIES as usize)),
+            shape: u32::from_le_bytes(self.get(SHARED + shared::SHAPE as usize)),
         };
         cpu.rflags = cpu.rflags & !flags::OSZAPC | lazy.bits();
-        cpu.rip = u64::from_le_bytes(self.get(CONTEXT + context::RIP as usize));
+        cpu.rip = u64::from_le_bytes(self.get(CPU + context::RIP as usize));
         self.memory.read(&self.store, PAGES + CODE_LEN, data).expect("in memory");
-        BUDGET - i64::from_le_bytes(self.get(CONTEXT + context::BUDGET as usize))
+        BUDGET - i64::from_le_bytes(self.get(SHARED + shared::BUDGET as usize))
     }
 }
 
@@ -165,21 +180,20 @@ fn as_the_interpreter_does() {
             cases.push((mode, bytes, region));
         }
         let regions: Vec<Region> = cases.iter().map(|(_, _, region)| region.clone()).collect();
-        let module = translate(&regions, &TLB);
+        let module = translate(&regions, &PLACES, 0);
         wasmparser::validate(&module).expect("valid");
         let module = Module::new(&engine, &module).expect("compiles");
         let mut wasm = Wasm::new(&engine);
-        for n in 0..(TLB.base as usize + 1024 * 32 - TLB.base as usize) / 8 {
-            wasm.put(TLB.base as usize + 8 * n, &u64::MAX.to_le_bytes());
+        for n in 0..1024 * 4 {
+            wasm.put(TLB + 8 * n, &u64::MAX.to_le_bytes());
         }
         wasm.map(CODE >> 12, PAGES, false);
         wasm.map((CODE >> 12) + 1, PAGES + 0x1000, false);
         wasm.map(DATA >> 12, PAGES + CODE_LEN, true);
-        let memory = wasm.memory;
-        let instance = Instance::new(&mut wasm.store, &module, &[memory.into()]).expect("links");
+        let (memory, table) = (wasm.memory, wasm.table);
+        Instance::new(&mut wasm.store, &module, &[memory.into(), table.into()]).expect("links");
         for (number, (mode, bytes, region)) in cases.iter().enumerate() {
-            let function: TypedFunc<i32, ()> =
-                instance.get_typed_func(&mut wasm.store, &number.to_string()).expect("exported");
+            let function = wasm.function(number as u64);
             for _ in 0..4 {
                 let mut before = CpuState::new(cpu_mode(*mode));
                 guest::load_registers(&mut before, &State::random(&mut rng));

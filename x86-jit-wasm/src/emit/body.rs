@@ -1,27 +1,36 @@
 //! The code of a block: values where they are wanted, steps in their order.
 
 use crate::ir::{Binary, Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Unary, Value};
-use crate::layout::{Tlb, context};
+use crate::layout::{Places, context, reason};
 use alloc::vec;
 use alloc::vec::Vec;
 use wasm_encoder::{BlockType, InstructionSink, MemArg, ValType};
 use x86_cpu::CodeMode;
 
-/// The parameter: address of the context.
-pub(super) const CONTEXT: u32 = 0;
+/// The first parameter: address of the processor's state.
+pub(super) const CPU: u32 = 0;
+/// The second: how many calls may still be made within each other.
+pub(super) const DEPTH: u32 = 1;
+/// How many there are.
+const PARAMETERS: u32 = 2;
 
 /// The locals that last: what of the state of the guest a region needs.
 pub(super) struct Locals {
     pub(super) word: Type,
     /// Local of each general register that is used, and whether it is changed.
-    regs: [Option<(u32, bool)>; 16],
-    result: u32,
-    carries: u32,
-    shape: u32,
-    budget: u32,
-    rip: u32,
-    flags_read: bool,
-    flags_changed: bool,
+    pub(super) regs: [Option<(u32, bool)>; 16],
+    pub(super) result: u32,
+    pub(super) carries: u32,
+    pub(super) shape: u32,
+    pub(super) budget: u32,
+    /// Where to go on behind the region.
+    pub(super) rip: u32,
+    /// And why: one of [`reason`].
+    pub(super) reason: u32,
+    /// Address of the TLB.
+    pub(super) tlb: u32,
+    pub(super) flags_read: bool,
+    pub(super) flags_changed: bool,
     types: Vec<Type>,
 }
 
@@ -31,14 +40,16 @@ impl Locals {
         let mut locals = Locals {
             word,
             regs: [None; 16],
-            result: 1,
-            carries: 2,
-            shape: 3,
-            budget: 4,
-            rip: 5,
+            result: PARAMETERS,
+            carries: PARAMETERS + 1,
+            shape: PARAMETERS + 2,
+            budget: PARAMETERS + 3,
+            rip: PARAMETERS + 4,
+            reason: PARAMETERS + 5,
+            tlb: PARAMETERS + 6,
             flags_read: false,
             flags_changed: false,
-            types: vec![Type::I64, Type::I64, Type::I32, Type::I64, word],
+            types: vec![Type::I64, Type::I64, Type::I32, Type::I64, word, Type::I32, Type::I32],
         };
         for body in bodies {
             for (_, expr) in &body.values {
@@ -65,7 +76,7 @@ impl Locals {
         match slot {
             Some((_, changed)) => *changed |= changes,
             None => {
-                *slot = Some((self.types.len() as u32 + 1, changes));
+                *slot = Some((self.types.len() as u32 + PARAMETERS, changes));
                 self.types.push(self.word);
             }
         }
@@ -76,11 +87,21 @@ impl Locals {
     }
 }
 
+/// What stands at the end of a block.
+pub(super) enum Ended {
+    /// Nothing, or the address to go to has been set.
+    Plain,
+    /// A condition on the stack.
+    Condition,
+    /// The address to call has been set; a number where it is known.
+    Call(Option<u64>),
+}
+
 /// A function in the making.
 pub(super) struct Function {
     code: Vec<u8>,
     pub(super) locals: Locals,
-    pub(super) tlb: Tlb,
+    pub(super) places: Places,
     /// Temporaries that no value is in, by type.
     free: [Vec<u32>; 2],
     taken: Vec<(Type, u32)>,
@@ -104,8 +125,8 @@ pub(super) fn at(offset: u64, align: u32) -> MemArg {
 }
 
 impl Function {
-    pub(super) fn new(locals: Locals, tlb: Tlb) -> Function {
-        Function { code: Vec::new(), locals, tlb, free: [Vec::new(), Vec::new()], taken: Vec::new() }
+    pub(super) fn new(locals: Locals, places: Places) -> Function {
+        Function { code: Vec::new(), locals, places, free: [Vec::new(), Vec::new()], taken: Vec::new() }
     }
 
     pub(super) fn sink(&mut self) -> InstructionSink<'_> {
@@ -120,64 +141,10 @@ impl Function {
     pub(super) fn temporary(&mut self, ty: Type) -> u32 {
         let local = self.free[ty as usize].pop().unwrap_or_else(|| {
             self.locals.types.push(ty);
-            self.locals.types.len() as u32
+            self.locals.types.len() as u32 + PARAMETERS - 1
         });
         self.taken.push((ty, local));
         local
-    }
-
-    /// Takes the state from the context.
-    pub(super) fn enter(&mut self) {
-        for n in 0..16 {
-            if let Some((local, _)) = self.locals.regs[n] {
-                self.sink().local_get(CONTEXT);
-                let offset = context::GPR + 8 * n as u64;
-                match self.locals.word {
-                    Type::I32 => self.sink().i32_load(at(offset, 2)),
-                    Type::I64 => self.sink().i64_load(at(offset, 3)),
-                };
-                self.sink().local_set(local);
-            }
-        }
-        // What leaves without having changed the flags keeps those of before.
-        if self.locals.flags_read || self.locals.flags_changed {
-            let Locals { result, carries, shape, .. } = self.locals;
-            self.sink().local_get(CONTEXT).i64_load(at(context::RESULT, 3)).local_set(result);
-            self.sink().local_get(CONTEXT).i64_load(at(context::CARRIES, 3)).local_set(carries);
-            self.sink().local_get(CONTEXT).i32_load(at(context::SHAPE, 2)).local_set(shape);
-        }
-        let budget = self.locals.budget;
-        self.sink().local_get(CONTEXT).i64_load(at(context::BUDGET, 3)).local_set(budget);
-    }
-
-    /// Leaves the state in the context.
-    pub(super) fn leave(&mut self) {
-        for n in 0..16 {
-            if let Some((local, true)) = self.locals.regs[n] {
-                let offset = context::GPR + 8 * n as u64;
-                let word = self.locals.word;
-                let mut sink = self.sink();
-                sink.local_get(CONTEXT).local_get(local);
-                match word {
-                    // The upper half stays 0.
-                    Type::I32 => sink.i32_store(at(offset, 2)),
-                    Type::I64 => sink.i64_store(at(offset, 3)),
-                };
-            }
-        }
-        let Locals { result, carries, shape, budget, rip, word, flags_changed, .. } = self.locals;
-        let mut sink = self.sink();
-        if flags_changed {
-            sink.local_get(CONTEXT).local_get(result).i64_store(at(context::RESULT, 3));
-            sink.local_get(CONTEXT).local_get(carries).i64_store(at(context::CARRIES, 3));
-            sink.local_get(CONTEXT).local_get(shape).i32_store(at(context::SHAPE, 2));
-        }
-        sink.local_get(CONTEXT).local_get(budget).i64_store(at(context::BUDGET, 3));
-        sink.local_get(CONTEXT).local_get(rip);
-        if word == Type::I32 {
-            sink.i64_extend_i32_u();
-        }
-        sink.i64_store(at(context::RIP, 3)).end();
     }
 
     pub(super) fn finish(self) -> wasm_encoder::Function {
@@ -190,35 +157,15 @@ impl Function {
         function
     }
 
-    fn constant(&mut self, ty: Type, n: u64) {
+    pub(super) fn constant(&mut self, ty: Type, n: u64) {
         match ty {
             Type::I32 => self.sink().i32_const(n as i32),
             Type::I64 => self.sink().i64_const(n as i64),
         };
     }
 
-    /// Leaves the region for an address.
-    pub(super) fn leave_to(&mut self, pc: u64, depth: u32) {
-        self.constant(self.locals.word, pc);
-        let rip = self.locals.rip;
-        self.sink().local_set(rip).br(depth);
-    }
-
-    fn spend(&mut self, instructions: i64) {
-        let budget = self.locals.budget;
-        self.sink().local_get(budget).i64_const(-instructions).i64_add().local_set(budget);
-    }
-
-    /// Leaves before a block at `pc` if the budget is spent.
-    pub(super) fn check_budget(&mut self, pc: u64, depth: u32) {
-        let budget = self.locals.budget;
-        self.sink().local_get(budget).i64_const(0).i64_le_s().if_(BlockType::Empty);
-        self.leave_to(pc, depth + 1);
-        self.sink().end();
-    }
-
-    /// A block, but for its end. True if it leaves the condition of its end on the stack.
-    pub(super) fn body(&mut self, body: &Body, depth: u32) -> bool {
+    /// A block, but for its end.
+    pub(super) fn body(&mut self, body: &Body, depth: u32) -> Ended {
         for (ty, local) in core::mem::take(&mut self.taken) {
             self.free[ty as usize].push(local);
         }
@@ -235,16 +182,26 @@ impl Function {
             self.step(&mut progress, number, step, depth);
         }
         match body.exit {
-            Exit::Plain => false,
+            Exit::Plain => Ended::Plain,
             Exit::If(condition) => {
                 self.get(&mut progress, condition, false);
-                true
+                Ended::Condition
             }
             Exit::Indirect(target) => {
                 self.get(&mut progress, target, false);
-                let rip = self.locals.rip;
-                self.sink().local_set(rip);
-                false
+                self.set_rip(reason::JUMP);
+                Ended::Plain
+            }
+            Exit::Return(target) => {
+                self.get(&mut progress, target, false);
+                self.set_rip(reason::RETURN);
+                Ended::Plain
+            }
+            Exit::Call(target) => {
+                let known = body.constant(target);
+                self.get(&mut progress, target, false);
+                self.set_rip(reason::JUMP);
+                Ended::Call(known)
             }
         }
     }
@@ -253,7 +210,7 @@ impl Function {
         match *step {
             Step::Load { to, addr, bytes, origin } => {
                 let addr = self.local(progress, addr);
-                self.check(progress, (addr, bytes), self.tlb.read, origin, depth);
+                self.check(progress, (addr, bytes), self.places.tlb.read, origin, depth);
                 let local = self.temporary(progress.body.ty(to));
                 self.load(addr, bytes);
                 self.sink().local_set(local);
@@ -261,7 +218,7 @@ impl Function {
             }
             Step::Store { addr, value, bytes, origin } => {
                 let addr = self.local(progress, addr);
-                self.check(progress, (addr, bytes), self.tlb.write, origin, depth);
+                self.check(progress, (addr, bytes), self.places.tlb.write, origin, depth);
                 self.host(addr);
                 self.get(progress, value, false);
                 self.store(progress.body.ty(value), bytes);
@@ -333,7 +290,7 @@ impl Function {
                 self.set_flags(progress, flags, true);
             }
             self.spend(i64::from(from.done) - i64::from(body.count));
-            self.leave_to(from.pc, depth + 1);
+            self.leave_to(from.pc, reason::STOP, depth + 1);
         }
         self.sink().end();
     }
@@ -361,8 +318,8 @@ impl Function {
             Expr::Const(n) => return self.constant(ty, n),
             Expr::Reg(_) => debug_assert!(false, "it is in its register or has been saved"),
             Expr::Segment(number) => {
-                let offset = context::SEGMENTS + 8 * u64::from(number);
-                self.sink().local_get(CONTEXT);
+                let offset = context::segment(number);
+                self.sink().local_get(CPU);
                 match ty {
                     Type::I32 => self.sink().i32_load(at(offset, 2)),
                     Type::I64 => self.sink().i64_load(at(offset, 3)),
@@ -441,7 +398,9 @@ impl<'a> Progress<'a> {
             }
         }
         match body.exit {
-            Exit::If(value) | Exit::Indirect(value) => progress.want(value, usize::MAX),
+            Exit::If(value) | Exit::Indirect(value) | Exit::Call(value) | Exit::Return(value) => {
+                progress.want(value, usize::MAX);
+            }
             Exit::Plain => {}
         }
         progress

@@ -8,26 +8,26 @@ const PAGE_SHIFT: u32 = 12;
 const OFFSET: u32 = (1 << PAGE_SHIFT) - 1;
 
 impl Function {
-    /// Address of the entry of a guest address, without the buffer's base.
+    /// Address of the entry of a guest address.
     fn entry(&mut self, addr: u32) {
         // The page number's lower bits, times the size of an entry: one shift and one mask.
-        let stride = self.tlb.stride.trailing_zeros();
-        let mask = ((1_u64 << self.tlb.bits) - 1) << stride;
+        let stride = self.places.tlb.stride.trailing_zeros();
+        let mask = ((1_u64 << self.places.tlb.bits) - 1) << stride;
         let shift = PAGE_SHIFT - stride;
-        let word = self.locals.word;
+        let (word, tlb) = (self.locals.word, self.locals.tlb);
         let mut sink = self.sink();
         sink.local_get(addr);
         match word {
             Type::I32 => sink.i32_const(shift as i32).i32_shr_u(),
             Type::I64 => sink.i64_const(shift.into()).i64_shr_u().i32_wrap_i64(),
         };
-        sink.i32_const(mask as i32).i32_and();
+        sink.i32_const(mask as i32).i32_and().local_get(tlb).i32_add();
     }
 
     /// Whether the buffer does not allow an access: leaves a number that is then not 0 on the stack.
     pub(super) fn miss(&mut self, addr: u32, bytes: u8, tag: u32) {
         self.entry(addr);
-        let offset = u64::from(self.tlb.base) + u64::from(tag);
+        let offset = u64::from(tag);
         let word = self.locals.word;
         let mut sink = self.sink();
         match word {
@@ -52,7 +52,7 @@ impl Function {
     /// Address in linear memory of a guest address that has been checked.
     pub(super) fn host(&mut self, addr: u32) {
         self.entry(addr);
-        let offset = u64::from(self.tlb.base) + u64::from(self.tlb.host);
+        let offset = u64::from(self.places.tlb.host);
         let word = self.locals.word;
         let mut sink = self.sink();
         sink.i32_load(at(offset, 2)).local_get(addr);

@@ -53,7 +53,7 @@ impl Lifter {
                 let drop = if let Operand::Imm(n) = operand { *n } else { 0 };
                 let sp = self.stack(i64::from(word.bytes()) + drop);
                 self.set_stack(sp);
-                self.exit(Exit::Indirect(target));
+                self.exit(Exit::Return(target));
                 return Ok(());
             }
             (_, Operand::Rel(by)) => {
@@ -69,9 +69,11 @@ impl Lifter {
         if insn.op == x86_decode::Op::Call {
             let next = self.body.number(self.word(), self.at.1);
             self.push_value(next, word);
+            self.exit(Exit::Call(target));
+        } else {
+            self.exit(Exit::Indirect(target));
         }
         debug_assert_eq!(self.body.ty(target), if self.long() { Type::I64 } else { Type::I32 });
-        self.exit(Exit::Indirect(target));
         Ok(())
     }
 }

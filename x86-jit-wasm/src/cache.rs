@@ -1,0 +1,131 @@
+//! Which code has been translated, and whether it still is what was translated.
+
+use crate::region::{Region, Setting};
+use alloc::vec::Vec;
+use guest_mem::{AddressSpace, CodePage, PAGE_BYTES, page_floor};
+use hashbrown::HashMap;
+
+/// What a translation is found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) pc: u64,
+    pub(crate) setting: Setting,
+}
+
+/// A translation, and what it was made of.
+#[derive(Debug)]
+pub(crate) struct Version {
+    pub(crate) slot: u32,
+    /// The pages its code is in.
+    pages: Vec<(u64, CodePage)>,
+    /// The runs of bytes that were translated, as address and length.
+    runs: Vec<(u64, u32)>,
+    /// Of those bytes.
+    hash: u64,
+}
+
+/// All translations.
+#[derive(Debug, Default)]
+pub(crate) struct Translations {
+    versions: HashMap<Key, Vec<Version>>,
+    count: usize,
+}
+
+impl Translations {
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The function of the code at an address as it is now in an address space.
+    pub(crate) fn find(&mut self, mem: &AddressSpace, key: Key) -> Option<u32> {
+        let versions = self.versions.get_mut(&key)?;
+        versions.iter_mut().find_map(|version| version.holds(mem).then_some(version.slot))
+    }
+
+    pub(crate) fn insert(&mut self, key: Key, version: Version) {
+        self.versions.entry(key).or_default().push(version);
+        self.count += 1;
+    }
+
+    /// How many translations there are of different code at an address.
+    pub(crate) fn versions(&self, key: Key) -> usize {
+        self.versions.get(&key).map_or(0, Vec::len)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.versions.clear();
+        self.count = 0;
+    }
+}
+
+impl Version {
+    /// What a region is made of. None where its code has gone meanwhile.
+    pub(crate) fn of(mem: &AddressSpace, region: &Region, slot: u32) -> Option<Version> {
+        let mut runs = Vec::new();
+        for block in &region.blocks {
+            let Some(last) = block.insns.last() else { continue };
+            let len = last.pc.wrapping_sub(block.pc).wrapping_add(last.insn.len.into());
+            runs.push((block.pc, len as u32));
+        }
+        let mut addresses: Vec<u64> = Vec::new();
+        for &(start, len) in &runs {
+            let mut page = page_floor(start);
+            while page < start + u64::from(len) {
+                addresses.push(page);
+                page += PAGE_BYTES;
+            }
+        }
+        addresses.sort_unstable();
+        addresses.dedup();
+        let page = |addr: u64| Some((addr, mem.code_page(addr).ok()?));
+        let pages = addresses.into_iter().map(page).collect::<Option<Vec<_>>>()?;
+        let hash = hash(mem, &runs)?;
+        Some(Version { slot, pages, runs, hash })
+    }
+
+    /// Whether it is a translation of what is in the address space now.
+    fn holds(&mut self, mem: &AddressSpace) -> bool {
+        let mut written = false;
+        for (addr, page) in &self.pages {
+            match mem.code_page(*addr) {
+                Ok(now) if now == *page => {}
+                // Data beside code, perhaps; or the same bytes in another process.
+                Ok(_) => written = true,
+                Err(_) => return false,
+            }
+        }
+        if written {
+            if hash(mem, &self.runs) != Some(self.hash) {
+                return false;
+            }
+            for (addr, page) in &mut self.pages {
+                if let Ok(now) = mem.code_page(*addr) {
+                    *page = now;
+                }
+            }
+        }
+        true
+    }
+}
+
+/// FNV-1a with words of 8 bytes over runs of bytes; none where they are not there.
+fn hash(mem: &AddressSpace, runs: &[(u64, u32)]) -> Option<u64> {
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut buffer = [0; 256];
+    for &(start, len) in runs {
+        let (mut at, end) = (start, start + u64::from(len));
+        while at < end {
+            let wanted = buffer.len().min((end - at) as usize);
+            let got = mem.fetch(at, &mut buffer[..wanted]).ok()?;
+            for word in buffer[..got].chunks(8) {
+                let mut bytes = [0; 8];
+                bytes[..word.len()].copy_from_slice(word);
+                hash = (hash ^ u64::from_le_bytes(bytes)).wrapping_mul(PRIME);
+                hash ^= hash >> 29;
+            }
+            at += got as u64;
+        }
+    }
+    Some(hash)
+}

@@ -1,0 +1,354 @@
+//! The engine: translated code where there is some, another engine where there is none.
+
+use crate::cache::{Key, Translations, Version};
+use crate::host::{CodeError, CodeHost};
+use crate::layout::{JUMPS, Jump, Places, Shared, reason};
+use crate::region::{Code, Limits, Region, Setting};
+use crate::translate;
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::fmt;
+use guest_mem::{AddressSpace, TlbLayout};
+use x86_cpu::{
+    BaseEngine, CodeMode, CpuState, Cpuid, ExecEngine, Exit, LazyFlags, Pause, RunOutcome, Segment, flags,
+    selector,
+};
+use x86_decode::{FeatureSet, MAX_LEN};
+
+/// How much is translated, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// Arrivals at a block before it is translated.
+    pub threshold: u32,
+    /// Functions in a module, at most: what a hot region calls is translated with it.
+    pub batch: usize,
+    /// Functions that are kept.
+    pub capacity: usize,
+    /// Calls within each other, at most.
+    pub depth: u32,
+    /// Different code at one address that is translated, at most: behind that, it is left to the other engine.
+    pub versions: usize,
+    /// What bounds a region.
+    pub limits: Limits,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning {
+            threshold: 64,
+            batch: 32,
+            capacity: 1 << 15,
+            depth: 200,
+            versions: 8,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What an engine has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JitStats {
+    /// Regions translated.
+    pub regions: u64,
+    /// Modules made of them.
+    pub modules: u64,
+    /// Bytes of the modules.
+    pub bytes: u64,
+    /// Instructions done in translated code.
+    pub translated: u64,
+    /// Instructions left to the other engine.
+    pub interpreted: u64,
+    /// Calls of translated code.
+    pub entries: u64,
+    /// Times that translated code left an instruction to the other engine.
+    pub stops: u64,
+    /// Times that all translations were given up to make room.
+    pub clears: u64,
+}
+
+/// The translator as an engine, on top of one that interprets, in a place that runs WebAssembly.
+pub struct Jit<B, H> {
+    base: B,
+    host: H,
+    tuning: Tuning,
+    features: FeatureSet,
+    shared: Box<Shared>,
+    translations: Translations,
+    /// What the stamp in `shared` stands for.
+    current: Option<(Context, u32)>,
+    /// Contexts that processes alternate between.
+    contexts: Vec<(Context, u32)>,
+    next_stamp: u32,
+    /// Places in the table of functions that are taken.
+    taken: Vec<(u32, u32)>,
+    stats: JitStats,
+}
+
+/// What makes entries of the table of jumps true.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Context {
+    space: u64,
+    generation: u64,
+    epoch: u64,
+    setting: Setting,
+}
+
+/// Contexts remembered.
+const CONTEXTS: usize = 8;
+
+impl<B, H> fmt::Debug for Jit<B, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Jit")
+            .field("tuning", &self.tuning)
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Code of an address space.
+struct Guest<'a>(&'a AddressSpace);
+
+impl Code for Guest<'_> {
+    fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
+        self.0.fetch(pc, out).unwrap_or(0)
+    }
+}
+
+/// What the running code is translated for; none where it is not.
+fn setting(cpu: &CpuState) -> Option<Setting> {
+    if cpu.rflags & (flags::TF | flags::AC | flags::DF) != 0 {
+        return None;
+    }
+    if cpu.mode == CodeMode::Bits64 {
+        return Some(Setting { mode: cpu.mode, fs: true, gs: true });
+    }
+    let s = &cpu.segments;
+    let open = |segment: Segment| {
+        segment.selector == selector::USER_DS
+            || segment.selector != 0
+                && cpu.descriptor(segment.selector).is_some_and(|segment| segment.is_plain_data())
+    };
+    let flat = |segment: Segment| segment.base == 0 && open(segment);
+    let all = cpu.is_plain_code() && flat(s.ss) && flat(s.ds) && flat(s.es);
+    all.then(|| Setting { mode: cpu.mode, fs: open(s.fs), gs: open(s.gs) })
+}
+
+impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
+    /// An engine on top of another one. `features` is what that one decodes.
+    pub fn new(mut base: B, host: H, features: FeatureSet, tuning: Tuning) -> Jit<B, H> {
+        base.set_threshold(tuning.threshold);
+        let shared = Box::new(Shared {
+            result: 0,
+            carries: 0,
+            budget: 0,
+            shape: 0,
+            stamp: 1,
+            tlb: 0,
+            reason: reason::JUMP,
+            jumps: [Jump::EMPTY; JUMPS],
+        });
+        Jit {
+            base,
+            host,
+            tuning,
+            features,
+            shared,
+            translations: Translations::default(),
+            current: None,
+            contexts: Vec::new(),
+            next_stamp: 1,
+            taken: Vec::new(),
+            stats: JitStats::default(),
+        }
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> JitStats {
+        self.stats
+    }
+
+    /// Takes note of what is running, for what follows.
+    fn enter(&mut self, mem: &AddressSpace, setting: Setting) {
+        let context = Context {
+            space: mem.id(),
+            generation: mem.generation(),
+            epoch: mem.pool().code_epoch(),
+            setting,
+        };
+        if self.current.is_none_or(|(current, _)| current != context) {
+            let stamp = self.stamp(context);
+            self.current = Some((context, stamp));
+            self.shared.stamp = stamp;
+            self.shared.tlb = self.host.address(mem.tlb_address());
+        }
+    }
+
+    fn stamp(&mut self, context: Context) -> u32 {
+        if let Some((_, stamp)) = self.contexts.iter().find(|(known, _)| *known == context) {
+            return *stamp;
+        }
+        if self.next_stamp == u32::MAX {
+            self.shared.jumps = [Jump::EMPTY; JUMPS];
+            self.contexts.clear();
+            self.next_stamp = 1;
+        }
+        let stamp = self.next_stamp;
+        self.next_stamp += 1;
+        // An older state of an address space never comes back.
+        self.contexts.retain(|(known, _)| known.space != context.space || known.setting != context.setting);
+        if self.contexts.len() == CONTEXTS {
+            self.contexts.remove(0);
+        }
+        self.contexts.push((context, stamp));
+        stamp
+    }
+
+    /// The function of the code at an address.
+    fn find(&mut self, mem: &AddressSpace, key: Key) -> Option<u32> {
+        let entry = self.shared.jumps[Jump::index(key.pc)];
+        if entry.pc == key.pc && entry.stamp == self.shared.stamp {
+            return Some(entry.slot);
+        }
+        let slot = self.translations.find(mem, key)?;
+        self.announce(mem, key, slot);
+        Some(slot)
+    }
+
+    /// Lets translated code find a function, and the other engine stop at it.
+    fn announce(&mut self, mem: &AddressSpace, key: Key, slot: u32) {
+        // Looking at pages may have changed the context.
+        self.enter(mem, key.setting);
+        self.shared.jumps[Jump::index(key.pc)] = Jump { pc: key.pc, stamp: self.shared.stamp, slot };
+        self.base.expect(key.pc, 0);
+    }
+
+    /// Deals with a block that the other engine has reported.
+    fn arrived(&mut self, mem: &AddressSpace, key: Key) {
+        if self.find(mem, key).is_some() {
+            return;
+        }
+        let full = self.translations.versions(key) >= self.tuning.versions;
+        if full || self.compile(mem, key).is_err() || self.find(mem, key).is_none() {
+            self.base.expect(key.pc, u32::MAX);
+        }
+    }
+
+    /// Translates the code at an address, and what it calls.
+    fn compile(&mut self, mem: &AddressSpace, key: Key) -> Result<(), CodeError> {
+        let mut regions: Vec<Region> = Vec::new();
+        let mut seen = BTreeSet::from([key.pc]);
+        let mut open = Vec::from([key.pc]);
+        while let Some(pc) = open.pop() {
+            let region = Region::discover(&Guest(mem), pc, key.setting, self.features, self.tuning.limits);
+            if region.blocks.first().is_none_or(|block| block.insns.is_empty()) {
+                continue;
+            }
+            for call in region.calls() {
+                let new = seen.len() < self.tuning.batch && seen.insert(call);
+                if new && self.find(mem, Key { pc: call, ..key }).is_none() {
+                    open.push(call);
+                }
+            }
+            regions.push(region);
+        }
+        if regions.is_empty() {
+            return Ok(());
+        }
+        if self.translations.len() + regions.len() > self.tuning.capacity {
+            self.clear();
+        }
+        let count = regions.len() as u32;
+        let first = self.host.reserve(count)?;
+        let places = Places {
+            shared: self.host.address((&raw const *self.shared).expose_provenance()),
+            tlb: TlbLayout::OWN,
+        };
+        let module = translate(&regions, &places, first);
+        self.host.install(&module)?;
+        self.taken.push((first, count));
+        self.stats.modules += 1;
+        self.stats.regions += u64::from(count);
+        self.stats.bytes += module.len() as u64;
+        for (slot, region) in (first..).zip(&regions) {
+            let key = Key { pc: region.entry(), ..key };
+            if let Some(version) = Version::of(mem, region, slot) {
+                self.translations.insert(key, version);
+                self.announce(mem, key, slot);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives all translations up.
+    fn clear(&mut self) {
+        self.stats.clears += 1;
+        self.translations.clear();
+        self.shared.jumps = [Jump::EMPTY; JUMPS];
+        for (first, count) in self.taken.drain(..) {
+            self.host.remove(first, count);
+        }
+    }
+
+    /// Calls translated code. Gives the instructions done.
+    fn call(&mut self, slot: u32, cpu: &mut CpuState, budget: i64) -> u64 {
+        let lazy = LazyFlags::load(cpu.rflags);
+        let shared = &mut *self.shared;
+        (shared.result, shared.carries, shared.shape) = (lazy.result, lazy.carries, lazy.shape);
+        (shared.budget, shared.reason) = (budget, reason::RETURN);
+        self.host.call(slot, cpu, shared, self.tuning.depth);
+        let lazy = LazyFlags { result: shared.result, carries: shared.carries, shape: shared.shape };
+        cpu.rflags = cpu.rflags & !flags::OSZAPC | lazy.bits();
+        let done = (budget - shared.budget).max(0) as u64;
+        cpu.tsc = cpu.tsc.wrapping_add(done);
+        self.stats.entries += 1;
+        self.stats.translated += done;
+        self.stats.stops += u64::from(shared.reason == reason::STOP);
+        done
+    }
+}
+
+impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
+    fn run(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> RunOutcome {
+        let mut retired = 0;
+        // Whether translated code may go on where the last one ended.
+        let mut look = true;
+        while retired < budget {
+            let rest = budget - retired;
+            let Some(setting) = setting(cpu) else {
+                let outcome = self.base.run(cpu, mem, rest);
+                self.stats.interpreted += outcome.retired;
+                return RunOutcome { retired: retired + outcome.retired, ..outcome };
+            };
+            self.enter(mem, setting);
+            let key = Key { pc: cpu.rip, setting };
+            if look && let Some(slot) = self.find(mem, key) {
+                let done = self.call(slot, cpu, rest.min(i64::MAX as u64) as i64);
+                retired += done;
+                look = done > 0 && self.shared.reason != reason::STOP;
+                continue;
+            }
+            let (pause, done) = self.base.run_profiled(cpu, mem, rest);
+            self.stats.interpreted += done;
+            retired += done;
+            match pause {
+                Pause::Exit(exit) => return RunOutcome { exit, retired },
+                Pause::Arrived => {
+                    let Some(setting) = self::setting(cpu) else { continue };
+                    self.enter(mem, setting);
+                    self.arrived(mem, Key { pc: cpu.rip, setting });
+                    look = true;
+                }
+            }
+        }
+        RunOutcome { exit: Exit::Budget, retired }
+    }
+
+    fn cpuid(&self) -> Cpuid {
+        self.base.cpuid()
+    }
+
+    fn seed(&mut self, entropy: &[u8; 32]) {
+        self.base.seed(entropy);
+    }
+}
