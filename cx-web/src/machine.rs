@@ -303,7 +303,9 @@ impl MachineHandle {
 
     /// Counters as JSON.
     pub fn stats(&self) -> String {
-        self.driven.machine.stats().to_json(&[])
+        let mut more = Vec::new();
+        self.driven.machine.kernel().engine_counters(&mut |name, value| more.push((name, value as f64)));
+        self.driven.machine.stats().to_json(&more)
     }
 
     /// Stops everything, then brings what was written to stable storage; needs no turns.

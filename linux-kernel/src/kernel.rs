@@ -261,6 +261,11 @@ impl Kernel {
         }
     }
 
+    /// Counts of what the engine has done: see [`ExecEngine::counters`].
+    pub fn engine_counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
+        self.engine.borrow().counters(each);
+    }
+
     /// Runs guest code on behalf of a thread.
     pub(crate) fn run_cpu(&self, task: &Rc<Task>, budget: u64) -> RunOutcome {
         let same = self.running.borrow().upgrade().is_some_and(|running| Rc::ptr_eq(&running, task));

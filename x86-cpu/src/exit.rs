@@ -100,6 +100,9 @@ pub trait ExecEngine {
     /// Gives the engine 32 unpredictable bytes, from which RDRAND and RDSEED draw from now on. Before the first call
     /// both say that they have nothing (CF clear), as a processor may.
     fn seed(&mut self, _entropy: &[u8; 32]) {}
+
+    /// Counts of what the engine has done, by name, for people who look into its speed.
+    fn counters(&self, _each: &mut dyn FnMut(&'static str, u64)) {}
 }
 
 /// What ended one call of [`BaseEngine::run_profiled`].
@@ -111,13 +114,29 @@ pub enum Pause {
     Arrived,
 }
 
+/// What the beginning of a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Control has arrived there: the block counts, and may be reported at once.
+    Arrival,
+    /// Something in the middle: whatever is known of the block, it is executed.
+    Middle,
+}
+
 /// An engine that another can stand on: it runs code that is new or rare, and tells where code is not rare any more.
 ///
 /// It counts arrivals at blocks, which are what it itself takes for one: straight-line code behind a jump. Counts are a
 /// matter of speed, never of what the guest sees, and may be forgotten.
 pub trait BaseEngine: ExecEngine {
-    /// As [`ExecEngine::run`], but returns also before a block at which it has arrived often enough, the first one of the call excepted.
-    fn run_profiled(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> (Pause, u64);
+    /// As [`ExecEngine::run`], but returns also before a block at which it has arrived often enough. Whether it has arrived at
+    /// the first one, or just goes on there, is for the caller to say.
+    fn run_profiled(
+        &mut self,
+        cpu: &mut CpuState,
+        mem: &AddressSpace,
+        budget: u64,
+        start: Start,
+    ) -> (Pause, u64);
 
     /// After how many arrivals a block is reported that nothing is known of.
     fn set_threshold(&mut self, arrivals: u32);

@@ -9,7 +9,9 @@ use crate::strict;
 use crate::uop::{LowerMode, Uop};
 use core::fmt;
 use guest_mem::{AddressSpace, NoFastPath};
-use x86_cpu::{BaseEngine, CpuState, Cpuid, Exception, ExecEngine, Exit, Level, Pause, RunOutcome, Vector};
+use x86_cpu::{
+    BaseEngine, CpuState, Cpuid, Exception, ExecEngine, Exit, Level, Pause, RunOutcome, Start, Vector,
+};
 use x86_decode::FeatureSet;
 
 /// Instructions kept decoded by default: 16 MiB.
@@ -302,8 +304,15 @@ impl ExecEngine for Interp {
 }
 
 impl BaseEngine for Interp {
-    fn run_profiled(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> (Pause, u64) {
-        self.run_as(cpu, mem, budget, Profile::First)
+    fn run_profiled(
+        &mut self,
+        cpu: &mut CpuState,
+        mem: &AddressSpace,
+        budget: u64,
+        start: Start,
+    ) -> (Pause, u64) {
+        let profile = if start == Start::Arrival { Profile::On } else { Profile::First };
+        self.run_as(cpu, mem, budget, profile)
     }
 
     fn set_threshold(&mut self, arrivals: u32) {

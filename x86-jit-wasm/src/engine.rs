@@ -3,16 +3,16 @@
 use crate::cache::{Key, Translations, Version};
 use crate::host::{CodeError, CodeHost};
 use crate::layout::{JUMPS, Jump, Places, Shared, reason};
-use crate::region::{Code, Limits, Region, Setting};
+use crate::region::{Code, Limits, Region, Setting, decode_at};
 use crate::translate;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt;
 use guest_mem::{AddressSpace, TlbLayout};
 use x86_cpu::{
-    BaseEngine, CodeMode, CpuState, Cpuid, ExecEngine, Exit, LazyFlags, Pause, RunOutcome, Segment, flags,
-    selector,
+    BaseEngine, CodeMode, CpuState, Cpuid, ExecEngine, Exit, LazyFlags, Pause, RunOutcome, Segment, Start,
+    flags, selector,
 };
 use x86_decode::{FeatureSet, MAX_LEN};
 
@@ -83,7 +83,14 @@ pub struct Jit<B, H> {
     /// Places in the table of functions that are taken.
     taken: Vec<(u32, u32)>,
     stats: JitStats,
+    /// Times that the other engine has taken over.
+    left: u64,
+    /// The same by instruction, from samples.
+    left_by_name: BTreeMap<&'static str, u64>,
 }
+
+/// One in so many is looked at closely.
+const SAMPLE: u64 = 64;
 
 /// What makes entries of the table of jumps true.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -160,6 +167,8 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             next_stamp: 1,
             taken: Vec::new(),
             stats: JitStats::default(),
+            left: 0,
+            left_by_name: BTreeMap::new(),
         }
     }
 
@@ -280,6 +289,16 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         Ok(())
     }
 
+    /// Looks, now and then, which instruction is left to the other engine.
+    fn sample(&mut self, mem: &AddressSpace, key: Key) {
+        self.left += 1;
+        if self.left.is_multiple_of(SAMPLE) {
+            let code = Guest(mem);
+            let name = decode_at(&code, key.pc, key.setting, self.features).map_or("none", |insn| insn.op.name());
+            *self.left_by_name.entry(name).or_default() += SAMPLE;
+        }
+    }
+
     /// Gives all translations up.
     fn clear(&mut self) {
         self.stats.clears += 1;
@@ -328,7 +347,9 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
                 look = done > 0 && self.shared.reason != reason::STOP;
                 continue;
             }
-            let (pause, done) = self.base.run_profiled(cpu, mem, rest);
+            let start = if look { Start::Arrival } else { Start::Middle };
+            self.sample(mem, key);
+            let (pause, done) = self.base.run_profiled(cpu, mem, rest, start);
             self.stats.interpreted += done;
             retired += done;
             match pause {
@@ -350,5 +371,21 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
 
     fn seed(&mut self, entropy: &[u8; 32]) {
         self.base.seed(entropy);
+    }
+
+    fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
+        let JitStats { regions, modules, bytes, translated, interpreted, entries, stops, clears } =
+            self.stats;
+        each("jit_regions", regions);
+        each("jit_modules", modules);
+        each("jit_module_bytes", bytes);
+        each("jit_instructions", translated);
+        each("jit_interpreted", interpreted);
+        each("jit_entries", entries);
+        each("jit_stops", stops);
+        each("jit_clears", clears);
+        each("jit_left", self.left);
+        self.left_by_name.iter().for_each(|(name, count)| each(name, *count));
+        self.base.counters(each);
     }
 }

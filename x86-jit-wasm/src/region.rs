@@ -137,6 +137,22 @@ impl Region {
     }
 }
 
+/// The instruction at an address, if there is one.
+pub(crate) fn decode_at(
+    code: &impl Code,
+    pc: u64,
+    setting: Setting,
+    features: FeatureSet,
+) -> Option<Insn> {
+    let mut bytes = [0; MAX_LEN];
+    let got = code.fetch(pc, &mut bytes).min(MAX_LEN);
+    let mode = match setting.mode {
+        CodeMode::Bits32 => Mode::Bits32,
+        CodeMode::Bits64 => Mode::Bits64,
+    };
+    decode_for(bytes.get(..got)?, mode, features).ok()
+}
+
 /// Target of a direct jump or call.
 fn target(pc: u64, insn: &Insn, setting: Setting) -> Option<u64> {
     let next = pc.wrapping_add(u64::from(insn.len));
@@ -159,13 +175,7 @@ struct Search<'a, C> {
 
 impl<C: Code> Search<'_, C> {
     fn decode(&self, pc: u64) -> Option<Insn> {
-        let mut bytes = [0; MAX_LEN];
-        let got = self.code.fetch(pc, &mut bytes).min(MAX_LEN);
-        let mode = match self.setting.mode {
-            CodeMode::Bits32 => Mode::Bits32,
-            CodeMode::Bits64 => Mode::Bits64,
-        };
-        decode_for(bytes.get(..got)?, mode, self.features).ok()
+        decode_at(self.code, pc, self.setting, self.features)
     }
 
     fn run(&mut self) {
