@@ -97,12 +97,21 @@ impl Lifter {
         self.origin = None;
         self.at = (at.pc, at.pc.wrapping_add(insn.len.into()) & self.setting.mask());
         // LOCK makes no difference: one thread runs at a time.
-        if insn.rep != Rep::None {
+        if insn.rep != Rep::None || self.writes_code_segment(insn) {
             return Err(Unsupported);
         }
         self.dispatch(insn)?;
         self.body.count += 1;
         Ok(())
+    }
+
+    /// A code segment cannot be written through (SDM vol. 3 §3.4.5.1); in 64-bit code, it can.
+    fn writes_code_segment(&self, insn: &Insn) -> bool {
+        let through = |operand: &Operand| matches!(operand, Operand::Mem(mem) if mem.seg == Seg::Cs);
+        !self.long()
+            && insn.operands.iter().zip(&insn.row.args).any(|(operand, arg)| {
+                through(operand) && arg.access.writes()
+            })
     }
 
     fn dispatch(&mut self, insn: &Insn) -> Done {

@@ -85,6 +85,9 @@ impl Lifter {
     pub(super) fn push_all(&mut self, insn: &Insn) -> Done {
         let width = insn.width;
         let step = i64::from(width.bytes());
+        // Of the two pages that the stores may be in, this asks for the lower one, and the first store for the other.
+        let low = self.stack(-8 * step);
+        self.load_to_change(low, width);
         for number in 0..8 {
             let addr = self.stack((7 - i64::from(number) - 8) * step);
             let value = self.read_reg(register(number, width))?;
