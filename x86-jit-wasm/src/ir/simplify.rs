@@ -108,8 +108,7 @@ impl Body {
         {
             return self.number(ty, known);
         }
-        let commutes =
-            matches!(op, Binary::Add | Binary::Mul | Binary::And | Binary::Or | Binary::Xor);
+        let commutes = matches!(op, Binary::Add | Binary::Mul | Binary::And | Binary::Or | Binary::Xor);
         let (a, b) = if commutes && self.constant(a).is_some() { (b, a) } else { (a, b) };
         if a == b {
             match op {
@@ -171,12 +170,8 @@ impl Body {
         let ty = self.ty(value);
         let mask = mask & ones(ty);
         match self.expr(value) {
-            Expr::Binary(Binary::Or | Binary::Xor, a, b) if self.possible(b) & mask == 0 => {
-                self.on(a, mask)
-            }
-            Expr::Binary(Binary::Or | Binary::Xor, a, b) if self.possible(a) & mask == 0 => {
-                self.on(b, mask)
-            }
+            Expr::Binary(Binary::Or | Binary::Xor, a, b) if self.possible(b) & mask == 0 => self.on(a, mask),
+            Expr::Binary(Binary::Or | Binary::Xor, a, b) if self.possible(a) & mask == 0 => self.on(b, mask),
             Expr::Binary(Binary::And, a, b) => match self.constant(b) {
                 Some(n) if self.possible(a) & mask & !n == 0 => self.on(a, mask),
                 _ => value,

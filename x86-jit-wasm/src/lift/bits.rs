@@ -258,7 +258,9 @@ impl Lifter {
     /// `mulx`: the high half goes to the first operand, also where both are one register.
     pub(super) fn mulx(&mut self, insn: &Insn) -> Done {
         let width = insn.width;
-        let [Operand::Reg(high), Operand::Reg(low), from, _] = &insn.operands else { return Err(Unsupported) };
+        let [Operand::Reg(high), Operand::Reg(low), from, _] = &insn.operands else {
+            return Err(Unsupported);
+        };
         let a = self.read(from, width)?;
         let b = self.read_reg(super::mov::register(RDX, width))?;
         let (low_half, high_half) = self.product(a, b, width);

@@ -153,4 +153,3 @@ impl Lifter {
         self.write_reg(Reg::Gpr8(RAX), value)
     }
 }
-

@@ -350,14 +350,7 @@ impl Lifter {
 
     /// The flags, a 0 or 1 each.
     pub(super) fn status(&mut self) -> Status {
-        Status {
-            cf: self.cf(),
-            pf: self.pf(),
-            af: self.af(),
-            zf: self.zf(),
-            sf: self.sf(),
-            of: self.of(),
-        }
+        Status { cf: self.cf(), pf: self.pf(), af: self.af(), zf: self.zf(), sf: self.sf(), of: self.of() }
     }
 
     /// A value in 64 bits.

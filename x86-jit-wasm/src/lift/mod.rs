@@ -109,9 +109,11 @@ impl Lifter {
     fn writes_code_segment(&self, insn: &Insn) -> bool {
         let through = |operand: &Operand| matches!(operand, Operand::Mem(mem) if mem.seg == Seg::Cs);
         !self.long()
-            && insn.operands.iter().zip(&insn.row.args).any(|(operand, arg)| {
-                through(operand) && arg.access.writes()
-            })
+            && insn
+                .operands
+                .iter()
+                .zip(&insn.row.args)
+                .any(|(operand, arg)| through(operand) && arg.access.writes())
     }
 
     fn dispatch(&mut self, insn: &Insn) -> Done {
@@ -351,7 +353,11 @@ impl Lifter {
     }
 
     /// An operand that is changed: its value, and that of the load if it is in memory.
-    fn read_to_change(&mut self, operand: &Operand, width: Width) -> Result<(Value, Option<Value>), Unsupported> {
+    fn read_to_change(
+        &mut self,
+        operand: &Operand,
+        width: Width,
+    ) -> Result<(Value, Option<Value>), Unsupported> {
         match operand {
             Operand::Mem(mem) => {
                 let addr = self.address(mem)?;

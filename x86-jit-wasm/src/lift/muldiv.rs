@@ -212,4 +212,3 @@ impl Lifter {
         (narrow, self.narrow(remainder, width))
     }
 }
-

@@ -34,7 +34,14 @@ impl Lifter {
     }
 
     /// Writes the result of a shift, whose flags count unless the count is zero.
-    fn shifted(&mut self, to: &Operand, place: Option<Value>, width: Width, n: Value, (r, flags): (Value, Flags)) -> Done {
+    fn shifted(
+        &mut self,
+        to: &Operand,
+        place: Option<Value>,
+        width: Width,
+        n: Value,
+        (r, flags): (Value, Flags),
+    ) -> Done {
         let zero = self.body.constant(n) == Some(0);
         let flags = match self.body.constant(n) {
             Some(0) => self.flags,
