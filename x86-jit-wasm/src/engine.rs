@@ -294,7 +294,8 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         self.left += 1;
         if self.left.is_multiple_of(SAMPLE) {
             let code = Guest(mem);
-            let name = decode_at(&code, key.pc, key.setting, self.features).map_or("none", |insn| insn.op.name());
+            let name =
+                decode_at(&code, key.pc, key.setting, self.features).map_or("none", |insn| insn.op.name());
             *self.left_by_name.entry(name).or_default() += SAMPLE;
         }
     }

@@ -3,6 +3,9 @@
 //! A value is pure: it can be computed wherever it is wanted, or nowhere. What must happen, and when, are steps: loads and
 //! stores, which may leave the region, and changes of registers. A step that leaves does so as if its instruction had not begun.
 
+mod simplify;
+
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// Type of a value.
@@ -44,6 +47,10 @@ pub enum Binary {
     ShrS,
     Rotl,
     Rotr,
+    /// Of these, the steps before see to it that the divisor is not 0 and the quotient fits.
+    DivU,
+    DivS,
+    RemU,
 }
 
 /// Comparisons of two values of one type; the result is an [`Type::I32`] of 0 or 1.
@@ -158,6 +165,33 @@ pub enum Step {
         /// As of a load.
         origin: usize,
     },
+    /// As a load from where [`Step::Back`] stores to: it has to be writable.
+    LoadToChange {
+        /// What it gives.
+        to: Value,
+        /// Of the guest.
+        addr: Value,
+        /// How many.
+        bytes: u8,
+        /// As of a load.
+        origin: usize,
+    },
+    /// Stores to where a [`Step::LoadToChange`] loaded from; cannot leave.
+    Back {
+        /// What that gave.
+        of: Value,
+        /// What to store.
+        value: Value,
+        /// As of the load.
+        bytes: u8,
+    },
+    /// Leaves if a value is not 0.
+    Guard {
+        /// [`Type::I32`].
+        condition: Value,
+        /// As of a load.
+        origin: usize,
+    },
     /// Leaves if an address is not canonical (SDM vol. 1 §3.3.7.1).
     Canonical {
         /// The address.
@@ -199,11 +233,23 @@ pub struct Body {
     pub exit: Exit,
     /// Instructions it stands for.
     pub count: u32,
+    /// The bits of each value that may be set.
+    possible: Vec<u64>,
+    /// Values by the hash of what they are.
+    known: BTreeMap<u64, Value>,
 }
 
 impl Default for Body {
     fn default() -> Body {
-        Body { values: Vec::new(), steps: Vec::new(), origins: Vec::new(), exit: Exit::Plain, count: 0 }
+        Body {
+            values: Vec::new(),
+            steps: Vec::new(),
+            origins: Vec::new(),
+            exit: Exit::Plain,
+            count: 0,
+            possible: Vec::new(),
+            known: BTreeMap::new(),
+        }
     }
 }
 
@@ -213,74 +259,17 @@ impl Body {
         self.values[value.index()].0
     }
 
+    /// How a value is computed.
+    pub(crate) fn expr(&self, value: Value) -> Expr {
+        self.values[value.index()].1
+    }
+
     /// The number a value is, if it is one.
     pub fn constant(&self, value: Value) -> Option<u64> {
         match self.values[value.index()] {
             (Type::I32, Expr::Const(n)) => Some(n & u64::from(u32::MAX)),
             (Type::I64, Expr::Const(n)) => Some(n),
             _ => None,
-        }
-    }
-
-    /// A new value.
-    pub fn value(&mut self, ty: Type, expr: Expr) -> Value {
-        let value = Value(self.values.len() as u32);
-        self.values.push((ty, expr));
-        value
-    }
-
-    /// A number.
-    pub fn number(&mut self, ty: Type, n: u64) -> Value {
-        self.value(ty, Expr::Const(n))
-    }
-
-    /// An operation, or what it comes to if it is known.
-    pub fn binary(&mut self, op: Binary, a: Value, b: Value) -> Value {
-        let ty = self.ty(a);
-        if let (Some(a), Some(b)) = (self.constant(a), self.constant(b)) {
-            return self.number(ty, fold(op, ty, a, b));
-        }
-        match (op, self.constant(b)) {
-            (
-                Binary::Add
-                | Binary::Sub
-                | Binary::Or
-                | Binary::Xor
-                | Binary::Shl
-                | Binary::ShrU
-                | Binary::ShrS,
-                Some(0),
-            ) => a,
-            (Binary::And, Some(n)) if n == ones(ty) => a,
-            (Binary::And | Binary::Mul, Some(0)) => b,
-            (Binary::Mul, Some(1)) => a,
-            _ => self.value(ty, Expr::Binary(op, a, b)),
-        }
-    }
-
-    /// As [`Body::binary`], with a number.
-    pub fn with(&mut self, op: Binary, a: Value, n: u64) -> Value {
-        let ty = self.ty(a);
-        let b = self.number(ty, n & ones(ty));
-        self.binary(op, a, b)
-    }
-
-    /// A comparison.
-    pub fn compare(&mut self, op: Compare, a: Value, b: Value) -> Value {
-        self.value(Type::I32, Expr::Compare(op, a, b))
-    }
-
-    /// An operation.
-    pub fn unary(&mut self, op: Unary, a: Value) -> Value {
-        let ty = match op {
-            Unary::Wrap => Type::I32,
-            Unary::ExtendU | Unary::ExtendS => Type::I64,
-            _ => self.ty(a),
-        };
-        match (op, self.constant(a)) {
-            (Unary::Wrap | Unary::ExtendU, Some(n)) => self.number(ty, n & u64::from(u32::MAX)),
-            (Unary::ExtendS, Some(n)) => self.number(ty, i64::from(n as i32) as u64),
-            _ => self.value(ty, Expr::Unary(op, a)),
         }
     }
 
@@ -304,26 +293,4 @@ pub(crate) fn ones(ty: Type) -> u64 {
         Type::I32 => u64::from(u32::MAX),
         Type::I64 => u64::MAX,
     }
-}
-
-fn fold(op: Binary, ty: Type, a: u64, b: u64) -> u64 {
-    let bits: u64 = if ty == Type::I32 { 32 } else { 64 };
-    let by = (b % bits) as u32;
-    let signed = if ty == Type::I32 { i64::from(a as i32) } else { a as i64 };
-    let result = match op {
-        Binary::Add => a.wrapping_add(b),
-        Binary::Sub => a.wrapping_sub(b),
-        Binary::Mul => a.wrapping_mul(b),
-        Binary::And => a & b,
-        Binary::Or => a | b,
-        Binary::Xor => a ^ b,
-        Binary::Shl => a << by,
-        Binary::ShrU => a >> by,
-        Binary::ShrS => (signed >> by) as u64,
-        Binary::Rotl if ty == Type::I32 => (a as u32).rotate_left(by).into(),
-        Binary::Rotl => a.rotate_left(by),
-        Binary::Rotr if ty == Type::I32 => (a as u32).rotate_right(by).into(),
-        Binary::Rotr => a.rotate_right(by),
-    };
-    result & ones(ty)
 }

@@ -138,12 +138,7 @@ impl Region {
 }
 
 /// The instruction at an address, if there is one.
-pub(crate) fn decode_at(
-    code: &impl Code,
-    pc: u64,
-    setting: Setting,
-    features: FeatureSet,
-) -> Option<Insn> {
+pub(crate) fn decode_at(code: &impl Code, pc: u64, setting: Setting, features: FeatureSet) -> Option<Insn> {
     let mut bytes = [0; MAX_LEN];
     let got = code.fetch(pc, &mut bytes).min(MAX_LEN);
     let mode = match setting.mode {

@@ -22,6 +22,7 @@ const PAGES: usize = 0x10000;
 const SHARED: usize = 0x20000;
 const PLACES: Places =
     Places { shared: SHARED as u32, tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, host: 24 } };
+/// More of them by the environment, for a soak.
 const MODULES: usize = 60;
 const REGIONS: usize = 50;
 const BUDGET: i64 = 300;
@@ -159,9 +160,10 @@ fn as_the_interpreter_does() {
         ROWS.iter().filter(fits).collect()
     };
     let (rows32, rows64) = (rows(Mode::Bits32), rows(Mode::Bits64));
+    println!("{} and {} rows", rows32.len(), rows64.len());
     assert!(rows32.len() > 100 && rows64.len() > 100, "{} and {} rows", rows32.len(), rows64.len());
     let engine = Engine::default();
-    let mut rng = Rng::new(7);
+    let mut rng = Rng::new(std::env::var("SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(7));
     let mut interp = Interp::with(Cpuid::of(Level::Full), 1 << 16);
     let pool = FramePool::new(200);
     let mem = AddressSpace::new(&pool);
@@ -169,7 +171,8 @@ fn as_the_interpreter_does() {
     mem.map(Vma::anonymous(CODE, CODE + CODE_LEN as u64, rw | Prot::EXEC)).expect("maps");
     mem.map(Vma::anonymous(DATA, DATA + DATA_LEN as u64, rw)).expect("maps");
     let (mut done, mut left_at_once) = (0, 0);
-    for _ in 0..MODULES {
+    let soak = std::env::var("MODULES").ok().and_then(|n| n.parse().ok());
+    for _ in 0..soak.unwrap_or(MODULES) {
         let mut cases = Vec::new();
         for n in 0..REGIONS {
             let (mode, rows) = if n & 1 == 0 { (Mode::Bits32, &rows32) } else { (Mode::Bits64, &rows64) };
@@ -208,7 +211,8 @@ fn as_the_interpreter_does() {
                     }
                 }
                 before.rip = CODE;
-                before.rflags &= !flags::TF;
+                // Translated code runs with DF clear.
+                before.rflags &= !(flags::TF | flags::DF);
                 let data = random_data(&mut rng);
                 let (mut ours, mut our_data) = (before.clone(), data.clone());
                 let count = wasm.run(&function, &mut ours, bytes, &mut our_data);

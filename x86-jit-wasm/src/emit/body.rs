@@ -118,6 +118,8 @@ struct Progress<'a> {
     last: Vec<usize>,
     /// The value in each register.
     in_reg: [Option<Value>; 16],
+    /// Address in linear memory of what has been loaded and will be stored back.
+    hosts: Vec<(Value, u32)>,
 }
 
 pub(super) fn at(offset: u64, align: u32) -> MemArg {
@@ -184,7 +186,7 @@ impl Function {
         match body.exit {
             Exit::Plain => Ended::Plain,
             Exit::If(condition) => {
-                self.get(&mut progress, condition, false);
+                self.condition(&mut progress, condition);
                 Ended::Condition
             }
             Exit::Indirect(target) => {
@@ -223,6 +225,28 @@ impl Function {
                 self.get(progress, value, false);
                 self.store(progress.body.ty(value), bytes);
             }
+            Step::LoadToChange { to, addr, bytes, origin } => {
+                let addr = self.local(progress, addr);
+                self.check(progress, (addr, bytes), self.places.tlb.write, origin, depth);
+                let (host, local) = (self.temporary(Type::I32), self.temporary(progress.body.ty(to)));
+                self.host(addr);
+                self.sink().local_tee(host);
+                self.load_from_host(bytes);
+                self.sink().local_set(local);
+                progress.place[to.index()] = Some(local);
+                progress.hosts.push((to, host));
+            }
+            Step::Back { of, value, bytes } => {
+                let host = progress.hosts.iter().rev().find(|(to, _)| *to == of);
+                debug_assert!(host.is_some(), "the load comes first");
+                self.sink().local_get(host.map_or(CPU, |(_, host)| *host));
+                self.get(progress, value, false);
+                self.store(progress.body.ty(value), bytes);
+            }
+            Step::Guard { condition, origin } => {
+                self.condition(progress, condition);
+                self.leave_arm(progress, origin, depth);
+            }
             Step::Canonical { addr, origin } => {
                 let addr = self.local(progress, addr);
                 let mut sink = self.sink();
@@ -247,7 +271,39 @@ impl Function {
                 }
                 progress.in_reg[slot] = (progress.place[value.index()] == Some(local)).then_some(value);
             }
-            Step::SetFlags(values) => self.set_flags(progress, values, false),
+            Step::SetFlags(values) => {
+                self.keep_flags(progress, number);
+                self.set_flags(progress, values, false);
+            }
+        }
+    }
+
+    /// Saves what is wanted of the old flags behind the step that changes them.
+    fn keep_flags(&mut self, progress: &mut Progress<'_>, step: usize) {
+        for (number, (ty, expr)) in progress.body.values.iter().enumerate() {
+            if let Expr::Flags(_) = expr
+                && progress.last[number] > step
+            {
+                self.get(progress, Value::at(number), false);
+                let saved = self.temporary(*ty);
+                self.sink().local_set(saved);
+                progress.place[number] = Some(saved);
+            }
+        }
+    }
+
+    /// Puts a number on the stack that is 0 where the value is.
+    fn condition(&mut self, progress: &mut Progress<'_>, value: Value) {
+        let body = progress.body;
+        match body.expr(value) {
+            Expr::Compare(Compare::Ne, a, b)
+                if progress.place[value.index()].is_none()
+                    && body.constant(b) == Some(0)
+                    && body.ty(a) == Type::I32 =>
+            {
+                self.get(progress, a, false);
+            }
+            _ => self.get(progress, value, false),
         }
     }
 
@@ -340,6 +396,13 @@ impl Function {
                 self.get(progress, b, arm);
                 binary(&mut self.sink(), ty, op);
             }
+            Expr::Compare(Compare::Eq, a, b) if progress.body.constant(b) == Some(0) => {
+                self.get(progress, a, arm);
+                match progress.body.ty(a) {
+                    Type::I32 => self.sink().i32_eqz(),
+                    Type::I64 => self.sink().i64_eqz(),
+                };
+            }
             Expr::Compare(op, a, b) => {
                 self.get(progress, a, arm);
                 self.get(progress, b, arm);
@@ -373,10 +436,11 @@ impl<'a> Progress<'a> {
             uses: vec![0; count],
             last: vec![0; count],
             in_reg: [None; 16],
+            hosts: Vec::new(),
         };
         for (number, step) in body.steps.iter().enumerate() {
             match *step {
-                Step::Load { addr, origin, .. } => {
+                Step::Load { addr, origin, .. } | Step::LoadToChange { addr, origin, .. } => {
                     progress.want(addr, number);
                     progress.want_flags(origin, number);
                 }
@@ -385,7 +449,8 @@ impl<'a> Progress<'a> {
                     progress.want(value, number);
                     progress.want_flags(origin, number);
                 }
-                Step::Canonical { addr, origin } => {
+                Step::Back { value, .. } => progress.want(value, number),
+                Step::Canonical { addr, origin } | Step::Guard { condition: addr, origin } => {
                     progress.want(addr, number);
                     progress.want_flags(origin, number);
                 }
@@ -450,6 +515,9 @@ fn binary(sink: &mut InstructionSink<'_>, ty: Type, op: Binary) {
         (Type::I32, Binary::ShrS) => sink.i32_shr_s(),
         (Type::I32, Binary::Rotl) => sink.i32_rotl(),
         (Type::I32, Binary::Rotr) => sink.i32_rotr(),
+        (Type::I32, Binary::DivU) => sink.i32_div_u(),
+        (Type::I32, Binary::DivS) => sink.i32_div_s(),
+        (Type::I32, Binary::RemU) => sink.i32_rem_u(),
         (Type::I64, Binary::Add) => sink.i64_add(),
         (Type::I64, Binary::Sub) => sink.i64_sub(),
         (Type::I64, Binary::Mul) => sink.i64_mul(),
@@ -461,6 +529,9 @@ fn binary(sink: &mut InstructionSink<'_>, ty: Type, op: Binary) {
         (Type::I64, Binary::ShrS) => sink.i64_shr_s(),
         (Type::I64, Binary::Rotl) => sink.i64_rotl(),
         (Type::I64, Binary::Rotr) => sink.i64_rotr(),
+        (Type::I64, Binary::DivU) => sink.i64_div_u(),
+        (Type::I64, Binary::DivS) => sink.i64_div_s(),
+        (Type::I64, Binary::RemU) => sink.i64_rem_u(),
     };
 }
 

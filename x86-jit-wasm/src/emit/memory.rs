@@ -65,6 +65,11 @@ impl Function {
     /// Loads from a guest address that has been checked, zero-extended.
     pub(super) fn load(&mut self, addr: u32, bytes: u8) {
         self.host(addr);
+        self.load_from_host(bytes);
+    }
+
+    /// Loads from the address in linear memory that is on the stack, zero-extended.
+    pub(super) fn load_from_host(&mut self, bytes: u8) {
         let mut sink = self.sink();
         match bytes {
             1 => sink.i32_load8_u(at(0, 0)),

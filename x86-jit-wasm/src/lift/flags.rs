@@ -10,16 +10,29 @@ pub(super) enum Flags {
     Before,
     /// In the lazy form.
     Lazy(FlagValues),
-    /// `r = a + b`, with carry or without.
-    Add { bits: u32, a: Value, b: Value, r: Value, carry: bool },
-    /// `r = a - b`, with borrow or without.
-    Sub { bits: u32, a: Value, b: Value, r: Value, borrow: bool },
+    /// `r = a + b`, with carry (0 or 1) or without.
+    Add { bits: u32, a: Value, b: Value, r: Value, carry: Option<Value> },
+    /// `r = a - b`, with borrow (0 or 1) or without.
+    Sub { bits: u32, a: Value, b: Value, r: Value, borrow: Option<Value> },
     /// CF and OF clear.
     Logic { bits: u32, r: Value },
     /// As an addition or subtraction of 1 that leaves CF.
     Step { bits: u32, a: Value, r: Value, down: bool, cf: Value },
     /// A result with CF and OF; AF clear.
     Given { bits: u32, r: Value, cf: Value, of: Value },
+    /// Those of before, but for CF and OF.
+    Changed { old: FlagValues, cf: Value, of: Value },
+}
+
+/// Each flag as 0 or 1.
+#[derive(Clone, Copy)]
+pub(super) struct Status {
+    pub(super) cf: Value,
+    pub(super) pf: Value,
+    pub(super) af: Value,
+    pub(super) zf: Value,
+    pub(super) sf: Value,
+    pub(super) of: Value,
 }
 
 /// CF in the lazy form.
@@ -28,11 +41,11 @@ const CF: u32 = 63;
 impl Lifter {
     /// A part of the lazy form, where the flags are in it.
     fn flag_part(&mut self, part: FlagPart) -> Value {
-        if let Flags::Lazy(FlagValues { result, carries, shape }) = self.flags {
+        if let Flags::Lazy(values) | Flags::Changed { old: values, .. } = self.flags {
             return match part {
-                FlagPart::Result => result,
-                FlagPart::Carries => carries,
-                FlagPart::Shape => shape,
+                FlagPart::Result => values.result,
+                FlagPart::Carries => values.carries,
+                FlagPart::Shape => values.shape,
             };
         }
         let ty = if part == FlagPart::Shape { Type::I32 } else { Type::I64 };
@@ -43,15 +56,6 @@ impl Lifter {
         let shifted = self.body.with(Binary::ShrU, value, bit.into());
         let low = self.body.unary(Unary::Wrap, shifted);
         self.body.with(Binary::And, low, 1)
-    }
-
-    fn not(&mut self, bit: Value) -> Value {
-        self.body.with(Binary::Xor, bit, 1)
-    }
-
-    fn is_zero(&mut self, value: Value) -> Value {
-        let zero = self.body.number(self.body.ty(value), 0);
-        self.body.compare(Compare::Eq, value, zero)
     }
 
     /// The sign bit as 0 or 1.
@@ -98,15 +102,20 @@ impl Lifter {
                 let carries = self.flag_part(FlagPart::Carries);
                 self.bit64(carries, CF)
             }
-            Flags::Add { a, r, carry: false, .. } => self.body.compare(Compare::LtU, r, a),
-            Flags::Sub { a, b, borrow: false, .. } => self.body.compare(Compare::LtU, a, b),
+            Flags::Add { a, r, carry, .. } => self.below(r, a, carry),
+            Flags::Sub { a, b, borrow, .. } => self.below(a, b, borrow),
             Flags::Logic { .. } => self.body.number(Type::I32, 0),
-            Flags::Step { cf, .. } | Flags::Given { cf, .. } => cf,
-            flags => match self.carries(flags) {
-                Some((bits, carries)) => self.sign(bits, carries),
-                None => self.body.number(Type::I32, 0),
-            },
+            Flags::Step { cf, .. } | Flags::Given { cf, .. } | Flags::Changed { cf, .. } => cf,
         }
+    }
+
+    /// `a < b`, or `a <= b` where the last is not 0.
+    fn below(&mut self, a: Value, b: Value, or_equal: Option<Value>) -> Value {
+        let less = self.body.compare(Compare::LtU, a, b);
+        let Some(or_equal) = or_equal else { return less };
+        let equal = self.body.compare(Compare::Eq, a, b);
+        let equal = self.body.binary(Binary::And, equal, or_equal);
+        self.body.binary(Binary::Or, less, equal)
     }
 
     pub(super) fn of(&mut self) -> Value {
@@ -118,21 +127,30 @@ impl Lifter {
                 self.bit64(differ, CF)
             }
             Flags::Logic { .. } => self.body.number(Type::I32, 0),
-            Flags::Given { of, .. } => of,
-            flags => match self.carries(flags) {
-                Some((bits, carries)) => {
-                    let next = self.body.with(Binary::Shl, carries, 1);
-                    let differ = self.body.binary(Binary::Xor, carries, next);
-                    self.sign(bits, differ)
-                }
-                None => self.body.number(Type::I32, 0),
-            },
+            Flags::Given { of, .. } | Flags::Changed { of, .. } => of,
+            // The sign of both operands is not that of the result.
+            Flags::Add { bits, a, b, r, .. } => {
+                let (a, b) = (self.body.binary(Binary::Xor, a, r), self.body.binary(Binary::Xor, b, r));
+                let both = self.body.binary(Binary::And, a, b);
+                self.sign(bits, both)
+            }
+            Flags::Sub { bits, a, b, r, .. } => {
+                let (b, r) = (self.body.binary(Binary::Xor, a, b), self.body.binary(Binary::Xor, a, r));
+                let both = self.body.binary(Binary::And, b, r);
+                self.sign(bits, both)
+            }
+            // From, or to, the number that has the sign alone.
+            Flags::Step { bits, a, r, down, .. } => {
+                let edge = if down { a } else { r };
+                let least = self.body.number(self.body.ty(edge), 1 << (bits - 1));
+                self.body.compare(Compare::Eq, edge, least)
+            }
         }
     }
 
     fn result(&self) -> Option<(u32, Value)> {
         match self.flags {
-            Flags::Before | Flags::Lazy(_) => None,
+            Flags::Before | Flags::Lazy(_) | Flags::Changed { .. } => None,
             Flags::Add { bits, r, .. }
             | Flags::Sub { bits, r, .. }
             | Flags::Logic { bits, r }
@@ -142,18 +160,22 @@ impl Lifter {
     }
 
     pub(super) fn zf(&mut self) -> Value {
-        if let Flags::Sub { a, b, borrow: false, .. } = self.flags {
+        if let Flags::Sub { a, b, borrow: None, .. } = self.flags {
             return self.body.compare(Compare::Eq, a, b);
         }
         let result = match self.result() {
             Some((_, r)) => r,
             None => self.flag_part(FlagPart::Result),
         };
-        self.is_zero(result)
+        self.body.is_zero(result)
     }
 
     pub(super) fn sf(&mut self) -> Value {
         match self.result() {
+            Some((bits, r)) if bits >= 32 => {
+                let zero = self.body.number(self.body.ty(r), 0);
+                self.body.compare(Compare::LtS, r, zero)
+            }
             Some((bits, r)) => self.sign(bits, r),
             None => {
                 let result = self.flag_part(FlagPart::Result);
@@ -183,48 +205,72 @@ impl Lifter {
             None => ones,
         };
         let odd = self.body.with(Binary::And, odd, 1);
-        self.not(odd)
+        self.body.not(odd)
+    }
+
+    pub(super) fn af(&mut self) -> Value {
+        let FlagValues { carries, shape, .. } = self.parts();
+        let shape = self.body.unary(Unary::ExtendU, shape);
+        let bit = self.body.binary(Binary::ShrU, carries, shape);
+        let bit = self.body.unary(Unary::Wrap, bit);
+        self.body.with(Binary::And, bit, 1)
     }
 
     /// A condition by its four-bit code (SDM vol. 1 appendix B): 0 or 1.
     pub(super) fn condition(&mut self, code: u8) -> Value {
-        let met = match (code >> 1 & 7, self.flags) {
-            (0, _) => self.of(),
-            (1, _) => self.cf(),
-            (2, _) => self.zf(),
-            (3, Flags::Sub { a, b, borrow: false, .. }) => self.body.compare(Compare::LeU, a, b),
-            (3, _) => {
-                let (cf, zf) = (self.cf(), self.zf());
-                self.body.binary(Binary::Or, cf, zf)
+        let met = match code >> 1 & 7 {
+            0 => self.of(),
+            1 => self.cf(),
+            2 => self.zf(),
+            3 => self.below_or_equal(),
+            4 => self.sf(),
+            5 => self.pf(),
+            6 => self.less(Compare::LtS),
+            _ => self.less(Compare::LeS),
+        };
+        if code & 1 == 0 { met } else { self.body.not(met) }
+    }
+
+    fn below_or_equal(&mut self) -> Value {
+        if let Flags::Sub { a, b, borrow: None, .. } = self.flags {
+            return self.body.compare(Compare::LeU, a, b);
+        }
+        let (cf, zf) = (self.cf(), self.zf());
+        self.body.binary(Binary::Or, cf, zf)
+    }
+
+    /// SF is not OF, or also ZF: what the operation was made of compares like that.
+    fn less(&mut self, op: Compare) -> Value {
+        let (bits, a, b) = match self.flags {
+            Flags::Sub { bits, a, b, borrow: None, .. } => (bits, a, b),
+            Flags::Logic { bits, r } => (bits, r, self.body.number(self.body.ty(r), 0)),
+            Flags::Step { bits, a, down, .. } => {
+                let by = if down { 1 } else { u64::MAX };
+                (bits, a, self.body.number(self.body.ty(a), by))
             }
-            (4, _) => self.sf(),
-            (5, _) => self.pf(),
-            (6, Flags::Sub { bits, a, b, borrow: false, .. }) => {
-                let (a, b) = (self.signed(bits, a), self.signed(bits, b));
-                self.body.compare(Compare::LtS, a, b)
-            }
-            (_, Flags::Sub { bits, a, b, borrow: false, .. }) => {
-                let (a, b) = (self.signed(bits, a), self.signed(bits, b));
-                self.body.compare(Compare::LeS, a, b)
-            }
-            (low, _) => {
+            _ => {
                 let (sf, of) = (self.sf(), self.of());
                 let less = self.body.binary(Binary::Xor, sf, of);
-                if low == 6 {
-                    less
-                } else {
-                    let zf = self.zf();
-                    self.body.binary(Binary::Or, less, zf)
+                if op == Compare::LtS {
+                    return less;
                 }
+                let zf = self.zf();
+                return self.body.binary(Binary::Or, less, zf);
             }
         };
-        if code & 1 == 0 { met } else { self.not(met) }
+        let (a, b) = (self.signed(bits, a), self.signed(bits, b));
+        self.body.compare(op, a, b)
     }
 
     /// The flags in the lazy form; none where the block has not changed them.
     pub(super) fn lazy(&mut self) -> Option<FlagValues> {
-        if let Flags::Lazy(values) = self.flags {
-            return Some(values);
+        match self.flags {
+            Flags::Lazy(values) => return Some(values),
+            Flags::Changed { old, cf, of } => {
+                let carries = self.carry_and_overflow(Some(old.carries), cf, of);
+                return Some(FlagValues { carries, ..old });
+            }
+            _ => {}
         }
         let (bits, r) = self.result()?;
         let r = self.signed(bits, r);
@@ -250,7 +296,7 @@ impl Lifter {
     }
 
     /// The flags in the lazy form, be they changed or not.
-    fn parts(&mut self) -> FlagValues {
+    pub(super) fn parts(&mut self) -> FlagValues {
         match self.lazy() {
             Some(values) => values,
             None => FlagValues {
@@ -267,16 +313,48 @@ impl Lifter {
         let before = core::mem::replace(&mut self.flags, new);
         let new = self.parts();
         self.flags = before;
-        let mut select = |ty, new, old| self.body.value(ty, Expr::Select(met, new, old));
         Flags::Lazy(FlagValues {
-            result: select(Type::I64, new.result, old.result),
-            carries: select(Type::I64, new.carries, old.carries),
-            shape: select(Type::I32, new.shape, old.shape),
+            result: self.body.select(met, new.result, old.result),
+            carries: self.body.select(met, new.carries, old.carries),
+            shape: self.body.select(met, new.shape, old.shape),
         })
     }
 
+    /// The flags with another CF and OF.
+    pub(super) fn with_carry_and_overflow(&mut self, cf: Value, of: Value) -> Flags {
+        Flags::Changed { old: self.parts(), cf, of }
+    }
+
+    /// The flags with another CF.
+    pub(super) fn with_carry(&mut self, cf: Value) -> Flags {
+        let of = self.of();
+        self.with_carry_and_overflow(cf, of)
+    }
+
+    /// The flags from a 0 or 1 each.
+    pub(super) fn flags_from(&mut self, set: Status) -> FlagValues {
+        // 1 has odd parity (PF clear) and 0 has even parity (PF set).
+        let result = self.body.not(set.zf);
+        let result = self.wide(result, false);
+        let carries = self.carry_and_overflow(None, set.cf, set.of);
+        let af = self.wide(set.af, false);
+        let af = self.body.with(Binary::Shl, af, 3);
+        let carries = self.body.binary(Binary::Or, carries, af);
+        let pf = self.body.binary(Binary::Xor, set.pf, set.zf);
+        let pf = self.body.with(Binary::Shl, pf, 30);
+        let sf = self.body.with(Binary::Shl, set.sf, 31);
+        let flips = self.body.binary(Binary::Or, pf, sf);
+        let shape = self.body.with(Binary::Or, flips, 3);
+        FlagValues { result, carries, shape }
+    }
+
+    /// The flags, a 0 or 1 each.
+    pub(super) fn status(&mut self) -> Status {
+        Status { cf: self.cf(), pf: self.pf(), af: self.af(), zf: self.zf(), sf: self.sf(), of: self.of() }
+    }
+
     /// A value in 64 bits.
-    fn wide(&mut self, value: Value, signed: bool) -> Value {
+    pub(super) fn wide(&mut self, value: Value, signed: bool) -> Value {
         match (self.body.ty(value), signed) {
             (Type::I64, _) => value,
             (_, true) => self.body.unary(Unary::ExtendS, value),

@@ -1,13 +1,44 @@
 //! Control flow, and what depends on a condition.
 
-use super::{Done, Lifter, Unsupported, ty};
-use crate::ir::{Exit, Expr, Step, Type, Value};
-use x86_decode::{Insn, Operand, Width};
+use super::mov::register;
+use super::{Done, Lifter, Unsupported};
+use crate::ir::{Binary, Exit, Step, Type, Value};
+use x86_decode::{Insn, Op, Operand, Width};
+
+const RCX: u8 = 1;
 
 impl Lifter {
     pub(super) fn jump_if(&mut self, insn: &Insn) -> Done {
         self.direct(insn)?;
         let met = self.condition(insn.row.opcode & 15);
+        self.exit(Exit::If(met));
+        Ok(())
+    }
+
+    /// `jecxz` and `loop`, `loope`, `loopne`; the address size says what counts.
+    pub(super) fn jump_by_count(&mut self, insn: &Insn) -> Done {
+        self.direct(insn)?;
+        if insn.addr == Width::W16 {
+            return Err(Unsupported);
+        }
+        let counter = register(RCX, insn.addr);
+        let mut count = self.read_reg(counter)?;
+        if insn.op == Op::Jcxz {
+            let zero = self.body.is_zero(count);
+            self.exit(Exit::If(zero));
+            return Ok(());
+        }
+        count = self.body.with(Binary::Sub, count, 1);
+        self.write_reg(counter, count)?;
+        let zero = self.body.is_zero(count);
+        let mut met = self.body.not(zero);
+        if insn.op != Op::Loop {
+            let mut zf = self.zf();
+            if insn.op == Op::Loopne {
+                zf = self.body.not(zf);
+            }
+            met = self.body.binary(Binary::And, met, zf);
+        }
         self.exit(Exit::If(met));
         Ok(())
     }
@@ -35,7 +66,7 @@ impl Lifter {
         let new = self.read(from, insn.width)?;
         let old = self.read(to, insn.width)?;
         let met = self.condition(insn.row.opcode & 15);
-        let value = self.body.value(ty(insn.width), Expr::Select(met, new, old));
+        let value = self.body.select(met, new, old);
         self.write(to, value, insn.width)
     }
 

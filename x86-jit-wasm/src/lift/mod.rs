@@ -4,9 +4,15 @@
 //! that an access which leaves the region leaves as if the instruction had not begun.
 
 mod alu;
+mod bits;
+mod exchange;
 mod flags;
 mod flow;
 mod mov;
+mod muldiv;
+mod shift;
+mod stack;
+mod string;
 
 use crate::ir::{Binary, Body, Exit, Expr, Origin, Step, Type, Unary, Value};
 use crate::region::{Block, Located, Setting};
@@ -90,12 +96,24 @@ impl Lifter {
         let insn = &at.insn;
         self.origin = None;
         self.at = (at.pc, at.pc.wrapping_add(insn.len.into()) & self.setting.mask());
-        if insn.lock || insn.rep != Rep::None {
+        // LOCK makes no difference: one thread runs at a time.
+        if insn.rep != Rep::None || self.writes_code_segment(insn) {
             return Err(Unsupported);
         }
         self.dispatch(insn)?;
         self.body.count += 1;
         Ok(())
+    }
+
+    /// A code segment cannot be written through (SDM vol. 3 §3.4.5.1); in 64-bit code, it can.
+    fn writes_code_segment(&self, insn: &Insn) -> bool {
+        let through = |operand: &Operand| matches!(operand, Operand::Mem(mem) if mem.seg == Seg::Cs);
+        !self.long()
+            && insn
+                .operands
+                .iter()
+                .zip(&insn.row.args)
+                .any(|(operand, arg)| through(operand) && arg.access.writes())
     }
 
     fn dispatch(&mut self, insn: &Insn) -> Done {
@@ -113,9 +131,34 @@ impl Lifter {
                 self.two_operands(insn)
             }
             Op::Inc | Op::Dec | Op::Neg | Op::Not => self.one_operand(insn),
-            Op::Shl | Op::Shr | Op::Sar => self.shift(insn),
+            Op::Shl | Op::Shr | Op::Sar | Op::Rol | Op::Ror | Op::Rcl | Op::Rcr => self.shift(insn),
+            Op::Shld | Op::Shrd => self.double_shift(insn),
+            Op::Bt | Op::Bts | Op::Btr | Op::Btc => self.bit_test(insn),
+            Op::Bsf | Op::Bsr => self.scan(insn),
+            Op::Popcnt | Op::Lzcnt | Op::Tzcnt => self.count_bits(insn),
             Op::Imul => self.imul(insn),
-            Op::Nop | Op::Endbr32 | Op::Endbr64 => Ok(()),
+            Op::Mul => self.multiply(insn),
+            Op::Div | Op::Idiv => self.divide(insn),
+            Op::Xadd => self.xadd(insn),
+            Op::Cmpxchg => self.cmpxchg(insn),
+            Op::Cmpxchg8b | Op::Cmpxchg16b => self.cmpxchg_pair(insn),
+            Op::Pusha => self.push_all(insn),
+            Op::Popa => self.pop_all(insn),
+            Op::Enter => self.enter(insn),
+            Op::Clc | Op::Stc | Op::Cmc | Op::Lahf | Op::Sahf | Op::Salc => self.flag_moves(insn),
+            Op::Xlat => self.translate_byte(insn),
+            Op::Movs | Op::Stos | Op::Lods | Op::Scas | Op::Cmps => self.string(insn),
+            Op::Movbe => self.movbe(insn),
+            Op::Andn | Op::Blsr | Op::Blsmsk | Op::Blsi => self.low_bits(insn),
+            Op::Bextr | Op::Bzhi => self.bit_field(insn),
+            Op::Shlx | Op::Shrx | Op::Sarx | Op::Rorx => self.shift_without_flags(insn),
+            Op::Mulx => self.mulx(insn),
+            Op::Adcx | Op::Adox => self.add_with_one_flag(insn),
+            // Translated code runs with DF clear.
+            Op::Nop | Op::Pause | Op::Endbr32 | Op::Endbr64 | Op::Cld => Ok(()),
+            Op::Prefetch | Op::Prefetchw | Op::Prefetchnta | Op::Prefetcht0 => Ok(()),
+            Op::Prefetcht1 | Op::Prefetcht2 | Op::Lfence | Op::Mfence | Op::Sfence => Ok(()),
+            Op::Jcxz | Op::Loop | Op::Loope | Op::Loopne => self.jump_by_count(insn),
             Op::Jmp | Op::Call | Op::Ret => self.control(insn),
             _ => match (insn.row.map, insn.row.opcode) {
                 (x86_decode::Map::OneByte, 0x70..=0x7f) | (x86_decode::Map::Of, 0x80..=0x8f) => {
@@ -189,15 +232,18 @@ impl Lifter {
 
     /// Writes a register; the value is zero-extended.
     fn write_reg(&mut self, reg: Reg, value: Value) -> Done {
+        let (number, whole) = self.placed(reg, value)?;
+        self.set_whole(number, whole);
+        Ok(())
+    }
+
+    /// A register's number, and all of it with a value written to it.
+    fn placed(&mut self, reg: Reg, value: Value) -> Result<(u8, Value), Unsupported> {
         let (number, shift, mask) = match reg {
-            Reg::Gpr64(n) => {
-                self.set_whole(n, value);
-                return Ok(());
-            }
+            Reg::Gpr64(n) => return Ok((n, value)),
             Reg::Gpr32(n) => {
                 let value = if self.long() { self.body.unary(Unary::ExtendU, value) } else { value };
-                self.set_whole(n, value);
-                return Ok(());
+                return Ok((n, value));
             }
             Reg::Gpr16(n) => (n, 0, 0xffff_u64),
             Reg::Gpr8(n) => (n, 0, 0xff),
@@ -208,7 +254,14 @@ impl Lifter {
         let rest = self.body.with(Binary::And, whole, !(mask << shift));
         let value = if self.long() { self.body.unary(Unary::ExtendU, value) } else { value };
         let placed = self.body.with(Binary::Shl, value, shift);
-        let whole = self.body.binary(Binary::Or, rest, placed);
+        Ok((number, self.body.binary(Binary::Or, rest, placed)))
+    }
+
+    /// Writes a register if a condition is not 0, and else nothing of it.
+    fn write_reg_if(&mut self, condition: Value, reg: Reg, value: Value) -> Done {
+        let (number, new) = self.placed(reg, value)?;
+        let old = self.whole(number);
+        let whole = self.body.select(condition, new, old);
         self.set_whole(number, whole);
         Ok(())
     }
@@ -237,35 +290,105 @@ impl Lifter {
             Some(sum) => self.body.with(Binary::Add, sum, mem.disp as u64),
             None => self.body.number(word, mem.disp as u64 & self.setting.mask()),
         };
-        Ok(if self.long() && mem.addr == Width::W32 {
-            let low = self.body.unary(Unary::Wrap, sum);
+        Ok(self.wrapped(mem.addr, sum))
+    }
+
+    /// An offset cut off at the address size.
+    fn wrapped(&mut self, size: Width, offset: Value) -> Value {
+        if self.long() && size == Width::W32 {
+            let low = self.body.unary(Unary::Wrap, offset);
             self.body.unary(Unary::ExtendU, low)
         } else {
-            sum
-        })
+            offset
+        }
     }
 
     /// Linear address of a memory operand.
     fn address(&mut self, mem: &Mem) -> Result<Value, Unsupported> {
         let offset = self.offset(mem)?;
-        match mem.seg {
+        self.in_segment(mem.seg, offset)
+    }
+
+    /// Linear address of an offset.
+    fn in_segment(&mut self, seg: Seg, offset: Value) -> Result<Value, Unsupported> {
+        match seg {
             Seg::Fs if !self.setting.fs => return Err(Unsupported),
             Seg::Gs if !self.setting.gs => return Err(Unsupported),
             Seg::Fs | Seg::Gs => {}
             _ => return Ok(offset),
         }
-        let base = self.body.value(self.word(), Expr::Segment(mem.seg as u8));
+        let base = self.body.value(self.word(), Expr::Segment(seg as u8));
         Ok(self.body.binary(Binary::Add, offset, base))
     }
 
     fn load(&mut self, addr: Value, width: Width) -> Value {
         let to = self.body.value(ty(width), Expr::Loaded);
+        self.body.bound(to, mask(width));
         let origin = self.origin();
         self.body.steps.push(Step::Load { to, addr, bytes: width.bytes(), origin });
         to
     }
 
+    /// Loads what is then stored [back](Lifter::change).
+    fn load_to_change(&mut self, addr: Value, width: Width) -> Value {
+        let to = self.body.value(ty(width), Expr::Loaded);
+        self.body.bound(to, mask(width));
+        let origin = self.origin();
+        self.body.steps.push(Step::LoadToChange { to, addr, bytes: width.bytes(), origin });
+        to
+    }
+
+    fn back(&mut self, of: Value, value: Value, width: Width) {
+        let value = self.stored(value, width);
+        self.body.steps.push(Step::Back { of, value, bytes: width.bytes() });
+    }
+
+    /// What has the bits of a value that a store takes.
+    fn stored(&mut self, value: Value, width: Width) -> Value {
+        let value = self.body.on(value, mask(width));
+        match self.body.expr(value) {
+            Expr::Unary(Unary::Wrap | Unary::ExtendU | Unary::ExtendS, whole) if width != Width::W64 => whole,
+            _ => value,
+        }
+    }
+
+    /// An operand that is changed: its value, and that of the load if it is in memory.
+    fn read_to_change(
+        &mut self,
+        operand: &Operand,
+        width: Width,
+    ) -> Result<(Value, Option<Value>), Unsupported> {
+        match operand {
+            Operand::Mem(mem) => {
+                let addr = self.address(mem)?;
+                let value = self.load_to_change(addr, width);
+                Ok((value, Some(value)))
+            }
+            _ => Ok((self.read(operand, width)?, None)),
+        }
+    }
+
+    /// Writes what has been read to change it.
+    fn change(&mut self, operand: &Operand, place: Option<Value>, value: Value, width: Width) -> Done {
+        match place {
+            Some(of) => {
+                self.back(of, value, width);
+                Ok(())
+            }
+            None => self.write(operand, value, width),
+        }
+    }
+
+    /// Leaves if the value is not 0.
+    fn guard(&mut self, condition: Value) {
+        if self.body.constant(condition) != Some(0) {
+            let origin = self.origin();
+            self.body.steps.push(Step::Guard { condition, origin });
+        }
+    }
+
     fn store(&mut self, addr: Value, value: Value, width: Width) {
+        let value = self.stored(value, width);
         let origin = self.origin();
         self.body.steps.push(Step::Store { addr, value, bytes: width.bytes(), origin });
     }

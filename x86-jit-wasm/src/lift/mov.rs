@@ -1,4 +1,4 @@
-//! Moves: registers, memory, stack, sign extensions.
+//! Moves: registers, memory, sign extensions.
 
 use super::{Done, Lifter, Unsupported, bits, ty, width_of};
 use crate::ir::{Binary, Type, Unary, Value};
@@ -6,8 +6,6 @@ use x86_decode::{Insn, Op, Operand, Reg, Width};
 
 const RAX: u8 = 0;
 const RDX: u8 = 2;
-const RSP: u8 = 4;
-const RBP: u8 = 5;
 
 /// A general register of that width.
 pub(super) fn register(number: u8, width: Width) -> Reg {
@@ -53,55 +51,6 @@ impl Lifter {
         self.write(to, value, insn.width)
     }
 
-    /// The stack pointer moved by a number of bytes.
-    pub(super) fn stack(&mut self, by: i64) -> Value {
-        let sp = self.whole(RSP);
-        self.body.with(Binary::Add, sp, by as u64)
-    }
-
-    pub(super) fn set_stack(&mut self, sp: Value) {
-        self.set_whole(RSP, sp);
-    }
-
-    pub(super) fn push_value(&mut self, value: Value, width: Width) {
-        let sp = self.stack(-i64::from(width.bytes()));
-        self.store(sp, value, width);
-        self.set_stack(sp);
-    }
-
-    pub(super) fn push(&mut self, insn: &Insn) -> Done {
-        let [from, ..] = &insn.operands;
-        let value = self.read(from, insn.width)?;
-        self.push_value(value, insn.width);
-        Ok(())
-    }
-
-    pub(super) fn pop(&mut self, insn: &Insn) -> Done {
-        // A memory operand is addressed with the new stack pointer, and may fault after the load.
-        let [Operand::Reg(to), ..] = insn.operands else { return Err(Unsupported) };
-        let sp = self.whole(RSP);
-        let value = self.load(sp, insn.width);
-        let sp = self.stack(insn.width.bytes().into());
-        self.set_stack(sp);
-        self.write_reg(to, value)
-    }
-
-    pub(super) fn leave(&mut self, insn: &Insn) -> Done {
-        let frame = self.whole(RBP);
-        let value = self.load(frame, insn.width);
-        let sp = self.body.with(Binary::Add, frame, insn.width.bytes().into());
-        self.set_stack(sp);
-        self.write_reg(register(RBP, insn.width), value)
-    }
-
-    pub(super) fn xchg(&mut self, insn: &Insn) -> Done {
-        // With memory it is atomic.
-        let [Operand::Reg(a), Operand::Reg(b), ..] = insn.operands else { return Err(Unsupported) };
-        let (first, second) = (self.read_reg(a)?, self.read_reg(b)?);
-        self.write_reg(a, second)?;
-        self.write_reg(b, first)
-    }
-
     pub(super) fn extend_accumulator(&mut self, insn: &Insn) -> Done {
         let (from, to) = match insn.op {
             Op::Cbw => (Width::W8, Width::W16),
@@ -125,17 +74,5 @@ impl Lifter {
         let sign = self.body.with(Binary::ShrS, value, last);
         let sign = self.cut(sign, width);
         self.write_reg(register(RDX, width), sign)
-    }
-
-    pub(super) fn bswap(&mut self, insn: &Insn) -> Done {
-        let [Operand::Reg(reg @ Reg::Gpr32(_)), ..] = insn.operands else { return Err(Unsupported) };
-        let value = self.read_reg(reg)?;
-        // Bytes 3 and 1 by a rotation to the left, 2 and 0 by one to the right.
-        let left = self.body.with(Binary::Rotl, value, 8);
-        let left = self.body.with(Binary::And, left, 0x00ff_00ff);
-        let right = self.body.with(Binary::Rotr, value, 8);
-        let right = self.body.with(Binary::And, right, 0xff00_ff00);
-        let swapped = self.body.binary(Binary::Or, left, right);
-        self.write_reg(reg, swapped)
     }
 }
