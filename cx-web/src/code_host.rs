@@ -1,19 +1,24 @@
 //! Runs translated code: modules are compiled and instantiated in the worker, over its own memory and table of functions.
 
 use cx_runtime::jit::layout::Shared;
-use cx_runtime::jit::{CodeError, CodeHost, Jit, Tuning};
+use cx_runtime::jit::{CodeError, CodeHost, Jit, Tuning, trampoline};
 use cx_runtime::{ExecEngine, Interp};
 use js_sys::{Object, Reflect, Uint8Array, WebAssembly};
 use wasm_bindgen::prelude::*;
 use x86_cpu::CpuState;
 
-/// Places by which the table grows: growing is work for every module that has imported it.
-const GROWTH: u32 = 4096;
+/// Places by which the table grows at least.
+const GROWTH: u32 = 256;
 
 /// The worker as a place for translated code.
+///
+/// Translated functions have a table of their own, and one function in that of the engine calls them: some hosts do work for each
+/// place of a table that a module imports.
 pub(crate) struct WorkerCode {
     imports: Object,
     table: WebAssembly::Table,
+    /// The function that calls the others: its place in the engine's table.
+    call: usize,
     /// Places given out, up to here.
     next: u32,
     end: u32,
@@ -22,23 +27,34 @@ pub(crate) struct WorkerCode {
 }
 
 impl WorkerCode {
-    pub(crate) fn new() -> WorkerCode {
-        let table: WebAssembly::Table = wasm_bindgen::function_table().unchecked_into();
-        let own = Object::new();
-        let imports = Object::new();
-        // Setting a property of a fresh object cannot fail.
-        let _ = Reflect::set(&own, &"m".into(), &wasm_bindgen::memory());
-        let _ = Reflect::set(&own, &"t".into(), &table);
-        let _ = Reflect::set(&imports, &"e".into(), &own);
-        let end = table.length();
-        WorkerCode { imports, table, next: end, end, free: Vec::new() }
+    pub(crate) fn new() -> Result<WorkerCode, JsValue> {
+        let set = |object: &Object, name: &str, value: &JsValue| Reflect::set(object, &name.into(), value);
+        let kind = Object::new();
+        set(&kind, "element", &"anyfunc".into())?;
+        set(&kind, "initial", &GROWTH.into())?;
+        let table = WebAssembly::Table::new(&kind)?;
+        let (own, imports) = (Object::new(), Object::new());
+        set(&own, "m", &wasm_bindgen::memory())?;
+        set(&own, "t", &table)?;
+        set(&imports, "e", &own)?;
+        let module = WebAssembly::Module::new(&Uint8Array::from(trampoline().as_slice()))?;
+        let instance = WebAssembly::Instance::new(&module, &imports)?;
+        let call = Reflect::get(&instance.exports(), &"call".into())?;
+        let engine: WebAssembly::Table = wasm_bindgen::function_table().unchecked_into();
+        let place = engine.grow(1)?;
+        engine.set(place, call.unchecked_ref())?;
+        Ok(WorkerCode { imports, table, call: place as usize, next: 0, end: GROWTH, free: Vec::new() })
     }
 }
 
 /// The translator on top of an interpreter.
 pub(crate) fn translator(interp: Interp) -> Box<dyn ExecEngine> {
     let features = interp.features();
-    Box::new(Jit::new(interp, WorkerCode::new(), features, Tuning::default()))
+    match WorkerCode::new() {
+        Ok(host) => Box::new(Jit::new(interp, host, features, Tuning::default())),
+        // A host that forbids compiling code at run time (a content security policy) still interprets.
+        Err(_) => Box::new(interp),
+    }
 }
 
 impl CodeHost for WorkerCode {
@@ -51,7 +67,7 @@ impl CodeHost for WorkerCode {
             return Ok(first);
         }
         if self.next + functions > self.end {
-            let by = functions.max(GROWTH);
+            let by = functions.max(GROWTH).max(self.end / 2);
             self.table.grow(by).map_err(|_| CodeError::Full)?;
             self.end += by;
         }
@@ -72,13 +88,13 @@ impl CodeHost for WorkerCode {
     }
 
     fn call(&mut self, slot: u32, cpu: &mut CpuState, _shared: &mut Shared, depth: u32) {
-        type Function = extern "C" fn(*mut CpuState, u32);
-        // SAFETY: on this target a function pointer is a place in the table of functions, and all that the engine calls were put
-        // there by `install`, with this type. What they read and write is the state behind `cpu`, the `Shared` behind the
+        type Function = extern "C" fn(u32, *mut CpuState, u32);
+        // SAFETY: on this target a function pointer is a place in the table of functions, and at this one `new` has put a function of
+        // this type. What those read and write is the state behind `cpu`, the `Shared` behind the
         // other parameter, which is borrowed for as long, the TLB, which is made of cells, and frames of the guest, which no
         // reference points into.
-        let function: Function = unsafe { core::mem::transmute(slot as usize) };
-        function(cpu, depth);
+        let function: Function = unsafe { core::mem::transmute(self.call) };
+        function(slot, cpu, depth);
     }
 
     fn remove(&mut self, first: u32, functions: u32) {

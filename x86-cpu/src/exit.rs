@@ -138,6 +138,9 @@ pub trait BaseEngine: ExecEngine {
         start: Start,
     ) -> (Pause, u64);
 
+    /// Whether a block at an address has ever been executed, as far as is known, of the code that ran last.
+    fn seen(&self, mem: &AddressSpace, pc: u64) -> bool;
+
     /// After how many arrivals a block is reported that nothing is known of.
     fn set_threshold(&mut self, arrivals: u32);
 

@@ -67,7 +67,7 @@ pub mod selector {
 }
 
 /// Width of the running code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum CodeMode {
     /// 32-bit code: a 32-bit process, or compatibility mode.
     #[default]

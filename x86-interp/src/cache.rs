@@ -193,6 +193,13 @@ impl BlockCache {
         }
     }
 
+    /// Whether there is a block at an address, of the mode that code was looked up for last.
+    pub(crate) fn seen(&self, mem: &AddressSpace, pc: u64) -> bool {
+        let key =
+            |page: CodePage| Key { frame: page.frame, offset: (pc % PAGE_BYTES) as u16, mode: self.mode };
+        mem.code_page(pc).is_ok_and(|page| self.blocks.contains_key(&key(page)))
+    }
+
     /// A block is to be reported after so many arrivals.
     pub(crate) fn expect(&self, pc: u64, arrivals: u32) {
         let entry = &self.front[front_index(pc)];

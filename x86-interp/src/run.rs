@@ -315,6 +315,10 @@ impl BaseEngine for Interp {
         self.run_as(cpu, mem, budget, profile)
     }
 
+    fn seen(&self, mem: &AddressSpace, pc: u64) -> bool {
+        self.cache.seen(mem, pc)
+    }
+
     fn set_threshold(&mut self, arrivals: u32) {
         self.cache.set_threshold(arrivals);
     }

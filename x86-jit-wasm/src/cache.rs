@@ -6,7 +6,7 @@ use guest_mem::{AddressSpace, CodePage, PAGE_BYTES, page_floor};
 use hashbrown::HashMap;
 
 /// What a translation is found by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
     pub(crate) pc: u64,
     pub(crate) setting: Setting,
@@ -28,6 +28,8 @@ pub(crate) struct Version {
 #[derive(Debug, Default)]
 pub(crate) struct Translations {
     versions: HashMap<Key, Vec<Version>>,
+    /// Where regions are left for code that had not run, and the entries of those regions.
+    exits: HashMap<Key, Key>,
     count: usize,
 }
 
@@ -42,9 +44,20 @@ impl Translations {
         versions.iter_mut().find_map(|version| version.holds(mem).then_some(version.slot))
     }
 
-    pub(crate) fn insert(&mut self, key: Key, version: Version) {
-        self.versions.entry(key).or_default().push(version);
+    /// Takes a translation in, in place of an older one of the same code.
+    pub(crate) fn insert(&mut self, key: Key, version: Version, exits: impl Iterator<Item = u64>) {
+        self.exits.extend(exits.map(|pc| (Key { pc, ..key }, key)).filter(|(exit, _)| *exit != key));
+        let versions = self.versions.entry(key).or_default();
+        let before = versions.len();
+        versions.retain(|old| !old.is_older(&version));
+        self.count -= before - versions.len();
+        versions.push(version);
         self.count += 1;
+    }
+
+    /// The entry of a region that is left at an address; told once.
+    pub(crate) fn parent(&mut self, exit: Key) -> Option<Key> {
+        self.exits.remove(&exit)
     }
 
     /// How many translations there are of different code at an address.
@@ -54,6 +67,7 @@ impl Translations {
 
     pub(crate) fn clear(&mut self) {
         self.versions.clear();
+        self.exits.clear();
         self.count = 0;
     }
 }
@@ -81,6 +95,11 @@ impl Version {
         let pages = addresses.into_iter().map(page).collect::<Option<Vec<_>>>()?;
         let hash = hash(mem, &runs)?;
         Some(Version { slot, pages, runs, hash })
+    }
+
+    /// Whether it begins with the same code as another one that was made later.
+    fn is_older(&self, newer: &Version) -> bool {
+        self.pages.first() == newer.pages.first()
     }
 
     /// Whether it is a translation of what is in the address space now.

@@ -12,8 +12,8 @@ use crate::structure::Structure;
 use alloc::vec::Vec;
 use body::{Ended, Function, Locals};
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, ElementSection, Elements, EntityType, FunctionSection, ImportSection,
-    MemoryType, Module, RefType, TableType, TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, ElementSection, Elements, EntityType, ExportKind, ExportSection,
+    FunctionSection, ImportSection, MemoryType, Module, RefType, TableType, TypeSection, ValType,
 };
 
 /// A module with a function for each region, which it puts into a table of functions, from `first` on. It imports the memory as
@@ -29,14 +29,7 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     let memory =
         MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
     imports.import("e", "m", EntityType::Memory(memory));
-    let table = TableType {
-        element_type: RefType::FUNCREF,
-        table64: false,
-        minimum: 0,
-        maximum: None,
-        shared: false,
-    };
-    imports.import("e", "t", EntityType::Table(table));
+    imports.import("e", "t", EntityType::Table(table()));
     let mut functions = FunctionSection::new();
     let mut elements = ElementSection::new();
     let mut code = CodeSection::new();
@@ -49,6 +42,31 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     let mut module = Module::new();
     module.section(&types).section(&imports).section(&functions).section(&elements).section(&code);
     module.finish()
+}
+
+/// A module for a host whose own functions are in another table: it exports `call`, of type `(slot: i32, cpu: i32, depth: i32) -> ()`,
+/// which calls the function at a place of the table `e.t`.
+pub fn trampoline() -> Vec<u8> {
+    let mut types = TypeSection::new();
+    types.ty().function([ValType::I32, ValType::I32], []);
+    types.ty().function([ValType::I32, ValType::I32, ValType::I32], []);
+    let mut imports = ImportSection::new();
+    imports.import("e", "t", EntityType::Table(table()));
+    let mut functions = FunctionSection::new();
+    functions.function(1);
+    let mut exports = ExportSection::new();
+    exports.export("call", ExportKind::Func, 0);
+    let mut body = wasm_encoder::Function::new([]);
+    body.instructions().local_get(1).local_get(2).local_get(0).call_indirect(0, 0).end();
+    let mut code = CodeSection::new();
+    code.function(&body);
+    let mut module = Module::new();
+    module.section(&types).section(&imports).section(&functions).section(&exports).section(&code);
+    module.finish()
+}
+
+fn table() -> TableType {
+    TableType { element_type: RefType::FUNCREF, table64: false, minimum: 0, maximum: None, shared: false }
 }
 
 fn function(region: &Region, places: &Places) -> wasm_encoder::Function {

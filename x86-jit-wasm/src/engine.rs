@@ -75,6 +75,7 @@ pub struct Jit<B, H> {
     features: FeatureSet,
     shared: Box<Shared>,
     translations: Translations,
+    queue: Queue,
     /// What the stamp in `shared` stands for.
     current: Option<(Context, u32)>,
     /// Contexts that processes alternate between.
@@ -113,13 +114,28 @@ impl<B, H> fmt::Debug for Jit<B, H> {
     }
 }
 
-/// Code of an address space.
-struct Guest<'a>(&'a AddressSpace);
+/// Code of an address space, and what has run of it.
+struct Guest<'a, B> {
+    mem: &'a AddressSpace,
+    base: Option<&'a B>,
+}
 
-impl Code for Guest<'_> {
-    fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
-        self.0.fetch(pc, out).unwrap_or(0)
+impl<B: BaseEngine> Code for Guest<'_, B> {
+    fn wanted(&self, pc: u64) -> bool {
+        self.base.is_none_or(|base| base.seen(self.mem, pc))
     }
+
+    fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
+        self.mem.fetch(pc, out).unwrap_or(0)
+    }
+}
+
+/// Hot code that waits for more to be translated together.
+#[derive(Debug, Default)]
+struct Queue {
+    /// The address space that it is in.
+    space: u64,
+    keys: Vec<Key>,
 }
 
 /// What the running code is translated for; none where it is not.
@@ -162,6 +178,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             features,
             shared,
             translations: Translations::default(),
+            queue: Queue::default(),
             current: None,
             contexts: Vec::new(),
             next_stamp: 1,
@@ -237,26 +254,47 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         if self.find(mem, key).is_some() {
             return;
         }
-        let full = self.translations.versions(key) >= self.tuning.versions;
-        if full || self.compile(mem, key).is_err() || self.find(mem, key).is_none() {
+        if self.translations.versions(key) >= self.tuning.versions {
             self.base.expect(key.pc, u32::MAX);
+            return;
+        }
+        // Modules are dear, however small: others that are about to be as hot go into the same one.
+        if self.queue.space != mem.id() {
+            self.queue = Queue { space: mem.id(), keys: Vec::new() };
+        }
+        let again = self.queue.keys.contains(&key);
+        if !again {
+            // What is behind the exit of a region is translated with that region, as it is worth having after all.
+            let parent = self.translations.parent(key);
+            self.queue.keys.push(key);
+            self.queue.keys.extend(parent);
+        }
+        if again || self.queue.keys.len() >= self.tuning.batch {
+            let keys = core::mem::take(&mut self.queue.keys);
+            if self.compile(mem, &keys).is_err() || self.find(mem, key).is_none() {
+                self.base.expect(key.pc, u32::MAX);
+            }
+        } else {
+            self.base.expect(key.pc, self.tuning.threshold);
         }
     }
 
-    /// Translates the code at an address, and what it calls.
-    fn compile(&mut self, mem: &AddressSpace, key: Key) -> Result<(), CodeError> {
+    /// Translates the code at addresses, and what it calls.
+    fn compile(&mut self, mem: &AddressSpace, keys: &[Key]) -> Result<(), CodeError> {
         let mut regions: Vec<Region> = Vec::new();
-        let mut seen = BTreeSet::from([key.pc]);
-        let mut open = Vec::from([key.pc]);
-        while let Some(pc) = open.pop() {
-            let region = Region::discover(&Guest(mem), pc, key.setting, self.features, self.tuning.limits);
+        let mut seen: BTreeSet<Key> = keys.iter().copied().collect();
+        let mut open: Vec<Key> = keys.to_vec();
+        while let Some(key) = open.pop() {
+            let code = Guest { mem, base: Some(&self.base) };
+            let region = Region::discover(&code, key.pc, key.setting, self.features, self.tuning.limits);
             if region.blocks.first().is_none_or(|block| block.insns.is_empty()) {
                 continue;
             }
-            for call in region.calls() {
-                let new = seen.len() < self.tuning.batch && seen.insert(call);
-                if new && self.find(mem, Key { pc: call, ..key }).is_none() {
-                    open.push(call);
+            for pc in region.calls() {
+                let key = Key { pc, ..key };
+                let new = seen.len() < 2 * self.tuning.batch && self.base.seen(mem, pc) && seen.insert(key);
+                if new && self.find(mem, key).is_none() {
+                    open.push(key);
                 }
             }
             regions.push(region);
@@ -280,9 +318,9 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         self.stats.regions += u64::from(count);
         self.stats.bytes += module.len() as u64;
         for (slot, region) in (first..).zip(&regions) {
-            let key = Key { pc: region.entry(), ..key };
+            let key = Key { pc: region.entry(), setting: region.setting };
             if let Some(version) = Version::of(mem, region, slot) {
-                self.translations.insert(key, version);
+                self.translations.insert(key, version, region.exits());
                 self.announce(mem, key, slot);
             }
         }
@@ -293,7 +331,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     fn sample(&mut self, mem: &AddressSpace, key: Key) {
         self.left += 1;
         if self.left.is_multiple_of(SAMPLE) {
-            let code = Guest(mem);
+            let code: Guest<'_, B> = Guest { mem, base: None };
             let name =
                 decode_at(&code, key.pc, key.setting, self.features).map_or("none", |insn| insn.op.name());
             *self.left_by_name.entry(name).or_default() += SAMPLE;

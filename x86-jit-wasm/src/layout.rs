@@ -37,7 +37,7 @@ pub mod context {
 }
 
 /// log2 of the number of entries of [`Shared::jumps`].
-pub const JUMP_BITS: u32 = 13;
+pub const JUMP_BITS: u32 = 15;
 /// Entries of [`Shared::jumps`].
 pub const JUMPS: usize = 1 << JUMP_BITS;
 /// What an address is multiplied by for its place in the table: 2^32 / φ.

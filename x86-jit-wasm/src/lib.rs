@@ -22,7 +22,7 @@ mod lift;
 mod region;
 mod structure;
 
-pub use emit::translate;
+pub use emit::{trampoline, translate};
 pub use engine::{Jit, JitStats, Tuning};
 pub use host::{CodeError, CodeHost};
 pub use lift::{lift, takes};

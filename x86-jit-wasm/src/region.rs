@@ -8,12 +8,17 @@ use x86_decode::{FeatureSet, Flow, Insn, MAX_LEN, Mode, Operand, decode_for};
 
 /// Where the bytes of code come from.
 pub trait Code {
+    /// Whether the code at `pc`, which a conditional jump may go to, is worth having: that which has never run mostly is not.
+    fn wanted(&self, _pc: u64) -> bool {
+        true
+    }
+
     /// Copies bytes from `pc` on into `out` and gives their number: less than asked for where the code ends or is not there.
     fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize;
 }
 
 /// What code is translated for. A change of it is a change of code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Setting {
     /// Width of the code. In 32-bit code, ES, CS, SS and DS are flat.
     pub mode: CodeMode,
@@ -113,6 +118,22 @@ impl Region {
         self.blocks.first().map_or(0, |block| block.pc)
     }
 
+    /// Where direct jumps leave it for.
+    pub fn exits(&self) -> impl Iterator<Item = u64> {
+        let leave = |target: Target| match target {
+            Target::Leave(pc) => Some(pc),
+            Target::Block(_) => None,
+        };
+        self.blocks.iter().flat_map(move |block| {
+            let (a, b) = match block.end {
+                End::To(to) | End::Call { next: to } => (leave(to), None),
+                End::Either { taken, next } => (leave(taken), leave(next)),
+                End::Elsewhere => (None, None),
+            };
+            [a, b].into_iter().flatten()
+        })
+    }
+
     /// Targets of direct calls.
     pub fn calls(&self) -> impl Iterator<Item = u64> {
         let direct = |block: &Block| {
@@ -199,10 +220,16 @@ impl<C: Code> Search<'_, C> {
                         break;
                     }
                     Flow::CondBranch => {
-                        if let Some(to) = self.target(pc, &insn) {
+                        let to = self.target(pc, &insn).unwrap_or(next);
+                        let wanted = [to, next].map(|pc| self.code.wanted(pc));
+                        // Where neither has run, nothing is known.
+                        let none = wanted == [false, false];
+                        if wanted[0] || none {
                             reach(to);
                         }
-                        reach(next);
+                        if wanted[1] || none {
+                            reach(next);
+                        }
                         break;
                     }
                     Flow::Call | Flow::IndirectCall => {
