@@ -6,7 +6,7 @@ mod memory;
 
 use crate::ir::Body;
 use crate::layout::{Places, reason};
-use crate::lift::lift;
+use crate::lift::lift_all;
 use crate::region::{End, Region, Target};
 use crate::structure::Structure;
 use alloc::vec::Vec;
@@ -70,10 +70,11 @@ fn table() -> TableType {
 }
 
 fn function(region: &Region, places: &Places) -> wasm_encoder::Function {
-    let bodies: Vec<Body> = region.blocks.iter().map(|block| lift(block, region.setting)).collect();
+    let structure = Structure::of(region);
+    let bodies = lift_all(region, &structure);
     let mut emitter = Emitter {
         region,
-        structure: Structure::of(region),
+        structure,
         out: Function::new(Locals::of(region.setting.mode, &bodies), *places),
         bodies,
         labels: Vec::new(),

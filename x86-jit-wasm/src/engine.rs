@@ -3,6 +3,7 @@
 use crate::cache::{Key, Translations, Version};
 use crate::host::{CodeError, CodeHost};
 use crate::layout::{JUMPS, Jump, Places, Shared, reason};
+use crate::pending::PendingFlags;
 use crate::region::{Code, Limits, Region, Setting, decode_at};
 use crate::translate;
 use alloc::boxed::Box;
@@ -11,8 +12,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use guest_mem::{AddressSpace, TlbLayout};
 use x86_cpu::{
-    BaseEngine, CodeMode, CpuState, Cpuid, ExecEngine, Exit, LazyFlags, Pause, RunOutcome, Segment, Start,
-    flags, selector,
+    BaseEngine, CodeMode, CpuState, Cpuid, ExecEngine, Exit, Pause, RunOutcome, Segment, Start, flags,
+    selector,
 };
 use x86_decode::{FeatureSet, MAX_LEN};
 
@@ -162,10 +163,8 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     pub fn new(mut base: B, host: H, features: FeatureSet, tuning: Tuning) -> Jit<B, H> {
         base.set_threshold(tuning.threshold);
         let shared = Box::new(Shared {
-            result: 0,
-            carries: 0,
+            flags: PendingFlags::default(),
             budget: 0,
-            shape: 0,
             stamp: 1,
             tlb: 0,
             reason: reason::JUMP,
@@ -350,13 +349,11 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
 
     /// Calls translated code. Gives the instructions done.
     fn call(&mut self, slot: u32, cpu: &mut CpuState, budget: i64) -> u64 {
-        let lazy = LazyFlags::load(cpu.rflags);
         let shared = &mut *self.shared;
-        (shared.result, shared.carries, shared.shape) = (lazy.result, lazy.carries, lazy.shape);
+        shared.flags = PendingFlags::load(cpu.rflags);
         (shared.budget, shared.reason) = (budget, reason::RETURN);
         self.host.call(slot, cpu, shared, self.tuning.depth);
-        let lazy = LazyFlags { result: shared.result, carries: shared.carries, shape: shared.shape };
-        cpu.rflags = cpu.rflags & !flags::OSZAPC | lazy.bits();
+        cpu.rflags = cpu.rflags & !flags::OSZAPC | shared.flags.bits();
         let done = (budget - shared.budget).max(0) as u64;
         cpu.tsc = cpu.tsc.wrapping_add(done);
         self.stats.entries += 1;

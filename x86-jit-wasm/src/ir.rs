@@ -84,13 +84,15 @@ pub enum Unary {
     Ctz,
 }
 
-/// One part of the lazy arithmetic flags that a region keeps between blocks; see [`x86_cpu::LazyFlags`].
+/// One part of the arithmetic flags that a region keeps between blocks; see [`PendingFlags`](crate::pending::PendingFlags).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FlagPart {
     /// 64 bits.
     Result,
     /// 64 bits.
-    Carries,
+    Left,
+    /// 64 bits.
+    Right,
     /// 32 bits.
     Shape,
 }
@@ -118,13 +120,15 @@ pub enum Expr {
     Select(Value, Value, Value),
 }
 
-/// The arithmetic flags at some point, in the lazy form.
+/// The arithmetic flags at some point, by what they come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlagValues {
     /// [`Type::I64`].
     pub result: Value,
     /// [`Type::I64`].
-    pub carries: Value,
+    pub left: Value,
+    /// [`Type::I64`].
+    pub right: Value,
     /// [`Type::I32`].
     pub shape: Value,
 }
@@ -233,10 +237,24 @@ pub struct Body {
     pub exit: Exit,
     /// Instructions it stands for.
     pub count: u32,
+    /// Shape of the flags at the end, if it is known.
+    pub(crate) flags_shape: Option<u32>,
     /// The bits of each value that may be set.
     possible: Vec<u64>,
     /// Values by the hash of what they are.
     known: BTreeMap<u64, Value>,
+}
+
+impl FlagValues {
+    /// Each part.
+    pub(crate) fn parts(self) -> [(FlagPart, Value); 4] {
+        [
+            (FlagPart::Result, self.result),
+            (FlagPart::Left, self.left),
+            (FlagPart::Right, self.right),
+            (FlagPart::Shape, self.shape),
+        ]
+    }
 }
 
 impl Default for Body {
@@ -247,6 +265,7 @@ impl Default for Body {
             origins: Vec::new(),
             exit: Exit::Plain,
             count: 0,
+            flags_shape: None,
             possible: Vec::new(),
             known: BTreeMap::new(),
         }

@@ -3,6 +3,7 @@
 //! Two places: the processor's state, whose address is a parameter of each function, and [`Shared`], whose address is a number
 //! in the code.
 
+use crate::pending::PendingFlags;
 use core::mem::offset_of;
 use guest_mem::TlbLayout;
 
@@ -79,14 +80,10 @@ pub mod reason {
 #[derive(Clone, Debug)]
 #[repr(C)]
 pub struct Shared {
-    /// [`x86_cpu::LazyFlags`]: the result.
-    pub result: u64,
-    /// Carries.
-    pub carries: u64,
+    /// The arithmetic flags.
+    pub flags: PendingFlags,
     /// Instructions that may still be done: code leaves at the next loop or call once it is not positive.
     pub budget: i64,
-    /// Shape of the flags.
-    pub shape: u32,
     /// What the entries of `jumps` that are true have for their stamp; never 0.
     pub stamp: u32,
     /// Address of the TLB of the running address space.
@@ -101,14 +98,16 @@ pub struct Shared {
 pub mod shared {
     use super::{Jump, Shared, offset_of};
 
-    /// Of [`Shared::result`].
-    pub const RESULT: u64 = offset_of!(Shared, result) as u64;
-    /// Of [`Shared::carries`].
-    pub const CARRIES: u64 = offset_of!(Shared, carries) as u64;
+    /// Of [`Shared::flags`]: [`crate::pending::PendingFlags::result`].
+    pub const RESULT: u64 = offset_of!(Shared, flags.result) as u64;
+    /// And so on.
+    pub const LEFT: u64 = offset_of!(Shared, flags.left) as u64;
+    /// And so on.
+    pub const RIGHT: u64 = offset_of!(Shared, flags.right) as u64;
+    /// And so on.
+    pub const SHAPE: u64 = offset_of!(Shared, flags.shape) as u64;
     /// Of [`Shared::budget`].
     pub const BUDGET: u64 = offset_of!(Shared, budget) as u64;
-    /// Of [`Shared::shape`].
-    pub const SHAPE: u64 = offset_of!(Shared, shape) as u64;
     /// Of [`Shared::stamp`].
     pub const STAMP: u64 = offset_of!(Shared, stamp) as u64;
     /// Of [`Shared::tlb`].

@@ -19,6 +19,7 @@ mod host;
 pub mod ir;
 pub mod layout;
 mod lift;
+pub mod pending;
 mod region;
 mod structure;
 

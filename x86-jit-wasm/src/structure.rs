@@ -22,7 +22,7 @@ pub(crate) struct Structure {
 }
 
 /// The blocks that control may go to from the end of one.
-fn successors(end: &End) -> impl Iterator<Item = usize> {
+pub(crate) fn successors(end: &End) -> impl Iterator<Item = usize> {
     let (a, b) = match *end {
         End::To(to) | End::Call { next: to } => (Some(to), None),
         End::Either { taken, next } => (Some(taken), Some(next)),

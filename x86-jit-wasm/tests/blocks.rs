@@ -13,6 +13,7 @@ use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Level, flags};
 use x86_decode::{FeatureSet, MAX_LEN, Mode, ROWS, Row, decode};
 use x86_interp::Interp;
 use x86_jit_wasm::layout::{Places, context, shared};
+use x86_jit_wasm::pending::PendingFlags;
 use x86_jit_wasm::{Code, Limits, Region, Setting, takes, translate};
 
 /// Where the state is in linear memory, the TLB, and the pages of code and data.
@@ -125,10 +126,11 @@ impl Wasm {
         for (n, gpr) in cpu.gpr.iter().enumerate() {
             self.put(CPU + context::GPR as usize + 8 * n, &gpr.to_le_bytes());
         }
-        let lazy = x86_cpu::LazyFlags::load(cpu.rflags);
-        self.put(SHARED + shared::RESULT as usize, &lazy.result.to_le_bytes());
-        self.put(SHARED + shared::CARRIES as usize, &lazy.carries.to_le_bytes());
-        self.put(SHARED + shared::SHAPE as usize, &lazy.shape.to_le_bytes());
+        let pending = PendingFlags::load(cpu.rflags);
+        self.put(SHARED + shared::RESULT as usize, &pending.result.to_le_bytes());
+        self.put(SHARED + shared::LEFT as usize, &pending.left.to_le_bytes());
+        self.put(SHARED + shared::RIGHT as usize, &pending.right.to_le_bytes());
+        self.put(SHARED + shared::SHAPE as usize, &pending.shape.to_le_bytes());
         self.put(SHARED + shared::BUDGET as usize, &BUDGET.to_le_bytes());
         self.put(SHARED + shared::STAMP as usize, &1_u32.to_le_bytes());
         self.put(SHARED + shared::TLB as usize, &(TLB as u32).to_le_bytes());
@@ -136,12 +138,13 @@ impl Wasm {
         for n in 0..16 {
             cpu.gpr[n] = u64::from_le_bytes(self.get(CPU + context::GPR as usize + 8 * n));
         }
-        let lazy = x86_cpu::LazyFlags {
+        let pending = PendingFlags {
             result: u64::from_le_bytes(self.get(SHARED + shared::RESULT as usize)),
-            carries: u64::from_le_bytes(self.get(SHARED + shared::CARRIES as usize)),
+            left: u64::from_le_bytes(self.get(SHARED + shared::LEFT as usize)),
+            right: u64::from_le_bytes(self.get(SHARED + shared::RIGHT as usize)),
             shape: u32::from_le_bytes(self.get(SHARED + shared::SHAPE as usize)),
         };
-        cpu.rflags = cpu.rflags & !flags::OSZAPC | lazy.bits();
+        cpu.rflags = cpu.rflags & !flags::OSZAPC | pending.bits();
         cpu.rip = u64::from_le_bytes(self.get(CPU + context::RIP as usize));
         self.memory.read(&self.store, PAGES + CODE_LEN, data).expect("in memory");
         BUDGET - i64::from_le_bytes(self.get(SHARED + shared::BUDGET as usize))

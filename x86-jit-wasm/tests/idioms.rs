@@ -58,6 +58,9 @@ fn count(operators: &[Operator<'_>], show: bool) -> (usize, usize) {
             Operator::Block { .. } | Operator::Loop { .. } => around.push(false),
             Operator::End => {
                 around.pop();
+                if around.is_empty() {
+                    break;
+                }
             }
             _ => {}
         }

@@ -20,7 +20,8 @@ pub(super) struct Locals {
     /// Local of each general register that is used, and whether it is changed.
     pub(super) regs: [Option<(u32, bool)>; 16],
     pub(super) result: u32,
-    pub(super) carries: u32,
+    pub(super) left: u32,
+    pub(super) right: u32,
     pub(super) shape: u32,
     pub(super) budget: u32,
     /// Where to go on behind the region.
@@ -41,15 +42,16 @@ impl Locals {
             word,
             regs: [None; 16],
             result: PARAMETERS,
-            carries: PARAMETERS + 1,
-            shape: PARAMETERS + 2,
-            budget: PARAMETERS + 3,
-            rip: PARAMETERS + 4,
-            reason: PARAMETERS + 5,
-            tlb: PARAMETERS + 6,
+            left: PARAMETERS + 1,
+            right: PARAMETERS + 2,
+            shape: PARAMETERS + 3,
+            budget: PARAMETERS + 4,
+            rip: PARAMETERS + 5,
+            reason: PARAMETERS + 6,
+            tlb: PARAMETERS + 7,
             flags_read: false,
             flags_changed: false,
-            types: vec![Type::I64, Type::I64, Type::I32, Type::I64, word, Type::I32, Type::I32],
+            types: vec![Type::I64, Type::I64, Type::I64, Type::I32, Type::I64, word, Type::I32, Type::I32],
         };
         for body in bodies {
             for (_, expr) in &body.values {
@@ -69,6 +71,15 @@ impl Locals {
             }
         }
         locals
+    }
+
+    fn flag(&self, part: FlagPart) -> u32 {
+        match part {
+            FlagPart::Result => self.result,
+            FlagPart::Left => self.left,
+            FlagPart::Right => self.right,
+            FlagPart::Shape => self.shape,
+        }
     }
 
     fn uses(&mut self, reg: u8, changes: bool) {
@@ -105,6 +116,10 @@ pub(super) struct Function {
     /// Temporaries that no value is in, by type.
     free: [Vec<u32>; 2],
     taken: Vec<(Type, u32)>,
+    /// The entry of the TLB that was looked at last.
+    entry: Option<u32>,
+    /// The local with the address it was looked at for, right behind that.
+    pub(super) checked: Option<u32>,
 }
 
 /// What of a body has been emitted.
@@ -128,7 +143,8 @@ pub(super) fn at(offset: u64, align: u32) -> MemArg {
 
 impl Function {
     pub(super) fn new(locals: Locals, places: Places) -> Function {
-        Function { code: Vec::new(), locals, places, free: [Vec::new(), Vec::new()], taken: Vec::new() }
+        let free = [Vec::new(), Vec::new()];
+        Function { code: Vec::new(), locals, places, free, taken: Vec::new(), entry: None, checked: None }
     }
 
     pub(super) fn sink(&mut self) -> InstructionSink<'_> {
@@ -137,6 +153,14 @@ impl Function {
 
     pub(super) fn sink_br(&mut self, depth: u32) {
         self.sink().br(depth);
+    }
+
+    /// Where the entry of the TLB is that was looked at last.
+    pub(super) fn entry_local(&mut self) -> u32 {
+        *self.entry.get_or_insert_with(|| {
+            self.locals.types.push(Type::I32);
+            self.locals.types.len() as u32 + PARAMETERS - 1
+        })
     }
 
     /// A temporary for as long as the block lasts.
@@ -308,12 +332,17 @@ impl Function {
     }
 
     fn set_flags(&mut self, progress: &mut Progress<'_>, values: FlagValues, arm: bool) {
-        // All of them first: the old ones may be among what the new ones come from.
-        for value in [values.result, values.carries, values.shape] {
-            self.get(progress, value, arm);
+        // All of them first: the old ones may be among what the new ones come from. What stays needs no change.
+        let stays = |part, value| progress.body.expr(value) == Expr::Flags(part);
+        let parts: Vec<_> =
+            values.parts().into_iter().filter(|(part, value)| !stays(*part, *value)).collect();
+        for (_, value) in &parts {
+            self.get(progress, *value, arm);
         }
-        let Locals { result, carries, shape, .. } = self.locals;
-        self.sink().local_set(shape).local_set(carries).local_set(result);
+        for (part, _) in parts.iter().rev() {
+            let local = self.locals.flag(*part);
+            self.sink().local_set(local);
+        }
     }
 
     /// Saves the value that stands in a register and is wanted later, before the register changes.
@@ -382,11 +411,7 @@ impl Function {
                 };
             }
             Expr::Flags(part) => {
-                let local = match part {
-                    FlagPart::Result => self.locals.result,
-                    FlagPart::Carries => self.locals.carries,
-                    FlagPart::Shape => self.locals.shape,
-                };
+                let local = self.locals.flag(part);
                 self.sink().local_get(local);
                 return;
             }
@@ -456,7 +481,7 @@ impl<'a> Progress<'a> {
                 }
                 Step::SetReg(_, value) => progress.want(value, number),
                 Step::SetFlags(values) => {
-                    for value in [values.result, values.carries, values.shape] {
+                    for (_, value) in values.parts() {
                         progress.want(value, number);
                     }
                 }
@@ -484,7 +509,7 @@ impl<'a> Progress<'a> {
 
     fn want_flags(&mut self, origin: usize, step: usize) {
         if let Some(flags) = self.body.origins.get(origin).and_then(|origin| origin.flags) {
-            for value in [flags.result, flags.carries, flags.shape] {
+            for (_, value) in flags.parts() {
                 self.need(value, step);
             }
         }

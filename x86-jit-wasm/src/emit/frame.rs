@@ -37,13 +37,15 @@ impl Function {
                 sink.local_set(local);
             }
         }
-        let Locals { result, carries, shape, budget, .. } = self.locals;
+        let Locals { result, left, right, shape, budget, .. } = self.locals;
         // What leaves without having changed the flags keeps those of before.
         if self.locals.flags_read || self.locals.flags_changed {
             self.shared();
             self.sink().i64_load(at(shared::RESULT, 3)).local_set(result);
             self.shared();
-            self.sink().i64_load(at(shared::CARRIES, 3)).local_set(carries);
+            self.sink().i64_load(at(shared::LEFT, 3)).local_set(left);
+            self.shared();
+            self.sink().i64_load(at(shared::RIGHT, 3)).local_set(right);
             self.shared();
             self.sink().i32_load(at(shared::SHAPE, 2)).local_set(shape);
         }
@@ -66,12 +68,14 @@ impl Function {
                 };
             }
         }
-        let Locals { result, carries, shape, budget, .. } = self.locals;
+        let Locals { result, left, right, shape, budget, .. } = self.locals;
         if self.locals.flags_changed {
             self.shared();
             self.sink().local_get(result).i64_store(at(shared::RESULT, 3));
             self.shared();
-            self.sink().local_get(carries).i64_store(at(shared::CARRIES, 3));
+            self.sink().local_get(left).i64_store(at(shared::LEFT, 3));
+            self.shared();
+            self.sink().local_get(right).i64_store(at(shared::RIGHT, 3));
             self.shared();
             self.sink().local_get(shape).i32_store(at(shared::SHAPE, 2));
         }

@@ -27,6 +27,9 @@ impl Function {
     /// Whether the buffer does not allow an access: leaves a number that is then not 0 on the stack.
     pub(super) fn miss(&mut self, addr: u32, bytes: u8, tag: u32) {
         self.entry(addr);
+        let entry = self.entry_local();
+        self.sink().local_tee(entry);
+        self.checked = Some(addr);
         let offset = u64::from(tag);
         let word = self.locals.word;
         let mut sink = self.sink();
@@ -51,7 +54,13 @@ impl Function {
 
     /// Address in linear memory of a guest address that has been checked.
     pub(super) fn host(&mut self, addr: u32) {
-        self.entry(addr);
+        match self.checked.take() {
+            Some(checked) if checked == addr => {
+                let entry = self.entry_local();
+                self.sink().local_get(entry);
+            }
+            _ => self.entry(addr),
+        }
         let offset = u64::from(self.places.tlb.host);
         let word = self.locals.word;
         let mut sink = self.sink();

@@ -78,8 +78,8 @@ impl Lifter {
                 let down = op == Op::Dec;
                 let r = self.body.with(if down { Binary::Sub } else { Binary::Add }, a, 1);
                 let r = self.cut(r, width);
-                let cf = self.cf();
-                (r, Flags::Step { bits: bits(width), a, r, down, cf })
+                let (cf, below) = (self.cf(), self.below_pair());
+                (r, Flags::Step { bits: bits(width), a, r, down, cf, below })
             }
         };
         self.change(to, place, r, width)?;

@@ -98,7 +98,7 @@ impl Lifter {
             Op::Popcnt => {
                 let clear = self.body.number(Type::I32, 0);
                 let set = Status { cf: clear, pf: clear, af: clear, zf: zero, sf: clear, of: clear };
-                (self.body.unary(Unary::Popcnt, value), Flags::Lazy(self.flags_from(set)))
+                (self.body.unary(Unary::Popcnt, value), Flags::Pending(self.flags_from(set)))
             }
             op => {
                 let r = match (op, width) {
@@ -277,7 +277,7 @@ impl Lifter {
         let (cf, of) = (self.cf(), self.of());
         let carry = if insn.op == Op::Adcx { cf } else { of };
         let before = self.flags;
-        self.flags = Flags::Changed { old: self.parts(), cf: carry, of: carry };
+        self.flags = Flags::Given { bits: bits(width), r: b, cf: carry, of: carry };
         let (r, flags) = self.sum(a, b, width, true);
         self.flags = flags;
         let carry = self.cf();
@@ -327,7 +327,7 @@ impl Lifter {
                     self.body.with(Binary::And, low, 1)
                 };
                 let set = Status { cf: bit(0), pf: bit(2), af: bit(4), zf: bit(6), sf: bit(7), of };
-                self.flags = Flags::Lazy(self.flags_from(set));
+                self.flags = Flags::Pending(self.flags_from(set));
             }
         }
         Ok(())

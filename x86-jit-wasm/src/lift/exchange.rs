@@ -126,7 +126,7 @@ impl Lifter {
         }
         let set = Status { zf: equal, ..self.status() };
         // AF, SF and PF stay as well: the form of flags that belong to no result.
-        self.flags = Flags::Lazy(self.flags_from(set));
+        self.flags = Flags::Pending(self.flags_from(set));
         Ok(())
     }
 

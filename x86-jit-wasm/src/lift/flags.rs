@@ -2,24 +2,27 @@
 
 use super::Lifter;
 use crate::ir::{Binary, Compare, Expr, FlagPart, FlagValues, Type, Unary, Value};
+use crate::pending::shape;
 
 /// What the flags come from. Operands and results are zero-extended; of a result of less than 32 bits, in 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flags {
     /// What the block began with.
     Before,
-    /// In the lazy form.
-    Lazy(FlagValues),
+    /// By what they come from.
+    Pending(FlagValues),
     /// `r = a + b`, with carry (0 or 1) or without.
     Add { bits: u32, a: Value, b: Value, r: Value, carry: Option<Value> },
     /// `r = a - b`, with borrow (0 or 1) or without.
     Sub { bits: u32, a: Value, b: Value, r: Value, borrow: Option<Value> },
     /// CF and OF clear.
     Logic { bits: u32, r: Value },
-    /// As an addition or subtraction of 1 that leaves CF.
-    Step { bits: u32, a: Value, r: Value, down: bool, cf: Value },
+    /// As an addition or subtraction of 1 that leaves CF, which is whether the one number is below the other.
+    Step { bits: u32, a: Value, r: Value, down: bool, cf: Value, below: (Value, Value) },
     /// A result with CF and OF; AF clear.
     Given { bits: u32, r: Value, cf: Value, of: Value },
+    /// A result with CF, OF and AF.
+    Full { bits: u32, r: Value, cf: Value, of: Value, af: Value },
     /// Those of before, but for CF and OF.
     Changed { old: FlagValues, cf: Value, of: Value },
 }
@@ -35,16 +38,53 @@ pub(super) struct Status {
     pub(super) of: Value,
 }
 
-/// CF in the lazy form.
-const CF: u32 = 63;
-
 impl Lifter {
-    /// A part of the lazy form, where the flags are in it.
+    /// Begins a block with flags of a shape.
+    pub(super) fn begin_with(&mut self, shape: Option<u32>) {
+        // What is not one of these has a shape that says more than what kind it is.
+        let plain = shape::WIDTH | shape::OPERATION | shape::LOGIC;
+        let Some(shape) = shape.filter(|shape| shape & !plain == 0) else { return };
+        let bits = 64 - (shape & shape::WIDTH);
+        let operand = |lifter: &mut Lifter, part| {
+            let value = lifter.flag_part(part);
+            lifter.body.bound(value, u64::MAX >> (64 - bits));
+            if bits == 64 { value } else { lifter.body.unary(Unary::Wrap, value) }
+        };
+        let cut = |lifter: &mut Lifter, value| match bits {
+            8 | 16 => lifter.body.with(Binary::And, value, (1 << bits) - 1),
+            _ => value,
+        };
+        self.flags = match shape & (shape::OPERATION | shape::LOGIC) {
+            shape::SUB => {
+                let (a, b) = (operand(self, FlagPart::Left), operand(self, FlagPart::Right));
+                let r = self.body.binary(Binary::Sub, a, b);
+                Flags::Sub { bits, a, b, r: cut(self, r), borrow: None }
+            }
+            shape::ADD => {
+                let (r, a) = (operand(self, FlagPart::Left), operand(self, FlagPart::Right));
+                let b = self.body.binary(Binary::Sub, r, a);
+                Flags::Add { bits, a, b: cut(self, b), r, carry: None }
+            }
+            shape::LOGIC => Flags::Logic { bits, r: operand(self, FlagPart::Result) },
+            operation @ (shape::UP | shape::DOWN) => {
+                let r = operand(self, FlagPart::Result);
+                let down = operation == shape::DOWN;
+                let a = self.body.with(if down { Binary::Add } else { Binary::Sub }, r, 1);
+                let (cf, below) = (self.cf(), self.below_pair());
+                Flags::Step { bits, a: cut(self, a), r, down, cf, below }
+            }
+            _ => return,
+        };
+        self.incoming = (Some(shape), self.flags);
+    }
+
+    /// A part of the pending flags, where they are known by it.
     fn flag_part(&mut self, part: FlagPart) -> Value {
-        if let Flags::Lazy(values) | Flags::Changed { old: values, .. } = self.flags {
+        if let Flags::Pending(values) | Flags::Changed { old: values, .. } = self.flags {
             return match part {
                 FlagPart::Result => values.result,
-                FlagPart::Carries => values.carries,
+                FlagPart::Left => values.left,
+                FlagPart::Right => values.right,
                 FlagPart::Shape => values.shape,
             };
         }
@@ -52,10 +92,60 @@ impl Lifter {
         self.body.value(ty, Expr::Flags(part))
     }
 
-    fn bit64(&mut self, value: Value, bit: u32) -> Value {
-        let shifted = self.body.with(Binary::ShrU, value, bit.into());
-        let low = self.body.unary(Unary::Wrap, shifted);
-        self.body.with(Binary::And, low, 1)
+    fn before(&mut self, part: FlagPart) -> Value {
+        let ty = if part == FlagPart::Shape { Type::I32 } else { Type::I64 };
+        self.body.value(ty, Expr::Flags(part))
+    }
+
+    /// A bit of the shape.
+    fn shape_bit(&mut self, mask: u32) -> Value {
+        let shape = self.flag_part(FlagPart::Shape);
+        let down = self.body.with(Binary::ShrU, shape, mask.trailing_zeros().into());
+        self.body.with(Binary::And, down, 1)
+    }
+
+    /// The result, of what is known by its parts alone, and shifted so that its sign is at the top.
+    fn any_result(&mut self) -> (Value, Value) {
+        let [result, left, right, shape] =
+            [FlagPart::Result, FlagPart::Left, FlagPart::Right, FlagPart::Shape]
+                .map(|part| self.flag_part(part));
+        let difference = self.body.binary(Binary::Sub, left, right);
+        let is_difference = self.body.with(Binary::And, shape, shape::SUB.into());
+        let result = self.body.select(is_difference, difference, result);
+        let to_top = self.body.unary(Unary::ExtendU, shape);
+        let to_top = self.body.on(to_top, shape::WIDTH.into());
+        (result, self.body.binary(Binary::Shl, result, to_top))
+    }
+
+    /// OF and AF of the same; the formulas are those of [`PendingFlags::bits`](crate::pending::PendingFlags::bits).
+    fn any_overflow(&mut self) -> (Value, Value) {
+        let (result, _) = self.any_result();
+        let (left, right) = (self.flag_part(FlagPart::Left), self.flag_part(FlagPart::Right));
+        let shape = self.flag_part(FlagPart::Shape);
+        let one = self.body.number(Type::I64, 1);
+        let (up, down) = (self.shape_bit(shape::UP), self.shape_bit(shape::DOWN));
+        let (above, below) = (self.body.with(Binary::Add, result, 1), self.body.with(Binary::Sub, result, 1));
+        let a = self.body.select(up, result, left);
+        let a = self.body.select(down, above, a);
+        let b = self.body.select(up, below, right);
+        let b = self.body.select(down, one, b);
+        let c = self.body.binary(Binary::Sub, a, b);
+        let carry = self.shape_bit(shape::CARRY);
+        let carry = self.body.unary(Unary::ExtendU, carry);
+        let b = self.body.binary(Binary::Sub, b, carry);
+        let (ab, ac) = (self.body.binary(Binary::Xor, a, b), self.body.binary(Binary::Xor, a, c));
+        let to_top = self.body.unary(Unary::ExtendU, shape);
+        let of = self.body.binary(Binary::And, ab, ac);
+        let of = self.body.binary(Binary::Shl, of, to_top);
+        let of = self.body.with(Binary::ShrU, of, 63);
+        let of = self.body.unary(Unary::Wrap, of);
+        let af = self.body.binary(Binary::Xor, ab, c);
+        let af = self.body.with(Binary::ShrU, af, 4);
+        let af = self.body.unary(Unary::Wrap, af);
+        let af = self.body.with(Binary::And, af, 1);
+        let operation = self.body.with(Binary::And, shape, shape::OPERATION.into());
+        let (given_of, given_af) = (self.shape_bit(shape::OF), self.shape_bit(shape::AF));
+        (self.body.select(operation, of, given_of), self.body.select(operation, af, given_af))
     }
 
     /// The sign bit as 0 or 1.
@@ -75,37 +165,37 @@ impl Lifter {
         }
     }
 
-    /// The vector of carries out of each bit.
-    fn carries(&mut self, flags: Flags) -> Option<(u32, Value)> {
-        let (bits, a, b, r, difference) = match flags {
-            Flags::Add { bits, a, b, r, .. } => (bits, a, b, r, false),
-            Flags::Sub { bits, a, b, r, .. } => (bits, a, b, r, true),
-            Flags::Step { bits, a, r, down, .. } => {
-                let one = self.body.number(self.body.ty(a), 1);
-                (bits, a, one, r, down)
-            }
-            _ => return None,
-        };
-        let all = u64::MAX;
-        // a & b | (a | b) & !r, with !a for a and r for !r in a difference.
-        let first = if difference { self.body.with(Binary::Xor, a, all) } else { a };
-        let last = if difference { r } else { self.body.with(Binary::Xor, r, all) };
-        let both = self.body.binary(Binary::And, first, b);
-        let any = self.body.binary(Binary::Or, first, b);
-        let any = self.body.binary(Binary::And, any, last);
-        Some((bits, self.body.binary(Binary::Or, both, any)))
-    }
-
     pub(super) fn cf(&mut self) -> Value {
         match self.flags {
-            Flags::Before | Flags::Lazy(_) => {
-                let carries = self.flag_part(FlagPart::Carries);
-                self.bit64(carries, CF)
+            Flags::Before | Flags::Pending(_) => {
+                let (left, right) = (self.flag_part(FlagPart::Left), self.flag_part(FlagPart::Right));
+                self.body.compare(Compare::LtU, left, right)
             }
             Flags::Add { a, r, carry, .. } => self.below(r, a, carry),
             Flags::Sub { a, b, borrow, .. } => self.below(a, b, borrow),
             Flags::Logic { .. } => self.body.number(Type::I32, 0),
-            Flags::Step { cf, .. } | Flags::Given { cf, .. } | Flags::Changed { cf, .. } => cf,
+            Flags::Step { cf, .. }
+            | Flags::Given { cf, .. }
+            | Flags::Full { cf, .. }
+            | Flags::Changed { cf, .. } => cf,
+        }
+    }
+
+    /// CF as two numbers, the one of which is below the other.
+    pub(super) fn below_pair(&mut self) -> (Value, Value) {
+        match self.flags {
+            Flags::Before | Flags::Pending(_) => {
+                (self.flag_part(FlagPart::Left), self.flag_part(FlagPart::Right))
+            }
+            Flags::Add { a, r, carry: None, .. } => (self.wide(r, false), self.wide(a, false)),
+            Flags::Sub { a, b, borrow: None, .. } => (self.wide(a, false), self.wide(b, false)),
+            // Nothing is below 0.
+            Flags::Logic { .. } => (self.before(FlagPart::Left), self.body.number(Type::I64, 0)),
+            Flags::Step { below, .. } => below,
+            _ => {
+                let cf = self.cf();
+                (self.body.number(Type::I64, 0), self.wide(cf, false))
+            }
         }
     }
 
@@ -120,14 +210,9 @@ impl Lifter {
 
     pub(super) fn of(&mut self) -> Value {
         match self.flags {
-            Flags::Before | Flags::Lazy(_) => {
-                let carries = self.flag_part(FlagPart::Carries);
-                let next = self.body.with(Binary::Shl, carries, 1);
-                let differ = self.body.binary(Binary::Xor, carries, next);
-                self.bit64(differ, CF)
-            }
+            Flags::Before | Flags::Pending(_) => self.any_overflow().0,
             Flags::Logic { .. } => self.body.number(Type::I32, 0),
-            Flags::Given { of, .. } | Flags::Changed { of, .. } => of,
+            Flags::Given { of, .. } | Flags::Full { of, .. } | Flags::Changed { of, .. } => of,
             // The sign of both operands is not that of the result.
             Flags::Add { bits, a, b, r, .. } => {
                 let (a, b) = (self.body.binary(Binary::Xor, a, r), self.body.binary(Binary::Xor, b, r));
@@ -150,12 +235,13 @@ impl Lifter {
 
     fn result(&self) -> Option<(u32, Value)> {
         match self.flags {
-            Flags::Before | Flags::Lazy(_) | Flags::Changed { .. } => None,
+            Flags::Before | Flags::Pending(_) | Flags::Changed { .. } => None,
             Flags::Add { bits, r, .. }
             | Flags::Sub { bits, r, .. }
             | Flags::Logic { bits, r }
             | Flags::Step { bits, r, .. }
-            | Flags::Given { bits, r, .. } => Some((bits, r)),
+            | Flags::Given { bits, r, .. }
+            | Flags::Full { bits, r, .. } => Some((bits, r)),
         }
     }
 
@@ -165,7 +251,7 @@ impl Lifter {
         }
         let result = match self.result() {
             Some((_, r)) => r,
-            None => self.flag_part(FlagPart::Result),
+            None => self.any_result().1,
         };
         self.body.is_zero(result)
     }
@@ -178,12 +264,11 @@ impl Lifter {
             }
             Some((bits, r)) => self.sign(bits, r),
             None => {
-                let result = self.flag_part(FlagPart::Result);
-                let shape = self.flag_part(FlagPart::Shape);
-                let shape = self.body.unary(Unary::ExtendU, shape);
-                let flip = self.body.with(Binary::Shl, shape, 32);
-                let sign = self.body.binary(Binary::Xor, result, flip);
-                self.bit64(sign, 63)
+                let (_, top) = self.any_result();
+                let zero = self.body.number(Type::I64, 0);
+                let sign = self.body.compare(Compare::LtS, top, zero);
+                let flip = self.shape_bit(shape::SF_FLIP);
+                self.body.binary(Binary::Xor, sign, flip)
             }
         }
     }
@@ -193,9 +278,8 @@ impl Lifter {
             Some((_, r)) if self.body.ty(r) == Type::I64 => (self.body.unary(Unary::Wrap, r), None),
             Some((_, r)) => (r, None),
             None => {
-                let result = self.flag_part(FlagPart::Result);
-                let shape = self.flag_part(FlagPart::Shape);
-                (self.body.unary(Unary::Wrap, result), Some(self.body.with(Binary::ShrU, shape, 30)))
+                let (result, _) = self.any_result();
+                (self.body.unary(Unary::Wrap, result), Some(self.shape_bit(shape::PF_FLIP)))
             }
         };
         let byte = self.body.with(Binary::And, low, 0xff);
@@ -209,10 +293,17 @@ impl Lifter {
     }
 
     pub(super) fn af(&mut self) -> Value {
-        let FlagValues { carries, shape, .. } = self.parts();
-        let shape = self.body.unary(Unary::ExtendU, shape);
-        let bit = self.body.binary(Binary::ShrU, carries, shape);
-        let bit = self.body.unary(Unary::Wrap, bit);
+        let (a, b, r) = match self.flags {
+            Flags::Add { a, b, r, .. } | Flags::Sub { a, b, r, .. } => (a, b, r),
+            Flags::Step { a, r, .. } => (a, self.body.number(self.body.ty(r), 1), r),
+            Flags::Logic { .. } | Flags::Given { .. } => return self.body.number(Type::I32, 0),
+            Flags::Full { af, .. } => return af,
+            Flags::Before | Flags::Pending(_) | Flags::Changed { .. } => return self.any_overflow().1,
+        };
+        let differ = self.body.binary(Binary::Xor, a, b);
+        let carries = self.body.binary(Binary::Xor, differ, r);
+        let bit = self.body.with(Binary::ShrU, carries, 4);
+        let bit = self.low(bit);
         self.body.with(Binary::And, bit, 1)
     }
 
@@ -262,49 +353,93 @@ impl Lifter {
         self.body.compare(op, a, b)
     }
 
-    /// The flags in the lazy form; none where the block has not changed them.
-    pub(super) fn lazy(&mut self) -> Option<FlagValues> {
-        match self.flags {
-            Flags::Lazy(values) => return Some(values),
-            Flags::Changed { old, cf, of } => {
-                let carries = self.carry_and_overflow(Some(old.carries), cf, of);
-                return Some(FlagValues { carries, ..old });
-            }
-            _ => {}
+    /// The flags by what they come from; none where the block has not changed them.
+    pub(super) fn pending(&mut self) -> Option<FlagValues> {
+        if self.flags == self.incoming.1 {
+            return None;
         }
-        let (bits, r) = self.result()?;
-        let r = self.signed(bits, r);
-        let result = self.wide(r, true);
-        let shape = self.body.number(Type::I32, u64::from(67 - bits));
-        let carries = match self.flags {
-            Flags::Logic { .. } => self.body.number(Type::I64, 0),
-            Flags::Given { cf, of, .. } => self.carry_and_overflow(None, cf, of),
-            flags => {
-                let carries = self.carries(flags).map_or(r, |(_, carries)| carries);
-                let carries = self.wide(carries, false);
-                let carries = self.body.with(Binary::Shl, carries, u64::from(64 - bits));
-                match flags {
-                    Flags::Step { cf, .. } => {
-                        let of = self.of();
-                        self.carry_and_overflow(Some(carries), cf, of)
-                    }
-                    _ => carries,
-                }
+        let any = self.before(FlagPart::Result);
+        let (bits, result, operation) = match self.flags {
+            Flags::Before => return None,
+            Flags::Pending(values) => return Some(values),
+            Flags::Changed { old, cf, of } => {
+                let af = self.af();
+                let (result, _) = self.any_result();
+                let keep = shape::WIDTH | shape::SF_FLIP | shape::PF_FLIP;
+                let shape = self.body.with(Binary::And, old.shape, keep.into());
+                return Some(self.explicit(result, shape, cf, of, af));
             }
+            Flags::Add { bits, a, r, carry: Some(carry), .. } if bits <= 32 => {
+                let left = self.wide(r, false);
+                return Some(self.with_carry_in(bits, shape::ADD, left, left, a, carry));
+            }
+            Flags::Sub { bits, a, b, borrow: Some(borrow), .. } if bits <= 32 => {
+                let left = self.wide(a, false);
+                return Some(self.with_carry_in(bits, shape::SUB, any, left, b, borrow));
+            }
+            Flags::Add { bits, carry: Some(_), r, .. } | Flags::Sub { bits, borrow: Some(_), r, .. } => {
+                let (cf, of, af) = (self.cf(), self.of(), self.af());
+                return Some(self.given_explicitly(bits, r, cf, of, af));
+            }
+            Flags::Given { bits, r, cf, of } => {
+                let af = self.body.number(Type::I32, 0);
+                return Some(self.given_explicitly(bits, r, cf, of, af));
+            }
+            Flags::Full { bits, r, cf, of, af } => return Some(self.given_explicitly(bits, r, cf, of, af)),
+            Flags::Add { bits, r, .. } => (bits, r, shape::ADD),
+            Flags::Sub { bits, .. } => (bits, any, shape::SUB),
+            Flags::Logic { bits, r } => (bits, r, shape::LOGIC),
+            Flags::Step { bits, r, down: false, .. } => (bits, r, shape::UP),
+            Flags::Step { bits, r, .. } => (bits, r, shape::DOWN),
         };
-        Some(FlagValues { result, carries, shape })
+        let (left, right) = self.below_pair();
+        let result = self.wide(result, false);
+        let shape = self.body.number(Type::I32, u64::from(operation | (64 - bits)));
+        Some(FlagValues { result, left, right, shape })
     }
 
-    /// The flags in the lazy form, be they changed or not.
+    /// Of a sum or difference with carry, which the right number takes in.
+    fn with_carry_in(
+        &mut self,
+        bits: u32,
+        operation: u32,
+        result: Value,
+        left: Value,
+        right: Value,
+        carry: Value,
+    ) -> FlagValues {
+        let (right, wide) = (self.wide(right, false), self.wide(carry, false));
+        let right = self.body.binary(Binary::Add, right, wide);
+        let shape = self.body.with(Binary::Shl, carry, shape::CARRY_AT.into());
+        let shape = self.body.with(Binary::Or, shape, u64::from(operation | (64 - bits)));
+        FlagValues { result, left, right, shape }
+    }
+
+    fn given_explicitly(&mut self, bits: u32, r: Value, cf: Value, of: Value, af: Value) -> FlagValues {
+        let result = self.wide(r, false);
+        let shape = self.body.number(Type::I32, u64::from(64 - bits));
+        self.explicit(result, shape, cf, of, af)
+    }
+
+    /// With flags of 0 or 1.
+    fn explicit(&mut self, result: Value, shape: Value, cf: Value, of: Value, af: Value) -> FlagValues {
+        let of = self.body.with(Binary::Shl, of, shape::OF_AT.into());
+        let af = self.body.with(Binary::Shl, af, shape::AF_AT.into());
+        let both = self.body.binary(Binary::Or, of, af);
+        let shape = self.body.binary(Binary::Or, both, shape);
+        let left = self.body.number(Type::I64, 0);
+        FlagValues { result, left, right: self.wide(cf, false), shape }
+    }
+
+    /// The flags by what they come from, be they changed or not.
     pub(super) fn parts(&mut self) -> FlagValues {
-        match self.lazy() {
-            Some(values) => values,
-            None => FlagValues {
-                result: self.flag_part(FlagPart::Result),
-                carries: self.flag_part(FlagPart::Carries),
-                shape: self.flag_part(FlagPart::Shape),
-            },
+        if let Some(values) = self.pending() {
+            return values;
         }
+        let [result, left, right, shape] =
+            [FlagPart::Result, FlagPart::Left, FlagPart::Right, FlagPart::Shape]
+                .map(|part| self.before(part));
+        FlagValues { result, left, right, shape }
     }
 
     /// `new` if the value is not 0, else what they are.
@@ -313,16 +448,23 @@ impl Lifter {
         let before = core::mem::replace(&mut self.flags, new);
         let new = self.parts();
         self.flags = before;
-        Flags::Lazy(FlagValues {
+        Flags::Pending(FlagValues {
             result: self.body.select(met, new.result, old.result),
-            carries: self.body.select(met, new.carries, old.carries),
+            left: self.body.select(met, new.left, old.left),
+            right: self.body.select(met, new.right, old.right),
             shape: self.body.select(met, new.shape, old.shape),
         })
     }
 
     /// The flags with another CF and OF.
     pub(super) fn with_carry_and_overflow(&mut self, cf: Value, of: Value) -> Flags {
-        Flags::Changed { old: self.parts(), cf, of }
+        match self.result() {
+            Some((bits, r)) => {
+                let af = self.af();
+                Flags::Full { bits, r, cf, of, af }
+            }
+            None => Flags::Changed { old: self.parts(), cf, of },
+        }
     }
 
     /// The flags with another CF.
@@ -336,16 +478,11 @@ impl Lifter {
         // 1 has odd parity (PF clear) and 0 has even parity (PF set).
         let result = self.body.not(set.zf);
         let result = self.wide(result, false);
-        let carries = self.carry_and_overflow(None, set.cf, set.of);
-        let af = self.wide(set.af, false);
-        let af = self.body.with(Binary::Shl, af, 3);
-        let carries = self.body.binary(Binary::Or, carries, af);
         let pf = self.body.binary(Binary::Xor, set.pf, set.zf);
-        let pf = self.body.with(Binary::Shl, pf, 30);
+        let pf = self.body.with(Binary::Shl, pf, shape::PF_AT.into());
         let sf = self.body.with(Binary::Shl, set.sf, 31);
-        let flips = self.body.binary(Binary::Or, pf, sf);
-        let shape = self.body.with(Binary::Or, flips, 3);
-        FlagValues { result, carries, shape }
+        let shape = self.body.binary(Binary::Or, pf, sf);
+        self.explicit(result, shape, set.cf, set.of, set.af)
     }
 
     /// The flags, a 0 or 1 each.
@@ -359,22 +496,6 @@ impl Lifter {
             (Type::I64, _) => value,
             (_, true) => self.body.unary(Unary::ExtendS, value),
             _ => self.body.unary(Unary::ExtendU, value),
-        }
-    }
-
-    /// Carries with the upper two bits such that CF and OF are these.
-    fn carry_and_overflow(&mut self, carries: Option<Value>, cf: Value, of: Value) -> Value {
-        let below = self.body.binary(Binary::Xor, cf, of);
-        let (cf, below) = (self.wide(cf, false), self.wide(below, false));
-        let cf = self.body.with(Binary::Shl, cf, 63);
-        let below = self.body.with(Binary::Shl, below, 62);
-        let top = self.body.binary(Binary::Or, cf, below);
-        match carries {
-            Some(carries) => {
-                let rest = self.body.with(Binary::And, carries, u64::MAX >> 2);
-                self.body.binary(Binary::Or, rest, top)
-            }
-            None => top,
         }
     }
 }

@@ -15,7 +15,10 @@ mod stack;
 mod string;
 
 use crate::ir::{Binary, Body, Exit, Expr, Origin, Step, Type, Unary, Value};
-use crate::region::{Block, Located, Setting};
+use crate::region::{Block, End, Located, Region, Setting};
+use crate::structure::{Structure, successors};
+use alloc::vec;
+use alloc::vec::Vec;
 use flags::Flags;
 use x86_cpu::CodeMode;
 use x86_decode::{Insn, Mem, NO_REG, Op, Operand, RIP, Reg, Rep, Seg, Width, XMM_INDEX};
@@ -34,7 +37,35 @@ pub fn takes(insn: &Insn, setting: Setting) -> bool {
 
 /// What a block does.
 pub fn lift(block: &Block, setting: Setting) -> Body {
+    lift_behind(block, setting, None)
+}
+
+/// What the blocks of a region do, where the structure tells from where control comes to them.
+pub(crate) fn lift_all(region: &Region, structure: &Structure) -> Vec<Body> {
+    let mut bodies: Vec<Option<Body>> = region.blocks.iter().map(|_| None).collect();
+    let mut before = vec![Vec::new(); region.blocks.len()];
+    for (number, block) in region.blocks.iter().enumerate() {
+        // A call may change the flags in any way; and so may whoever enters the region.
+        let known = !matches!(block.end, End::Call { .. });
+        successors(&block.end).for_each(|to| before[to].push(known.then_some(number)));
+    }
+    before[0].push(None);
+    for &number in &structure.order {
+        // Of the end of a loop, nothing is known yet.
+        let shape_of = |from: &Option<usize>| bodies[(*from)?].as_ref()?.flags_shape;
+        let mut shapes = before[number].iter().map(shape_of);
+        let first = shapes.next().flatten();
+        let shape = first.filter(|_| shapes.all(|other| other == first));
+        bodies[number] = Some(lift_behind(&region.blocks[number], region.setting, shape));
+    }
+    let lifted = bodies.into_iter().zip(&region.blocks);
+    lifted.map(|(body, block)| body.unwrap_or_else(|| lift(block, region.setting))).collect()
+}
+
+/// As [`lift`], with the shape of the flags that the block begins with, if it is known.
+fn lift_behind(block: &Block, setting: Setting, shape: Option<u32>) -> Body {
     let mut lifter = Lifter::new(setting);
+    lifter.begin_with(shape);
     for at in &block.insns {
         // A region holds nothing that is not taken; were it so, the block would end before it.
         if lifter.insn(at).is_err() {
@@ -48,6 +79,8 @@ struct Lifter {
     body: Body,
     setting: Setting,
     flags: Flags,
+    /// The flags that the block begins with: their shape, if it is known.
+    incoming: (Option<u32>, Flags),
     /// The values of general registers that are known.
     regs: [Option<Value>; 16],
     /// The running instruction, if it has one, in [`Body::origins`].
@@ -70,6 +103,7 @@ impl Lifter {
             body: Body::default(),
             setting,
             flags: Flags::Before,
+            incoming: (None, Flags::Before),
             regs: [None; 16],
             origin: None,
             at: (0, 0),
@@ -77,7 +111,9 @@ impl Lifter {
     }
 
     fn finish(mut self) -> Body {
-        if let Some(flags) = self.lazy() {
+        self.body.flags_shape = self.incoming.0;
+        if let Some(flags) = self.pending() {
+            self.body.flags_shape = self.body.constant(flags.shape).map(|shape| shape as u32);
             self.body.steps.push(Step::SetFlags(flags));
         }
         self.body
@@ -176,7 +212,7 @@ impl Lifter {
         match self.origin {
             Some(origin) => origin,
             None => {
-                let flags = self.lazy();
+                let flags = self.pending();
                 let origin = Origin { pc: self.at.0, done: self.body.count, flags };
                 self.body.origins.push(origin);
                 let number = self.body.origins.len() - 1;
