@@ -12,7 +12,7 @@ use wasmtime::{
 use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Level, flags};
 use x86_decode::{FeatureSet, MAX_LEN, Mode, ROWS, Row, decode};
 use x86_interp::Interp;
-use x86_jit_wasm::layout::{Places, context, shared};
+use x86_jit_wasm::layout::{Places, Shared, context, shared};
 use x86_jit_wasm::pending::PendingFlags;
 use x86_jit_wasm::{Code, Limits, Region, Setting, takes, translate};
 
@@ -84,7 +84,8 @@ struct Wasm {
 impl Wasm {
     fn new(engine: &Engine) -> Wasm {
         let mut store = Store::new(engine, ());
-        let memory = Memory::new(&mut store, MemoryType::new(8, None)).expect("memory");
+        let pages = (SHARED + size_of::<Shared>()).div_ceil(1 << 16);
+        let memory = Memory::new(&mut store, MemoryType::new(pages as u32, None)).expect("memory");
         let table = TableType::new(RefType::FUNCREF, REGIONS as u32, None);
         let table = Table::new(&mut store, table, Ref::Func(None)).expect("table");
         Wasm { store, memory, table }
