@@ -112,6 +112,9 @@ struct Emitter<'a> {
 impl Emitter<'_> {
     /// A block and all that it dominates.
     fn tree(&mut self, block: usize) {
+        if self.structure.loops[block] {
+            self.out.settle();
+        }
         let merges: Vec<usize> =
             self.structure.children(block).filter(|child| self.structure.merges[*child]).collect();
         let is_loop = self.structure.loops[block];
@@ -127,6 +130,8 @@ impl Emitter<'_> {
         for &merge in merges.iter().rev() {
             self.out.sink().end();
             self.labels.pop();
+            // Whoever jumps to a place with several ways to it has settled before.
+            self.out.pending = 0;
             self.tree(merge);
         }
         if is_loop {
@@ -146,8 +151,10 @@ impl Emitter<'_> {
             (End::Either { taken, next }, Ended::Condition) => {
                 self.out.sink().if_(BlockType::Empty);
                 self.labels.push(Label::If);
+                let pending = self.out.pending;
                 self.go(number, taken);
                 self.out.sink().else_();
+                self.out.pending = pending;
                 self.go(number, next);
                 self.labels.pop();
                 self.out.sink().end();
@@ -171,6 +178,7 @@ impl Emitter<'_> {
             Target::Leave(pc) => self.leave_to(pc),
             Target::Block(block) if self.structure.is_back(from, block) => {
                 if self.structure.dominates(block, from) {
+                    self.out.settle();
                     let depth = self.depth(Label::Loop(block));
                     self.out.sink_br(depth);
                 } else {
@@ -178,6 +186,7 @@ impl Emitter<'_> {
                 }
             }
             Target::Block(block) if self.structure.merges[block] => {
+                self.out.settle();
                 let depth = self.depth(Label::Before(block));
                 self.out.sink_br(depth);
             }
@@ -187,7 +196,8 @@ impl Emitter<'_> {
 
     fn leave_to(&mut self, pc: u64) {
         let depth = self.depth(Label::Leave);
-        self.out.leave_to(pc, reason::JUMP, depth);
+        let charge = self.out.pending;
+        self.out.leave_to(pc, reason::JUMP, charge, depth);
     }
 
     /// How many labels out one is.

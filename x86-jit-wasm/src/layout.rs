@@ -74,6 +74,10 @@ pub mod reason {
     pub const RETURN: u32 = 1;
     /// What is at RIP is left to another engine.
     pub const STOP: u32 = 2;
+    /// Which of them; above, inside a function, are instructions that are still to be charged.
+    pub(crate) const MASK: u32 = 3;
+    /// Where those begin.
+    pub(crate) const CHARGE_AT: u32 = 8;
 }
 
 /// What generated code and the engine hand each other beside the processor's state.

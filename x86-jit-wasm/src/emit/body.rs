@@ -116,6 +116,8 @@ pub(super) struct Function {
     /// Temporaries that no value is in, by type.
     free: [Vec<u32>; 2],
     taken: Vec<(Type, u32)>,
+    /// Instructions done on the way here that are still to be charged.
+    pub(super) pending: u32,
     /// The entry of the TLB that was looked at last.
     entry: Option<u32>,
     /// The local with the address it was looked at for, right behind that.
@@ -144,7 +146,16 @@ pub(super) fn at(offset: u64, align: u32) -> MemArg {
 impl Function {
     pub(super) fn new(locals: Locals, places: Places) -> Function {
         let free = [Vec::new(), Vec::new()];
-        Function { code: Vec::new(), locals, places, free, taken: Vec::new(), entry: None, checked: None }
+        Function {
+            code: Vec::new(),
+            locals,
+            places,
+            free,
+            taken: Vec::new(),
+            pending: 0,
+            entry: None,
+            checked: None,
+        }
     }
 
     pub(super) fn sink(&mut self) -> InstructionSink<'_> {
@@ -203,10 +214,11 @@ impl Function {
                 progress.in_reg[usize::from(reg & 15)] = Some(Value::at(number));
             }
         }
-        self.spend(body.count.into());
         for (number, step) in body.steps.iter().enumerate() {
             self.step(&mut progress, number, step, depth);
         }
+        self.pending += body.count;
+        let charge = self.pending;
         match body.exit {
             Exit::Plain => Ended::Plain,
             Exit::If(condition) => {
@@ -215,18 +227,19 @@ impl Function {
             }
             Exit::Indirect(target) => {
                 self.get(&mut progress, target, false);
-                self.set_rip(reason::JUMP);
+                self.set_rip(reason::JUMP, charge);
                 Ended::Plain
             }
             Exit::Return(target) => {
                 self.get(&mut progress, target, false);
-                self.set_rip(reason::RETURN);
+                self.set_rip(reason::RETURN, charge);
                 Ended::Plain
             }
             Exit::Call(target) => {
                 let known = body.constant(target);
                 self.get(&mut progress, target, false);
-                self.set_rip(reason::JUMP);
+                self.settle();
+                self.set_rip(reason::JUMP, 0);
                 Ended::Call(known)
             }
         }
@@ -374,8 +387,7 @@ impl Function {
             if let Some(flags) = from.flags {
                 self.set_flags(progress, flags, true);
             }
-            self.spend(i64::from(from.done) - i64::from(body.count));
-            self.leave_to(from.pc, reason::STOP, depth + 1);
+            self.leave_to(from.pc, reason::STOP, self.pending + from.done, depth + 1);
         }
         self.sink().end();
     }

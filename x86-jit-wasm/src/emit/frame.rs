@@ -85,8 +85,12 @@ impl Function {
 
     /// The end of the function: goes on behind the region, if that is translated, or returns.
     pub(super) fn leave(&mut self) {
+        let Locals { rip, word, reason: why, budget, .. } = self.locals;
+        let mut sink = self.sink();
+        sink.local_get(budget).local_get(why).i32_const(reason::CHARGE_AT as i32).i32_shr_u();
+        sink.i64_extend_i32_u().i64_sub().local_set(budget);
+        sink.local_get(why).i32_const(reason::MASK as i32).i32_and().local_set(why);
         self.spill();
-        let Locals { rip, word, reason: why, .. } = self.locals;
         self.sink().local_get(CPU).local_get(rip);
         if word == Type::I32 {
             self.sink().i64_extend_i32_u();
@@ -166,30 +170,35 @@ impl Function {
         self.reload();
     }
 
-    /// Sets where to go on from what is on the stack.
-    pub(super) fn set_rip(&mut self, why: u32) {
+    /// Sets where to go on from what is on the stack, behind so many instructions that have not been charged.
+    pub(super) fn set_rip(&mut self, why: u32, charge: u32) {
         let Locals { rip, reason, .. } = self.locals;
+        let why = why | charge << reason::CHARGE_AT;
         self.sink().local_set(rip).i32_const(why as i32).local_set(reason);
     }
 
     /// Leaves the region for an address.
-    pub(super) fn leave_to(&mut self, pc: u64, why: u32, depth: u32) {
+    pub(super) fn leave_to(&mut self, pc: u64, why: u32, charge: u32, depth: u32) {
         self.constant(self.locals.word, pc);
-        self.set_rip(why);
+        self.set_rip(why, charge);
         self.sink().br(depth);
     }
 
-    /// Instructions are done, or if negative, were not.
-    pub(super) fn spend(&mut self, instructions: i64) {
-        let budget = self.locals.budget;
-        self.sink().local_get(budget).i64_const(-instructions).i64_add().local_set(budget);
+    /// Charges the instructions done on the way here.
+    pub(super) fn settle(&mut self) {
+        let instructions = core::mem::take(&mut self.pending);
+        if instructions > 0 {
+            let budget = self.locals.budget;
+            let mut sink = self.sink();
+            sink.local_get(budget).i64_const(-i64::from(instructions)).i64_add().local_set(budget);
+        }
     }
 
     /// Leaves before a block at `pc` if the budget is spent.
     pub(super) fn check_budget(&mut self, pc: u64, depth: u32) {
         let budget = self.locals.budget;
         self.sink().local_get(budget).i64_const(0).i64_le_s().if_(BlockType::Empty);
-        self.leave_to(pc, reason::JUMP, depth + 1);
+        self.leave_to(pc, reason::JUMP, 0, depth + 1);
         self.sink().end();
     }
 }
