@@ -2,6 +2,7 @@
 
 mod body;
 mod frame;
+mod group;
 mod memory;
 
 use crate::ir::Body;

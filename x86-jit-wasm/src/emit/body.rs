@@ -1,5 +1,6 @@
 //! The code of a block: values where they are wanted, steps in their order.
 
+use super::group::{Group, groups, root};
 use crate::ir::{Binary, Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Unary, Value};
 use crate::layout::{Places, context, reason};
 use alloc::vec;
@@ -120,8 +121,6 @@ pub(super) struct Function {
     pub(super) pending: u32,
     /// The entry of the TLB that was looked at last.
     entry: Option<u32>,
-    /// The local with the address it was looked at for, right behind that.
-    pub(super) checked: Option<u32>,
 }
 
 /// What of a body has been emitted.
@@ -136,7 +135,10 @@ struct Progress<'a> {
     /// The value in each register.
     in_reg: [Option<Value>; 16],
     /// Address in linear memory of what has been loaded and will be stored back.
-    hosts: Vec<(Value, u32)>,
+    hosts: Vec<(Value, u32, u64)>,
+    /// Accesses that are checked together, and which of them each step is in.
+    groups: Vec<Group>,
+    group_of: Vec<Option<usize>>,
 }
 
 pub(super) fn at(offset: u64, align: u32) -> MemArg {
@@ -146,16 +148,7 @@ pub(super) fn at(offset: u64, align: u32) -> MemArg {
 impl Function {
     pub(super) fn new(locals: Locals, places: Places) -> Function {
         let free = [Vec::new(), Vec::new()];
-        Function {
-            code: Vec::new(),
-            locals,
-            places,
-            free,
-            taken: Vec::new(),
-            pending: 0,
-            entry: None,
-            checked: None,
-        }
+        Function { code: Vec::new(), locals, places, free, taken: Vec::new(), pending: 0, entry: None }
     }
 
     pub(super) fn sink(&mut self) -> InstructionSink<'_> {
@@ -248,37 +241,35 @@ impl Function {
     fn step(&mut self, progress: &mut Progress<'_>, number: usize, step: &Step, depth: u32) {
         match *step {
             Step::Load { to, addr, bytes, origin } => {
-                let addr = self.local(progress, addr);
-                self.check(progress, (addr, bytes), self.places.tlb.read, origin, depth);
+                let (host, behind) = self.reach(progress, number, addr, origin, depth);
                 let local = self.temporary(progress.body.ty(to));
-                self.load(addr, bytes);
+                self.sink().local_get(host);
+                self.load(behind, bytes);
                 self.sink().local_set(local);
                 progress.place[to.index()] = Some(local);
             }
             Step::Store { addr, value, bytes, origin } => {
-                let addr = self.local(progress, addr);
-                self.check(progress, (addr, bytes), self.places.tlb.write, origin, depth);
-                self.host(addr);
+                let (host, behind) = self.reach(progress, number, addr, origin, depth);
+                self.sink().local_get(host);
                 self.get(progress, value, false);
-                self.store(progress.body.ty(value), bytes);
+                self.store(progress.body.ty(value), behind, bytes);
             }
             Step::LoadToChange { to, addr, bytes, origin } => {
-                let addr = self.local(progress, addr);
-                self.check(progress, (addr, bytes), self.places.tlb.write, origin, depth);
-                let (host, local) = (self.temporary(Type::I32), self.temporary(progress.body.ty(to)));
-                self.host(addr);
-                self.sink().local_tee(host);
-                self.load_from_host(bytes);
+                let (host, behind) = self.reach(progress, number, addr, origin, depth);
+                let local = self.temporary(progress.body.ty(to));
+                self.sink().local_get(host);
+                self.load(behind, bytes);
                 self.sink().local_set(local);
                 progress.place[to.index()] = Some(local);
-                progress.hosts.push((to, host));
+                progress.hosts.push((to, host, behind));
             }
             Step::Back { of, value, bytes } => {
-                let host = progress.hosts.iter().rev().find(|(to, _)| *to == of);
+                let host = progress.hosts.iter().rev().find(|(to, ..)| *to == of);
                 debug_assert!(host.is_some(), "the load comes first");
-                self.sink().local_get(host.map_or(CPU, |(_, host)| *host));
+                let (host, behind) = host.map_or((CPU, 0), |(_, host, behind)| (*host, *behind));
+                self.sink().local_get(host);
                 self.get(progress, value, false);
-                self.store(progress.body.ty(value), bytes);
+                self.store(progress.body.ty(value), behind, bytes);
             }
             Step::Guard { condition, origin } => {
                 self.condition(progress, condition);
@@ -373,23 +364,62 @@ impl Function {
         }
     }
 
-    /// Leaves as before the instruction if an access is not allowed.
-    fn check(&mut self, progress: &mut Progress<'_>, access: (u32, u8), tag: u32, origin: usize, depth: u32) {
-        self.miss(access.0, access.1, tag);
-        self.leave_arm(progress, origin, depth);
+    /// Where in linear memory an access goes: a local, and so many bytes behind. Leaves as before the instruction if it is not allowed.
+    fn reach(
+        &mut self,
+        progress: &mut Progress<'_>,
+        step: usize,
+        addr: Value,
+        origin: usize,
+        depth: u32,
+    ) -> (u32, u64) {
+        let Some(number) = progress.group_of[step] else {
+            debug_assert!(false, "every access is in a group");
+            return (CPU, 0);
+        };
+        let group = progress.groups[number];
+        let (_, offset) = root(progress.body, addr);
+        let behind = (offset - group.low) as u64;
+        if let Some(host) = group.host {
+            return (host, behind);
+        }
+        let word = self.locals.word;
+        let start = if group.low == offset {
+            self.local(progress, addr)
+        } else {
+            self.get(progress, group.root, false);
+            let start = self.temporary(word);
+            self.constant(word, group.low as u64);
+            match word {
+                Type::I64 => self.sink().i64_add(),
+                _ => self.sink().i32_add(),
+            };
+            self.sink().local_set(start);
+            start
+        };
+        let host = self.temporary(Type::I32);
+        self.check_group(&group, start, host, |function, out| {
+            function.arm(progress, origin, depth + out);
+        });
+        progress.groups[number].host = Some(host);
+        (host, behind)
     }
 
     /// Leaves as before the instruction if what is on the stack is not 0.
     fn leave_arm(&mut self, progress: &mut Progress<'_>, origin: usize, depth: u32) {
         self.sink().if_(BlockType::Empty);
-        let body = progress.body;
-        if let Some(from) = body.origins.get(origin) {
+        self.arm(progress, origin, depth + 1);
+        self.sink().end();
+    }
+
+    /// Leaves as before an instruction.
+    fn arm(&mut self, progress: &mut Progress<'_>, origin: usize, depth: u32) {
+        if let Some(from) = progress.body.origins.get(origin) {
             if let Some(flags) = from.flags {
                 self.set_flags(progress, flags, true);
             }
-            self.leave_to(from.pc, reason::STOP, self.pending + from.done, depth + 1);
+            self.leave_to(from.pc, reason::STOP, self.pending + from.done, depth);
         }
-        self.sink().end();
     }
 
     /// A value in a local.
@@ -467,6 +497,7 @@ impl Function {
 impl<'a> Progress<'a> {
     fn of(body: &'a Body) -> Progress<'a> {
         let count = body.values.len();
+        let (groups, group_of) = groups(body);
         let mut progress = Progress {
             body,
             place: vec![None; count],
@@ -474,15 +505,17 @@ impl<'a> Progress<'a> {
             last: vec![0; count],
             in_reg: [None; 16],
             hosts: Vec::new(),
+            groups,
+            group_of,
         };
         for (number, step) in body.steps.iter().enumerate() {
             match *step {
                 Step::Load { addr, origin, .. } | Step::LoadToChange { addr, origin, .. } => {
-                    progress.want(addr, number);
+                    progress.want_address(addr, number);
                     progress.want_flags(origin, number);
                 }
                 Step::Store { addr, value, origin, .. } => {
-                    progress.want(addr, number);
+                    progress.want_address(addr, number);
                     progress.want(value, number);
                     progress.want_flags(origin, number);
                 }
@@ -516,6 +549,19 @@ impl<'a> Progress<'a> {
             for operand in self.body.operands(value) {
                 self.want(operand, step);
             }
+        }
+    }
+
+    /// Of addresses in a group, what they are numbers from is wanted, and only once.
+    fn want_address(&mut self, addr: Value, step: usize) {
+        match self.group_of[step].map(|number| self.groups[number]) {
+            Some(group) if group.count > 1 => {
+                let first = self.group_of.iter().position(|other| *other == self.group_of[step]);
+                if first == Some(step) {
+                    self.want(group.root, step);
+                }
+            }
+            _ => self.want(addr, step),
         }
     }
 
