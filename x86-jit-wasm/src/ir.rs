@@ -4,6 +4,10 @@
 //! stores, which may leave the region, and changes of registers. A step that leaves does so as if its instruction had not begun.
 
 mod simplify;
+mod vector;
+mod wasm;
+
+pub use wasm::{Shape, Wasm};
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -15,6 +19,12 @@ pub enum Type {
     I32,
     /// 64 bits.
     I64,
+    /// A number of single precision.
+    F32,
+    /// A number of double precision.
+    F64,
+    /// 128 bits.
+    V128,
 }
 
 /// A value of a block.
@@ -118,6 +128,22 @@ pub enum Expr {
     Unary(Unary, Value),
     /// The second if the first is not 0, else the third.
     Select(Value, Value, Value),
+    /// A vector that is known.
+    Vector(u128),
+    /// An XMM register, as [`Expr::Reg`].
+    Xmm(u8),
+    /// SSE control and status; the same throughout a region.
+    Mxcsr,
+    /// Whether SSE arithmetic is left to the interpreter because of MXCSR (see [`crate::layout::mxcsr`]): 0 or 1.
+    Imprecise,
+    /// See [`Wasm`].
+    Wasm(Wasm, [Option<Value>; 3]),
+    /// A lane by its number, zero-extended.
+    Extract(Shape, u8, Value),
+    /// A vector with another lane.
+    Replace(Shape, u8, Value, Value),
+    /// Bytes of two vectors, by their numbers in the first and, from 16 on, in the second.
+    Shuffle([u8; 16], Value, Value),
 }
 
 /// The arithmetic flags at some point, by what they come from.
@@ -147,7 +173,7 @@ pub struct Origin {
 /// What happens, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Loads `bytes` (1, 2, 4, 8) from a guest address, zero-extended.
+    /// Loads `bytes` (1, 2, 4, 8, 16) from a guest address, zero-extended.
     Load {
         /// What it gives.
         to: Value,
@@ -196,6 +222,22 @@ pub enum Step {
         /// As of a load.
         origin: usize,
     },
+    /// Leaves if two values are not 0. The second, which is computed where the first is not 0, tells exceptions from it.
+    GuardBoth {
+        /// [`Type::I32`]; mostly 0.
+        first: Value,
+        /// [`Type::I32`].
+        second: Value,
+        /// As of a load.
+        origin: usize,
+    },
+    /// Leaves if an address is not a multiple of 16. An access of 16 bytes there is within a page.
+    Aligned {
+        /// The address.
+        addr: Value,
+        /// As of a load.
+        origin: usize,
+    },
     /// Leaves if an address is not canonical (SDM vol. 1 §3.3.7.1).
     Canonical {
         /// The address.
@@ -205,6 +247,8 @@ pub enum Step {
     },
     /// Changes a general register.
     SetReg(u8, Value),
+    /// Changes an XMM register.
+    SetXmm(u8, Value),
     /// Changes the flags for the blocks behind.
     SetFlags(FlagValues),
 }
@@ -298,8 +342,13 @@ impl Body {
             Expr::Const(_) | Expr::Reg(_) | Expr::Segment(_) | Expr::Flags(_) | Expr::Loaded => {
                 (None, None, None)
             }
-            Expr::Unary(_, a) => (Some(a), None, None),
-            Expr::Binary(_, a, b) | Expr::Compare(_, a, b) => (Some(a), Some(b), None),
+            Expr::Vector(_) | Expr::Xmm(_) | Expr::Mxcsr | Expr::Imprecise => (None, None, None),
+            Expr::Unary(_, a) | Expr::Extract(_, _, a) => (Some(a), None, None),
+            Expr::Binary(_, a, b)
+            | Expr::Compare(_, a, b)
+            | Expr::Replace(_, _, a, b)
+            | Expr::Shuffle(_, a, b) => (Some(a), Some(b), None),
+            Expr::Wasm(_, [a, b, c]) => (a, b, c),
             Expr::Select(a, b, c) => (Some(a), Some(b), Some(c)),
         };
         [a, b, c].into_iter().flatten()
@@ -310,6 +359,6 @@ impl Body {
 pub(crate) fn ones(ty: Type) -> u64 {
     match ty {
         Type::I32 => u64::from(u32::MAX),
-        Type::I64 => u64::MAX,
+        _ => u64::MAX,
     }
 }

@@ -37,6 +37,17 @@ pub mod context {
     }
 }
 
+/// When generated code does SSE arithmetic itself (SDM vol. 1 §10.2.3).
+pub mod mxcsr {
+    /// The bits that matter: all but the exceptions that have been reported, PE among those that matter.
+    pub const MASK: u32 = 0xffe0;
+    /// What they have to be: every exception masked, round to nearest, no FTZ, no DAZ, PE set.
+    ///
+    /// With PE set it does not matter whether a result is exact. What else an operation may report, it reports with a result
+    /// that is a NaN, infinite or denormal, but for DE, which is not reported where a result is normal.
+    pub const PRECISE: u32 = 0x1fa0;
+}
+
 /// log2 of the number of entries of [`Shared::jumps`].
 pub const JUMP_BITS: u32 = 15;
 /// Entries of [`Shared::jumps`].

@@ -15,11 +15,26 @@ pub(super) const DEPTH: u32 = 1;
 /// How many there are.
 const PARAMETERS: u32 = 2;
 
+/// General and XMM registers.
+pub(super) const SLOTS: usize = 32;
+
+/// Slot of an XMM register.
+fn xmm(reg: u8) -> usize {
+    16 + usize::from(reg & 15)
+}
+
+/// Slot of a general register.
+fn gpr(reg: u8) -> usize {
+    usize::from(reg & 15)
+}
+
 /// The locals that last: what of the state of the guest a region needs.
 pub(super) struct Locals {
     pub(super) word: Type,
-    /// Local of each general register that is used, and whether it is changed.
-    pub(super) regs: [Option<(u32, bool)>; 16],
+    /// Local of each register that is used, and whether it is changed: the general ones, and behind them XMM.
+    pub(super) regs: [Option<(u32, bool)>; SLOTS],
+    /// Whether MXCSR leaves arithmetic to the interpreter, where that is asked.
+    pub(super) imprecise: Option<u32>,
     pub(super) result: u32,
     pub(super) left: u32,
     pub(super) right: u32,
@@ -41,7 +56,8 @@ impl Locals {
         let word = if mode == CodeMode::Bits64 { Type::I64 } else { Type::I32 };
         let mut locals = Locals {
             word,
-            regs: [None; 16],
+            regs: [None; SLOTS],
+            imprecise: None,
             result: PARAMETERS,
             left: PARAMETERS + 1,
             right: PARAMETERS + 2,
@@ -57,7 +73,12 @@ impl Locals {
         for body in bodies {
             for (_, expr) in &body.values {
                 match expr {
-                    Expr::Reg(n) => locals.uses(*n, false),
+                    Expr::Reg(n) => locals.uses(gpr(*n), false),
+                    Expr::Xmm(n) => locals.uses(xmm(*n), false),
+                    Expr::Imprecise if locals.imprecise.is_none() => {
+                        locals.types.push(Type::I32);
+                        locals.imprecise = Some(locals.types.len() as u32 + PARAMETERS - 1);
+                    }
                     Expr::Flags(_) => locals.flags_read = true,
                     _ => {}
                 }
@@ -65,7 +86,8 @@ impl Locals {
             locals.flags_changed |= body.origins.iter().any(|origin| origin.flags.is_some());
             for step in &body.steps {
                 match step {
-                    Step::SetReg(n, _) => locals.uses(*n, true),
+                    Step::SetReg(n, _) => locals.uses(gpr(*n), true),
+                    Step::SetXmm(n, _) => locals.uses(xmm(*n), true),
                     Step::SetFlags(_) => locals.flags_changed = true,
                     _ => {}
                 }
@@ -83,19 +105,31 @@ impl Locals {
         }
     }
 
-    fn uses(&mut self, reg: u8, changes: bool) {
-        let slot = &mut self.regs[usize::from(reg & 15)];
-        match slot {
+    fn uses(&mut self, slot: usize, changes: bool) {
+        let ty = self.ty(slot);
+        match &mut self.regs[slot] {
             Some((_, changed)) => *changed |= changes,
-            None => {
-                *slot = Some((self.types.len() as u32 + PARAMETERS, changes));
-                self.types.push(self.word);
+            none => {
+                *none = Some((self.types.len() as u32 + PARAMETERS, changes));
+                self.types.push(ty);
             }
         }
     }
 
-    fn reg(&self, reg: u8) -> u32 {
-        self.regs[usize::from(reg & 15)].map_or(0, |(local, _)| local)
+    pub(super) fn ty(&self, slot: usize) -> Type {
+        if slot < 16 { self.word } else { Type::V128 }
+    }
+
+    /// Where the register stands in the context.
+    pub(super) fn offset(slot: usize) -> u64 {
+        match slot {
+            0..16 => context::GPR + 8 * slot as u64,
+            _ => context::XMM + 16 * (slot as u64 - 16),
+        }
+    }
+
+    fn reg(&self, slot: usize) -> u32 {
+        self.regs[slot].map_or(0, |(local, _)| local)
     }
 }
 
@@ -115,7 +149,7 @@ pub(super) struct Function {
     pub(super) locals: Locals,
     pub(super) places: Places,
     /// Temporaries that no value is in, by type.
-    free: [Vec<u32>; 2],
+    free: [Vec<u32>; 5],
     taken: Vec<(Type, u32)>,
     /// Instructions done on the way here that are still to be charged.
     pub(super) pending: u32,
@@ -133,7 +167,7 @@ struct Progress<'a> {
     /// The last step that may want it.
     last: Vec<usize>,
     /// The value in each register.
-    in_reg: [Option<Value>; 16],
+    in_reg: [Option<Value>; SLOTS],
     /// Address in linear memory of what has been loaded and will be stored back.
     hosts: Vec<(Value, u32, u64)>,
     /// Accesses that are checked together, and which of them each step is in.
@@ -147,8 +181,15 @@ pub(super) fn at(offset: u64, align: u32) -> MemArg {
 
 impl Function {
     pub(super) fn new(locals: Locals, places: Places) -> Function {
-        let free = [Vec::new(), Vec::new()];
-        Function { code: Vec::new(), locals, places, free, taken: Vec::new(), pending: 0, entry: None }
+        Function {
+            code: Vec::new(),
+            locals,
+            places,
+            free: Default::default(),
+            taken: Vec::new(),
+            pending: 0,
+            entry: None,
+        }
     }
 
     pub(super) fn sink(&mut self) -> InstructionSink<'_> {
@@ -181,6 +222,9 @@ impl Function {
         let types = self.locals.types.iter().map(|ty| match ty {
             Type::I32 => ValType::I32,
             Type::I64 => ValType::I64,
+            Type::F32 => ValType::F32,
+            Type::F64 => ValType::F64,
+            Type::V128 => ValType::V128,
         });
         let mut function = wasm_encoder::Function::new_with_locals_types(types);
         function.raw(self.code);
@@ -190,6 +234,9 @@ impl Function {
     pub(super) fn constant(&mut self, ty: Type, n: u64) {
         match ty {
             Type::I32 => self.sink().i32_const(n as i32),
+            Type::F32 => self.sink().f32_const(f32::from_bits(n as u32).into()),
+            Type::F64 => self.sink().f64_const(f64::from_bits(n).into()),
+            Type::V128 => self.sink().v128_const(n.into()),
             Type::I64 => self.sink().i64_const(n as i64),
         };
     }
@@ -202,10 +249,13 @@ impl Function {
         let mut progress = Progress::of(body);
         // Registers that the block reads stand where they are until they change.
         for (number, (_, expr)) in body.values.iter().enumerate() {
-            if let Expr::Reg(reg) = expr {
-                progress.place[number] = Some(self.locals.reg(*reg));
-                progress.in_reg[usize::from(reg & 15)] = Some(Value::at(number));
-            }
+            let slot = match expr {
+                Expr::Reg(reg) => gpr(*reg),
+                Expr::Xmm(reg) => xmm(*reg),
+                _ => continue,
+            };
+            progress.place[number] = Some(self.locals.reg(slot));
+            progress.in_reg[slot] = Some(Value::at(number));
         }
         for (number, step) in body.steps.iter().enumerate() {
             self.step(&mut progress, number, step, depth);
@@ -242,9 +292,10 @@ impl Function {
         match *step {
             Step::Load { to, addr, bytes, origin } => {
                 let (host, behind) = self.reach(progress, number, addr, origin, depth);
-                let local = self.temporary(progress.body.ty(to));
+                let ty = progress.body.ty(to);
+                let local = self.temporary(ty);
                 self.sink().local_get(host);
-                self.load(behind, bytes);
+                self.load(ty, behind, bytes);
                 self.sink().local_set(local);
                 progress.place[to.index()] = Some(local);
             }
@@ -256,9 +307,10 @@ impl Function {
             }
             Step::LoadToChange { to, addr, bytes, origin } => {
                 let (host, behind) = self.reach(progress, number, addr, origin, depth);
-                let local = self.temporary(progress.body.ty(to));
+                let ty = progress.body.ty(to);
+                let local = self.temporary(ty);
                 self.sink().local_get(host);
-                self.load(behind, bytes);
+                self.load(ty, behind, bytes);
                 self.sink().local_set(local);
                 progress.place[to.index()] = Some(local);
                 progress.hosts.push((to, host, behind));
@@ -275,6 +327,21 @@ impl Function {
                 self.condition(progress, condition);
                 self.leave_arm(progress, origin, depth);
             }
+            Step::GuardBoth { first, second, origin } => {
+                self.condition(progress, first);
+                self.sink().if_(BlockType::Empty);
+                self.get(progress, second, true);
+                self.leave_arm(progress, origin, depth + 1);
+                self.sink().end();
+            }
+            Step::Aligned { addr, origin } => {
+                self.get(progress, addr, false);
+                if self.locals.word == Type::I64 {
+                    self.sink().i32_wrap_i64();
+                }
+                self.sink().i32_const(15).i32_and();
+                self.leave_arm(progress, origin, depth);
+            }
             Step::Canonical { addr, origin } => {
                 let addr = self.local(progress, addr);
                 let mut sink = self.sink();
@@ -287,23 +354,25 @@ impl Function {
                     .i64_ne();
                 self.leave_arm(progress, origin, depth);
             }
-            Step::SetReg(reg, value) => {
-                let local = self.locals.reg(reg);
-                self.keep(progress, reg, number);
-                self.get(progress, value, false);
-                self.sink().local_set(local);
-                let slot = usize::from(reg & 15);
-                let constant = progress.body.constant(value).is_some();
-                if progress.place[value.index()].is_none() && !constant {
-                    progress.place[value.index()] = Some(local);
-                }
-                progress.in_reg[slot] = (progress.place[value.index()] == Some(local)).then_some(value);
-            }
+            Step::SetReg(reg, value) => self.set_slot(progress, gpr(reg), value, number),
+            Step::SetXmm(reg, value) => self.set_slot(progress, xmm(reg), value, number),
             Step::SetFlags(values) => {
                 self.keep_flags(progress, number);
                 self.set_flags(progress, values, false);
             }
         }
+    }
+
+    fn set_slot(&mut self, progress: &mut Progress<'_>, slot: usize, value: Value, number: usize) {
+        let local = self.locals.reg(slot);
+        self.keep(progress, slot, number);
+        self.get(progress, value, false);
+        self.sink().local_set(local);
+        let constant = progress.body.constant(value).is_some();
+        if progress.place[value.index()].is_none() && !constant {
+            progress.place[value.index()] = Some(local);
+        }
+        progress.in_reg[slot] = (progress.place[value.index()] == Some(local)).then_some(value);
     }
 
     /// Saves what is wanted of the old flags behind the step that changes them.
@@ -350,14 +419,14 @@ impl Function {
     }
 
     /// Saves the value that stands in a register and is wanted later, before the register changes.
-    fn keep(&mut self, progress: &mut Progress<'_>, reg: u8, step: usize) {
-        let local = self.locals.reg(reg);
-        if let Some(value) = progress.in_reg[usize::from(reg & 15)]
+    fn keep(&mut self, progress: &mut Progress<'_>, slot: usize, step: usize) {
+        let local = self.locals.reg(slot);
+        if let Some(value) = progress.in_reg[slot]
             && progress.place[value.index()] == Some(local)
         {
             progress.place[value.index()] = None;
             if progress.last[value.index()] >= step {
-                let saved = self.temporary(self.locals.word);
+                let saved = self.temporary(self.locals.ty(slot));
                 self.sink().local_get(local).local_set(saved);
                 progress.place[value.index()] = Some(saved);
             }
@@ -443,14 +512,46 @@ impl Function {
         }
         match expr {
             Expr::Const(n) => return self.constant(ty, n),
-            Expr::Reg(_) => debug_assert!(false, "it is in its register or has been saved"),
+            Expr::Vector(bits) => {
+                self.sink().v128_const(bits as i128);
+                return;
+            }
+            Expr::Reg(_) | Expr::Xmm(_) => debug_assert!(false, "it is in its register or has been saved"),
             Expr::Segment(number) => {
                 let offset = context::segment(number);
                 self.sink().local_get(CPU);
                 match ty {
                     Type::I32 => self.sink().i32_load(at(offset, 2)),
-                    Type::I64 => self.sink().i64_load(at(offset, 3)),
+                    _ => self.sink().i64_load(at(offset, 3)),
                 };
+            }
+            Expr::Mxcsr => {
+                self.sink().local_get(CPU).i32_load(at(context::MXCSR, 2));
+            }
+            Expr::Imprecise => {
+                let local = self.locals.imprecise.unwrap_or(CPU);
+                self.sink().local_get(local);
+                return;
+            }
+            Expr::Wasm(op, operands) => {
+                for operand in operands.into_iter().flatten() {
+                    self.get(progress, operand, arm);
+                }
+                op.write(&mut self.sink());
+            }
+            Expr::Extract(shape, lane, vector) => {
+                self.get(progress, vector, arm);
+                shape.write_extract(&mut self.sink(), lane);
+            }
+            Expr::Replace(shape, lane, vector, value) => {
+                self.get(progress, vector, arm);
+                self.get(progress, value, arm);
+                shape.write_replace(&mut self.sink(), lane);
+            }
+            Expr::Shuffle(bytes, a, b) => {
+                self.get(progress, a, arm);
+                self.get(progress, b, arm);
+                self.sink().i8x16_shuffle(bytes);
             }
             Expr::Flags(part) => {
                 let local = self.locals.flag(part);
@@ -467,7 +568,7 @@ impl Function {
                 self.get(progress, a, arm);
                 match progress.body.ty(a) {
                     Type::I32 => self.sink().i32_eqz(),
-                    Type::I64 => self.sink().i64_eqz(),
+                    _ => self.sink().i64_eqz(),
                 };
             }
             Expr::Compare(op, a, b) => {
@@ -503,7 +604,7 @@ impl<'a> Progress<'a> {
             place: vec![None; count],
             uses: vec![0; count],
             last: vec![0; count],
-            in_reg: [None; 16],
+            in_reg: [None; SLOTS],
             hosts: Vec::new(),
             groups,
             group_of,
@@ -519,12 +620,19 @@ impl<'a> Progress<'a> {
                     progress.want(value, number);
                     progress.want_flags(origin, number);
                 }
+                Step::GuardBoth { first, second, origin } => {
+                    progress.want(first, number);
+                    progress.need(second, number);
+                    progress.want_flags(origin, number);
+                }
                 Step::Back { value, .. } => progress.want(value, number),
-                Step::Canonical { addr, origin } | Step::Guard { condition: addr, origin } => {
+                Step::Canonical { addr, origin }
+                | Step::Aligned { addr, origin }
+                | Step::Guard { condition: addr, origin } => {
                     progress.want(addr, number);
                     progress.want_flags(origin, number);
                 }
-                Step::SetReg(_, value) => progress.want(value, number),
+                Step::SetReg(_, value) | Step::SetXmm(_, value) => progress.want(value, number),
                 Step::SetFlags(values) => {
                     for (_, value) in values.parts() {
                         progress.want(value, number);
@@ -601,20 +709,20 @@ fn binary(sink: &mut InstructionSink<'_>, ty: Type, op: Binary) {
         (Type::I32, Binary::DivU) => sink.i32_div_u(),
         (Type::I32, Binary::DivS) => sink.i32_div_s(),
         (Type::I32, Binary::RemU) => sink.i32_rem_u(),
-        (Type::I64, Binary::Add) => sink.i64_add(),
-        (Type::I64, Binary::Sub) => sink.i64_sub(),
-        (Type::I64, Binary::Mul) => sink.i64_mul(),
-        (Type::I64, Binary::And) => sink.i64_and(),
-        (Type::I64, Binary::Or) => sink.i64_or(),
-        (Type::I64, Binary::Xor) => sink.i64_xor(),
-        (Type::I64, Binary::Shl) => sink.i64_shl(),
-        (Type::I64, Binary::ShrU) => sink.i64_shr_u(),
-        (Type::I64, Binary::ShrS) => sink.i64_shr_s(),
-        (Type::I64, Binary::Rotl) => sink.i64_rotl(),
-        (Type::I64, Binary::Rotr) => sink.i64_rotr(),
-        (Type::I64, Binary::DivU) => sink.i64_div_u(),
-        (Type::I64, Binary::DivS) => sink.i64_div_s(),
-        (Type::I64, Binary::RemU) => sink.i64_rem_u(),
+        (_, Binary::Add) => sink.i64_add(),
+        (_, Binary::Sub) => sink.i64_sub(),
+        (_, Binary::Mul) => sink.i64_mul(),
+        (_, Binary::And) => sink.i64_and(),
+        (_, Binary::Or) => sink.i64_or(),
+        (_, Binary::Xor) => sink.i64_xor(),
+        (_, Binary::Shl) => sink.i64_shl(),
+        (_, Binary::ShrU) => sink.i64_shr_u(),
+        (_, Binary::ShrS) => sink.i64_shr_s(),
+        (_, Binary::Rotl) => sink.i64_rotl(),
+        (_, Binary::Rotr) => sink.i64_rotr(),
+        (_, Binary::DivU) => sink.i64_div_u(),
+        (_, Binary::DivS) => sink.i64_div_s(),
+        (_, Binary::RemU) => sink.i64_rem_u(),
     };
 }
 
@@ -626,12 +734,12 @@ fn compare(sink: &mut InstructionSink<'_>, ty: Type, op: Compare) {
         (Type::I32, Compare::LeU) => sink.i32_le_u(),
         (Type::I32, Compare::LtS) => sink.i32_lt_s(),
         (Type::I32, Compare::LeS) => sink.i32_le_s(),
-        (Type::I64, Compare::Eq) => sink.i64_eq(),
-        (Type::I64, Compare::Ne) => sink.i64_ne(),
-        (Type::I64, Compare::LtU) => sink.i64_lt_u(),
-        (Type::I64, Compare::LeU) => sink.i64_le_u(),
-        (Type::I64, Compare::LtS) => sink.i64_lt_s(),
-        (Type::I64, Compare::LeS) => sink.i64_le_s(),
+        (_, Compare::Eq) => sink.i64_eq(),
+        (_, Compare::Ne) => sink.i64_ne(),
+        (_, Compare::LtU) => sink.i64_lt_u(),
+        (_, Compare::LeU) => sink.i64_le_u(),
+        (_, Compare::LtS) => sink.i64_lt_s(),
+        (_, Compare::LeS) => sink.i64_le_s(),
     };
 }
 
@@ -646,10 +754,10 @@ fn unary(sink: &mut InstructionSink<'_>, ty: Type, op: Unary) {
         (Type::I32, Unary::Popcnt) => sink.i32_popcnt(),
         (Type::I32, Unary::Clz) => sink.i32_clz(),
         (Type::I32, Unary::Ctz) => sink.i32_ctz(),
-        (Type::I64, Unary::Sext8) => sink.i64_extend8_s(),
-        (Type::I64, Unary::Sext16) => sink.i64_extend16_s(),
-        (Type::I64, Unary::Popcnt) => sink.i64_popcnt(),
-        (Type::I64, Unary::Clz) => sink.i64_clz(),
-        (Type::I64, Unary::Ctz) => sink.i64_ctz(),
+        (_, Unary::Sext8) => sink.i64_extend8_s(),
+        (_, Unary::Sext16) => sink.i64_extend16_s(),
+        (_, Unary::Popcnt) => sink.i64_popcnt(),
+        (_, Unary::Clz) => sink.i64_clz(),
+        (_, Unary::Ctz) => sink.i64_ctz(),
     };
 }

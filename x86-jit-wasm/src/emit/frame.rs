@@ -1,8 +1,8 @@
 //! The ends of a function: where it takes the state from and leaves it, calls, and what follows behind a region.
 
-use super::body::{CPU, DEPTH, Function, Locals, at};
+use super::body::{CPU, DEPTH, Function, Locals, SLOTS, at};
 use crate::ir::Type;
-use crate::layout::{JUMP_BITS, JUMP_FACTOR, Jump, context, reason, shared};
+use crate::layout::{JUMP_BITS, JUMP_FACTOR, Jump, context, mxcsr, reason, shared};
 use wasm_encoder::BlockType;
 
 /// Type of all functions.
@@ -24,18 +24,24 @@ impl Function {
 
     /// What a call may have changed.
     fn reload(&mut self) {
-        for n in 0..16 {
-            if let Some((local, _)) = self.locals.regs[n] {
-                let word = self.locals.word;
-                let offset = context::GPR + 8 * n as u64;
+        for slot in 0..SLOTS {
+            if let Some((local, _)) = self.locals.regs[slot] {
+                let (ty, offset) = (self.locals.ty(slot), Locals::offset(slot));
                 let mut sink = self.sink();
                 sink.local_get(CPU);
-                match word {
+                match ty {
                     Type::I32 => sink.i32_load(at(offset, 2)),
                     Type::I64 => sink.i64_load(at(offset, 3)),
+                    _ => sink.v128_load(at(offset, 4)),
                 };
                 sink.local_set(local);
             }
+        }
+        if let Some(local) = self.locals.imprecise {
+            let mut sink = self.sink();
+            sink.local_get(CPU).i32_load(at(context::MXCSR, 2));
+            sink.i32_const(mxcsr::MASK as i32).i32_and();
+            sink.i32_const(mxcsr::PRECISE as i32).i32_ne().local_set(local);
         }
         let Locals { result, left, right, shape, budget, .. } = self.locals;
         // What leaves without having changed the flags keeps those of before.
@@ -55,16 +61,16 @@ impl Function {
 
     /// Leaves the state where it is kept, but for RIP.
     fn spill(&mut self) {
-        for n in 0..16 {
-            if let Some((local, true)) = self.locals.regs[n] {
-                let offset = context::GPR + 8 * n as u64;
-                let word = self.locals.word;
+        for slot in 0..SLOTS {
+            if let Some((local, true)) = self.locals.regs[slot] {
+                let (ty, offset) = (self.locals.ty(slot), Locals::offset(slot));
                 let mut sink = self.sink();
                 sink.local_get(CPU).local_get(local);
-                match word {
+                match ty {
                     // The upper half stays 0.
                     Type::I32 => sink.i32_store(at(offset, 2)),
                     Type::I64 => sink.i64_store(at(offset, 3)),
+                    _ => sink.v128_store(at(offset, 4)),
                 };
             }
         }
@@ -136,7 +142,7 @@ impl Function {
         self.sink().local_get(entry);
         match word {
             Type::I32 => self.sink().i32_load(at(shared::JUMP_PC, 2)).local_get(rip).i32_eq(),
-            Type::I64 => self.sink().i64_load(at(shared::JUMP_PC, 3)).local_get(rip).i64_eq(),
+            _ => self.sink().i64_load(at(shared::JUMP_PC, 3)).local_get(rip).i64_eq(),
         };
         self.sink().local_get(entry).i32_load(at(shared::JUMP_STAMP, 2));
         self.shared();
@@ -162,7 +168,7 @@ impl Function {
             Type::I32 => {
                 self.sink().i32_load(at(context::RIP, 2)).i32_const(back as i32).i32_ne();
             }
-            Type::I64 => {
+            _ => {
                 self.sink().i64_load(at(context::RIP, 3)).i64_const(back as i64).i64_ne();
             }
         }

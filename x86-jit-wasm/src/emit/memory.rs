@@ -73,12 +73,17 @@ impl Function {
     }
 
     /// Loads from so far behind the address in linear memory that is on the stack, zero-extended.
-    pub(super) fn load(&mut self, behind: u64, bytes: u8) {
+    pub(super) fn load(&mut self, ty: Type, behind: u64, bytes: u8) {
         let mut sink = self.sink();
-        match bytes {
-            1 => sink.i32_load8_u(at(behind, 0)),
-            2 => sink.i32_load16_u(at(behind, 0)),
-            4 => sink.i32_load(at(behind, 0)),
+        match (ty, bytes) {
+            (Type::F32, _) => sink.f32_load(at(behind, 0)),
+            (Type::F64, _) => sink.f64_load(at(behind, 0)),
+            (Type::V128, 4) => sink.v128_load32_zero(at(behind, 0)),
+            (Type::V128, 8) => sink.v128_load64_zero(at(behind, 0)),
+            (Type::V128, _) => sink.v128_load(at(behind, 0)),
+            (_, 1) => sink.i32_load8_u(at(behind, 0)),
+            (_, 2) => sink.i32_load16_u(at(behind, 0)),
+            (_, 4) => sink.i32_load(at(behind, 0)),
             _ => sink.i64_load(at(behind, 0)),
         };
     }
@@ -87,13 +92,16 @@ impl Function {
     pub(super) fn store(&mut self, ty: Type, behind: u64, bytes: u8) {
         let mut sink = self.sink();
         match (ty, bytes) {
+            (Type::F32, _) => sink.f32_store(at(behind, 0)),
+            (Type::F64, _) => sink.f64_store(at(behind, 0)),
+            (Type::V128, _) => sink.v128_store(at(behind, 0)),
             (Type::I64, 1) => sink.i64_store8(at(behind, 0)),
             (Type::I64, 2) => sink.i64_store16(at(behind, 0)),
             (Type::I64, 4) => sink.i64_store32(at(behind, 0)),
             (Type::I64, _) => sink.i64_store(at(behind, 0)),
-            (_, 1) => sink.i32_store8(at(behind, 0)),
-            (_, 2) => sink.i32_store16(at(behind, 0)),
-            (_, _) => sink.i32_store(at(behind, 0)),
+            (Type::I32, 1) => sink.i32_store8(at(behind, 0)),
+            (Type::I32, 2) => sink.i32_store16(at(behind, 0)),
+            (Type::I32, _) => sink.i32_store(at(behind, 0)),
         };
     }
 }

@@ -29,17 +29,7 @@ impl Body {
         let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
         (ty, expr).hash(&mut hasher);
         let hash = hasher.finish();
-        let shared = matches!(
-            expr,
-            Expr::Const(_)
-                | Expr::Reg(_)
-                | Expr::Segment(_)
-                | Expr::Flags(_)
-                | Expr::Binary(..)
-                | Expr::Compare(..)
-                | Expr::Unary(..)
-                | Expr::Select(..)
-        );
+        let shared = !matches!(expr, Expr::Loaded);
         if shared
             && let Some(known) = self.known.get(&hash)
             && self.values[known.index()] == (ty, expr)
@@ -69,7 +59,7 @@ impl Body {
     fn possible_of(&self, ty: Type, expr: Expr) -> u64 {
         match expr {
             Expr::Const(n) => n,
-            Expr::Compare(..) => 1,
+            Expr::Compare(..) | Expr::Imprecise => 1,
             Expr::Select(_, a, b) => self.possible(a) | self.possible(b),
             Expr::Unary(op, a) => match op {
                 Unary::Wrap | Unary::ExtendU => self.possible(a),
@@ -347,6 +337,9 @@ impl Type {
         match self {
             Type::I32 => 32,
             Type::I64 => 64,
+            Type::F32 => 32,
+            Type::F64 => 64,
+            Type::V128 => 128,
         }
     }
 }

@@ -23,6 +23,8 @@ pub(super) enum Flags {
     Given { bits: u32, r: Value, cf: Value, of: Value },
     /// A result with CF, OF and AF.
     Full { bits: u32, r: Value, cf: Value, of: Value, af: Value },
+    /// ZF and CF of a comparison, as 0 or 1, and what conditions ask of them; the others clear.
+    Order { zf: Value, cf: Value, below_or_equal: Value, above: Value, not_below: Value },
     /// Those of before, but for CF and OF.
     Changed { old: FlagValues, cf: Value, of: Value },
 }
@@ -177,7 +179,8 @@ impl Lifter {
             Flags::Step { cf, .. }
             | Flags::Given { cf, .. }
             | Flags::Full { cf, .. }
-            | Flags::Changed { cf, .. } => cf,
+            | Flags::Changed { cf, .. }
+            | Flags::Order { cf, .. } => cf,
         }
     }
 
@@ -211,7 +214,7 @@ impl Lifter {
     pub(super) fn of(&mut self) -> Value {
         match self.flags {
             Flags::Before | Flags::Pending(_) => self.any_overflow().0,
-            Flags::Logic { .. } => self.body.number(Type::I32, 0),
+            Flags::Logic { .. } | Flags::Order { .. } => self.body.number(Type::I32, 0),
             Flags::Given { of, .. } | Flags::Full { of, .. } | Flags::Changed { of, .. } => of,
             // The sign of both operands is not that of the result.
             Flags::Add { bits, a, b, r, .. } => {
@@ -235,7 +238,7 @@ impl Lifter {
 
     fn result(&self) -> Option<(u32, Value)> {
         match self.flags {
-            Flags::Before | Flags::Pending(_) | Flags::Changed { .. } => None,
+            Flags::Before | Flags::Pending(_) | Flags::Changed { .. } | Flags::Order { .. } => None,
             Flags::Add { bits, r, .. }
             | Flags::Sub { bits, r, .. }
             | Flags::Logic { bits, r }
@@ -246,8 +249,10 @@ impl Lifter {
     }
 
     pub(super) fn zf(&mut self) -> Value {
-        if let Flags::Sub { a, b, borrow: None, .. } = self.flags {
-            return self.body.compare(Compare::Eq, a, b);
+        match self.flags {
+            Flags::Sub { a, b, borrow: None, .. } => return self.body.compare(Compare::Eq, a, b),
+            Flags::Order { zf, .. } => return zf,
+            _ => {}
         }
         let result = match self.result() {
             Some((_, r)) => r,
@@ -257,6 +262,9 @@ impl Lifter {
     }
 
     pub(super) fn sf(&mut self) -> Value {
+        if let Flags::Order { .. } = self.flags {
+            return self.body.number(Type::I32, 0);
+        }
         match self.result() {
             Some((bits, r)) if bits >= 32 => {
                 let zero = self.body.number(self.body.ty(r), 0);
@@ -274,6 +282,9 @@ impl Lifter {
     }
 
     pub(super) fn pf(&mut self) -> Value {
+        if let Flags::Order { .. } = self.flags {
+            return self.body.number(Type::I32, 0);
+        }
         let (low, flip) = match self.result() {
             Some((_, r)) if self.body.ty(r) == Type::I64 => (self.body.unary(Unary::Wrap, r), None),
             Some((_, r)) => (r, None),
@@ -296,7 +307,9 @@ impl Lifter {
         let (a, b, r) = match self.flags {
             Flags::Add { a, b, r, .. } | Flags::Sub { a, b, r, .. } => (a, b, r),
             Flags::Step { a, r, .. } => (a, self.body.number(self.body.ty(r), 1), r),
-            Flags::Logic { .. } | Flags::Given { .. } => return self.body.number(Type::I32, 0),
+            Flags::Logic { .. } | Flags::Given { .. } | Flags::Order { .. } => {
+                return self.body.number(Type::I32, 0);
+            }
             Flags::Full { af, .. } => return af,
             Flags::Before | Flags::Pending(_) | Flags::Changed { .. } => return self.any_overflow().1,
         };
@@ -309,6 +322,11 @@ impl Lifter {
 
     /// A condition by its four-bit code (SDM vol. 1 appendix B): 0 or 1.
     pub(super) fn condition(&mut self, code: u8) -> Value {
+        match (code, self.flags) {
+            (3, Flags::Order { not_below, .. }) => return not_below,
+            (7, Flags::Order { above, .. }) => return above,
+            _ => {}
+        }
         let met = match code >> 1 & 7 {
             0 => self.of(),
             1 => self.cf(),
@@ -325,6 +343,9 @@ impl Lifter {
     fn below_or_equal(&mut self) -> Value {
         if let Flags::Sub { a, b, borrow: None, .. } = self.flags {
             return self.body.compare(Compare::LeU, a, b);
+        }
+        if let Flags::Order { below_or_equal, .. } = self.flags {
+            return below_or_equal;
         }
         let (cf, zf) = (self.cf(), self.zf());
         self.body.binary(Binary::Or, cf, zf)
@@ -386,6 +407,7 @@ impl Lifter {
                 return Some(self.given_explicitly(bits, r, cf, of, af));
             }
             Flags::Full { bits, r, cf, of, af } => return Some(self.given_explicitly(bits, r, cf, of, af)),
+            Flags::Order { zf, cf, .. } => return Some(self.order(zf, cf)),
             Flags::Add { bits, r, .. } => (bits, r, shape::ADD),
             Flags::Sub { bits, .. } => (bits, any, shape::SUB),
             Flags::Logic { bits, r } => (bits, r, shape::LOGIC),
@@ -396,6 +418,16 @@ impl Lifter {
         let result = self.wide(result, false);
         let shape = self.body.number(Type::I32, u64::from(operation | (64 - bits)));
         Some(FlagValues { result, left, right, shape })
+    }
+
+    /// ZF and CF alone: a result of 0 or 3, whose parity is even, and the correction of that.
+    fn order(&mut self, zf: Value, cf: Value) -> FlagValues {
+        let differ = self.body.with(Binary::Xor, zf, 1);
+        let result = self.body.with(Binary::Mul, differ, 3);
+        let result = self.wide(result, false);
+        let none = self.body.number(Type::I32, 0);
+        let shape = self.body.number(Type::I32, u64::from(shape::PF_FLIP | 32));
+        self.explicit(result, shape, cf, none, none)
     }
 
     /// Of a sum or difference with carry, which the right number takes in.

@@ -11,6 +11,7 @@ mod flow;
 mod mov;
 mod muldiv;
 mod shift;
+mod sse;
 mod stack;
 mod string;
 
@@ -83,6 +84,10 @@ struct Lifter {
     incoming: (Option<u32>, Flags),
     /// The values of general registers that are known.
     regs: [Option<Value>; 16],
+    /// The values of XMM registers that are known.
+    xmms: [Option<Value>; 16],
+    /// Whether the block has left if MXCSR is not such that it computes.
+    precise: bool,
     /// The running instruction, if it has one, in [`Body::origins`].
     origin: Option<usize>,
     at: (u64, u64),
@@ -105,6 +110,8 @@ impl Lifter {
             flags: Flags::Before,
             incoming: (None, Flags::Before),
             regs: [None; 16],
+            xmms: [None; 16],
+            precise: false,
             origin: None,
             at: (0, 0),
         }
@@ -202,7 +209,7 @@ impl Lifter {
                 }
                 (x86_decode::Map::Of, 0x40..=0x4f) => self.move_if(insn),
                 (x86_decode::Map::Of, 0x90..=0x9f) => self.set_if(insn),
-                _ => Err(Unsupported),
+                _ => self.sse(insn),
             },
         }
     }
