@@ -1,6 +1,7 @@
 //! WebAssembly from lifted regions.
 
 mod body;
+mod bulk;
 mod frame;
 mod group;
 mod memory;

@@ -215,6 +215,30 @@ pub enum Step {
         /// As of the load.
         bytes: u8,
     },
+    /// Copies bytes that do not overlap, or begin below what they are copied to; leaves if either side is not in one page.
+    Copy {
+        /// Of the guest: where to.
+        to: Value,
+        /// Of the guest: where from.
+        from: Value,
+        /// How many, [`Type::I32`], at most those of a page.
+        bytes: Value,
+        /// As of a load.
+        origin: usize,
+    },
+    /// Stores one byte again and again; leaves if that is not in one page.
+    Fill {
+        /// Of the guest.
+        to: Value,
+        /// The byte, [`Type::I32`].
+        byte: Value,
+        /// How many, [`Type::I32`], at most those of a page.
+        bytes: Value,
+        /// As of a load.
+        origin: usize,
+    },
+    /// So many more instructions, [`Type::I64`], have been done than the block counts.
+    Spend(Value),
     /// Leaves if a value is not 0.
     Guard {
         /// [`Type::I32`].

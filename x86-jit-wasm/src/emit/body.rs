@@ -323,6 +323,28 @@ impl Function {
                 self.get(progress, value, false);
                 self.store(progress.body.ty(value), behind, bytes);
             }
+            Step::Copy { to, from, bytes, origin } => {
+                let [to, from, bytes] = [to, from, bytes].map(|value| self.local(progress, value));
+                let from = self.look_up_area(from, bytes, self.places.tlb.read);
+                self.leave_arm(progress, origin, depth);
+                let to = self.look_up_area(to, bytes, self.places.tlb.write);
+                self.leave_arm(progress, origin, depth);
+                self.sink().local_get(to).local_get(from).local_get(bytes).memory_copy(0, 0);
+            }
+            Step::Fill { to, byte, bytes, origin } => {
+                let [to, bytes] = [to, bytes].map(|value| self.local(progress, value));
+                let to = self.look_up_area(to, bytes, self.places.tlb.write);
+                self.leave_arm(progress, origin, depth);
+                self.sink().local_get(to);
+                self.get(progress, byte, false);
+                self.sink().local_get(bytes).memory_fill(0);
+            }
+            Step::Spend(more) => {
+                let budget = self.locals.budget;
+                self.sink().local_get(budget);
+                self.get(progress, more, false);
+                self.sink().i64_sub().local_set(budget);
+            }
             Step::Guard { condition, origin } => {
                 self.condition(progress, condition);
                 self.leave_arm(progress, origin, depth);
@@ -625,7 +647,14 @@ impl<'a> Progress<'a> {
                     progress.need(second, number);
                     progress.want_flags(origin, number);
                 }
-                Step::Back { value, .. } => progress.want(value, number),
+                Step::Back { value, .. } | Step::Spend(value) => progress.want(value, number),
+                Step::Copy { to, from: other, bytes, origin }
+                | Step::Fill { to, byte: other, bytes, origin } => {
+                    for value in [to, other, bytes] {
+                        progress.want(value, number);
+                    }
+                    progress.want_flags(origin, number);
+                }
                 Step::Canonical { addr, origin }
                 | Step::Aligned { addr, origin }
                 | Step::Guard { condition: addr, origin } => {

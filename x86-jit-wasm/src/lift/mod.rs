@@ -140,7 +140,7 @@ impl Lifter {
         self.origin = None;
         self.at = (at.pc, at.pc.wrapping_add(insn.len.into()) & self.setting.mask());
         // LOCK makes no difference: one thread runs at a time.
-        if insn.rep != Rep::None || self.writes_code_segment(insn) {
+        if self.writes_code_segment(insn) {
             return Err(Unsupported);
         }
         self.dispatch(insn)?;
@@ -190,7 +190,10 @@ impl Lifter {
             Op::Enter => self.enter(insn),
             Op::Clc | Op::Stc | Op::Cmc | Op::Lahf | Op::Sahf | Op::Salc => self.flag_moves(insn),
             Op::Xlat => self.translate_byte(insn),
-            Op::Movs | Op::Stos | Op::Lods | Op::Scas | Op::Cmps => self.string(insn),
+            Op::Movs | Op::Stos if insn.rep != Rep::None => self.repeated(insn),
+            Op::Movs | Op::Stos | Op::Lods | Op::Scas | Op::Cmps if insn.rep == Rep::None => {
+                self.string(insn)
+            }
             Op::Movbe => self.movbe(insn),
             Op::Andn | Op::Blsr | Op::Blsmsk | Op::Blsi => self.low_bits(insn),
             Op::Bextr | Op::Bzhi => self.bit_field(insn),

@@ -1,13 +1,17 @@
-//! String instructions without a repeat prefix (SDM vol. 2, MOVS, STOS, LODS, SCAS, CMPS). Translated code runs with DF clear.
+//! String instructions (SDM vol. 2, MOVS, STOS, LODS, SCAS, CMPS, REP). Translated code runs with DF clear.
 
 use super::mov::register;
-use super::{Done, Lifter, Unsupported};
-use crate::ir::{Binary, Value};
+use super::{Done, Lifter, Unsupported, mask};
+use crate::ir::{Binary, Compare, Step, Value};
 use x86_decode::{Insn, Op, Reg, Seg, Width};
 
 const RAX: u8 = 0;
+const RCX: u8 = 1;
 const RSI: u8 = 6;
 const RDI: u8 = 7;
+
+/// Bytes of a page.
+const PAGE_BYTES: u64 = 1 << 12;
 
 impl Lifter {
     pub(super) fn string(&mut self, insn: &Insn) -> Done {
@@ -54,6 +58,56 @@ impl Lifter {
                 Ok(())
             }
         }
+    }
+
+    /// `rep movs` and `rep stos` of as much as is in a page. What is longer, or overlaps such that it is a pattern that is
+    /// copied, is left.
+    pub(super) fn repeated(&mut self, insn: &Insn) -> Done {
+        let width = insn.width;
+        if register(0, insn.addr) != register(0, if self.long() { Width::W64 } else { Width::W32 }) {
+            return Err(Unsupported);
+        }
+        let count = self.whole(RCX);
+        let most = self.body.number(self.word(), PAGE_BYTES / u64::from(width.bytes()));
+        let long = self.body.compare(Compare::LtU, most, count);
+        self.guard(long);
+        let elements = self.low(count);
+        let bytes = self.body.with(Binary::Shl, elements, width.bytes().trailing_zeros().into());
+        let by = if self.long() { self.wide(bytes, false) } else { bytes };
+        let (source, target) = (self.whole(RSI), self.whole(RDI));
+        let to = self.pointed(insn, RDI, Seg::Es)?;
+        if insn.op == Op::Movs {
+            let from = self.pointed(insn, RSI, insn.seg)?;
+            let distance = self.body.binary(Binary::Sub, to, from);
+            let pattern = self.body.compare(Compare::LtU, distance, by);
+            self.guard(pattern);
+            let origin = self.origin();
+            self.body.steps.push(Step::Copy { to, from, bytes, origin });
+        } else {
+            let value = self.read_reg(register(RAX, width))?;
+            let byte = self.body.with(Binary::And, value, 0xff);
+            let all = self.body.with(Binary::Mul, byte, 0x0101_0101_0101_0101 & mask(width));
+            let differs = self.body.compare(Compare::Ne, all, value);
+            self.guard(differs);
+            let byte = self.low(byte);
+            let origin = self.origin();
+            self.body.steps.push(Step::Fill { to, byte, bytes, origin });
+        }
+        // Each element is an instruction, and none is one as well.
+        let some = self.body.is_zero(elements);
+        let some = self.body.not(some);
+        let more = self.body.binary(Binary::Sub, elements, some);
+        let more = self.wide(more, false);
+        self.body.steps.push(Step::Spend(more));
+        let zero = self.body.number(self.word(), 0);
+        self.set_whole(RCX, zero);
+        let target = self.body.binary(Binary::Add, target, by);
+        self.set_whole(RDI, target);
+        if insn.op == Op::Movs {
+            let source = self.body.binary(Binary::Add, source, by);
+            self.set_whole(RSI, source);
+        }
+        Ok(())
     }
 
     fn pointed(&mut self, insn: &Insn, pointer: u8, seg: Seg) -> Result<Value, Unsupported> {

@@ -1,0 +1,32 @@
+//! Areas whose length is known when the code runs.
+
+use super::body::{Function, at};
+use crate::ir::Type;
+
+impl Function {
+    /// Looks an area up, address and length of which are in locals: leaves a number that is not 0 where it is not there as a whole
+    /// and in one page, and the address in linear memory in a new local. Of no bytes, any answer will do.
+    pub(super) fn look_up_area(&mut self, start: u32, bytes: u32, tag: u32) -> u32 {
+        let (entry, host) = (self.entry_local(), self.temporary(Type::I32));
+        let offset = self.places.tlb.host.into();
+        self.entry(start);
+        self.sink().local_tee(entry).i32_load(at(offset, 2));
+        self.page_offset(start);
+        self.sink().i32_add().local_set(host);
+        self.tag(entry, tag);
+        self.sink().local_get(start).local_get(bytes);
+        let shift = super::memory::PAGE_SHIFT;
+        match self.locals.word {
+            Type::I64 => {
+                self.sink().i64_extend_i32_u().i64_add().i64_const(-1).i64_add();
+                self.sink().i64_const(shift.into()).i64_shr_u();
+            }
+            _ => {
+                self.sink().i32_add().i32_const(-1).i32_add();
+                self.sink().i32_const(shift as i32).i32_shr_u();
+            }
+        }
+        self.differ();
+        host
+    }
+}
