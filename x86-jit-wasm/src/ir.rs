@@ -360,6 +360,30 @@ impl Body {
         }
     }
 
+    /// Drops changes of registers that nobody sees: another one follows, and nothing leaves in between.
+    pub(crate) fn drop_unseen(&mut self) {
+        let mut changes = 0_u16;
+        let mut seen = Vec::with_capacity(self.steps.len());
+        for step in self.steps.iter().rev() {
+            let keep = match step {
+                Step::SetReg(reg, _) => {
+                    let bit = 1 << (reg & 15);
+                    let first = changes & bit == 0;
+                    changes |= bit;
+                    first
+                }
+                Step::SetFlags(_) | Step::Back { .. } | Step::Spend(_) => true,
+                _ => {
+                    changes = 0;
+                    true
+                }
+            };
+            seen.push(keep);
+        }
+        let mut seen = seen.into_iter().rev();
+        self.steps.retain(|_| seen.next().unwrap_or(true));
+    }
+
     /// The values an expression is computed from.
     pub fn operands(&self, value: Value) -> impl Iterator<Item = Value> {
         let (a, b, c) = match self.values[value.index()].1 {

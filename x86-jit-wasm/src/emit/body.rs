@@ -387,8 +387,8 @@ impl Function {
 
     fn set_slot(&mut self, progress: &mut Progress<'_>, slot: usize, value: Value, number: usize) {
         let local = self.locals.reg(slot);
-        self.keep(progress, slot, number);
         self.get(progress, value, false);
+        self.keep(progress, slot, number);
         self.sink().local_set(local);
         let constant = progress.body.constant(value).is_some();
         if progress.place[value.index()].is_none() && !constant {
@@ -440,14 +440,14 @@ impl Function {
         }
     }
 
-    /// Saves the value that stands in a register and is wanted later, before the register changes.
+    /// Saves the value that stands in a register and is wanted behind a step, before the register changes.
     fn keep(&mut self, progress: &mut Progress<'_>, slot: usize, step: usize) {
         let local = self.locals.reg(slot);
         if let Some(value) = progress.in_reg[slot]
             && progress.place[value.index()] == Some(local)
         {
             progress.place[value.index()] = None;
-            if progress.last[value.index()] >= step {
+            if progress.last[value.index()] > step {
                 let saved = self.temporary(self.locals.ty(slot));
                 self.sink().local_get(local).local_set(saved);
                 progress.place[value.index()] = Some(saved);

@@ -123,6 +123,7 @@ impl Lifter {
             self.body.flags_shape = self.body.constant(flags.shape).map(|shape| shape as u32);
             self.body.steps.push(Step::SetFlags(flags));
         }
+        self.body.drop_unseen();
         self.body
     }
 
