@@ -2,7 +2,7 @@
 
 use crate::cache::{Key, Translations, Version};
 use crate::host::{CodeError, CodeHost};
-use crate::layout::{JUMPS, Jump, Places, Shared, reason};
+use crate::layout::{Jump, Places, Shared, reason};
 use crate::pending::PendingFlags;
 use crate::region::{Code, Limits, Region, Setting, decode_at};
 use crate::translate;
@@ -168,7 +168,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             stamp: 1,
             tlb: 0,
             reason: reason::JUMP,
-            jumps: [Jump::EMPTY; JUMPS],
+            jumps: Jump::table(),
         });
         Jit {
             base,
@@ -214,7 +214,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             return *stamp;
         }
         if self.next_stamp == u32::MAX {
-            self.shared.jumps = [Jump::EMPTY; JUMPS];
+            self.shared.jumps.fill(Jump::EMPTY);
             self.contexts.clear();
             self.next_stamp = 1;
         }
@@ -308,6 +308,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         let first = self.host.reserve(count)?;
         let places = Places {
             shared: self.host.address((&raw const *self.shared).expose_provenance()),
+            jumps: self.host.address(self.shared.jumps.as_ptr().expose_provenance()),
             tlb: TlbLayout::OWN,
         };
         let module = translate(&regions, &places, first);
@@ -341,7 +342,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     fn clear(&mut self) {
         self.stats.clears += 1;
         self.translations.clear();
-        self.shared.jumps = [Jump::EMPTY; JUMPS];
+        self.shared.jumps.fill(Jump::EMPTY);
         for (first, count) in self.taken.drain(..) {
             self.host.remove(first, count);
         }

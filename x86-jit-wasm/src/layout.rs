@@ -4,6 +4,8 @@
 //! in the code.
 
 use crate::pending::PendingFlags;
+use alloc::boxed::Box;
+use alloc::vec;
 use core::mem::offset_of;
 use guest_mem::TlbLayout;
 
@@ -68,6 +70,15 @@ pub struct Jump {
 }
 
 impl Jump {
+    /// A table without any.
+    pub fn table() -> Box<[Jump; JUMPS]> {
+        // Through a vector, since it is larger than a stack likes.
+        match vec![Jump::EMPTY; JUMPS].into_boxed_slice().try_into() {
+            Ok(table) => table,
+            Err(_) => unreachable!("a vector of as many entries"),
+        }
+    }
+
     /// None.
     pub const EMPTY: Jump = Jump { pc: 0, stamp: 0, slot: 0 };
 
@@ -106,7 +117,7 @@ pub struct Shared {
     /// One of [`reason`].
     pub reason: u32,
     /// Translated code by address: see [`Jump::index`].
-    pub jumps: [Jump; JUMPS],
+    pub jumps: Box<[Jump; JUMPS]>,
 }
 
 /// Offsets of [`Shared`].
@@ -129,9 +140,7 @@ pub mod shared {
     pub const TLB: u64 = offset_of!(Shared, tlb) as u64;
     /// Of [`Shared::reason`].
     pub const REASON: u64 = offset_of!(Shared, reason) as u64;
-    /// Of [`Shared::jumps`].
-    pub const JUMPS: u64 = offset_of!(Shared, jumps) as u64;
-    /// In an entry of it.
+    /// In an entry of [`Shared::jumps`].
     pub const JUMP_PC: u64 = offset_of!(Jump, pc) as u64;
     /// In an entry of it.
     pub const JUMP_STAMP: u64 = offset_of!(Jump, stamp) as u64;
@@ -148,6 +157,8 @@ const _: () = assert!(size_of::<Jump>().is_power_of_two());
 pub struct Places {
     /// Address of the [`Shared`] of the engine, a multiple of 8.
     pub shared: u32,
+    /// That of the table of jumps in it, a multiple of 8.
+    pub jumps: u32,
     /// What a TLB looks like.
     pub tlb: TlbLayout,
 }

@@ -12,7 +12,7 @@ use wasmtime::{
 use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Level, flags};
 use x86_decode::{FeatureSet, MAX_LEN, Mode, ROWS, Row, decode};
 use x86_interp::Interp;
-use x86_jit_wasm::layout::{Places, Shared, context, mxcsr, shared};
+use x86_jit_wasm::layout::{self, Jump, Places, context, mxcsr, shared};
 use x86_jit_wasm::pending::PendingFlags;
 use x86_jit_wasm::{Code, Limits, Region, Setting, takes, translate};
 
@@ -21,8 +21,12 @@ const CPU: usize = 0x100;
 const TLB: usize = 0x1000;
 const PAGES: usize = 0x10000;
 const SHARED: usize = 0x20000;
-const PLACES: Places =
-    Places { shared: SHARED as u32, tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, host: 24 } };
+const JUMPS: usize = 0x21000;
+const PLACES: Places = Places {
+    shared: SHARED as u32,
+    jumps: JUMPS as u32,
+    tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, host: 24 },
+};
 /// More of them by the environment, for a soak.
 const MODULES: usize = 60;
 const REGIONS: usize = 50;
@@ -115,7 +119,7 @@ struct Wasm {
 impl Wasm {
     fn new(engine: &Engine) -> Wasm {
         let mut store = Store::new(engine, ());
-        let pages = (SHARED + size_of::<Shared>()).div_ceil(1 << 16);
+        let pages = (JUMPS + size_of::<[Jump; layout::JUMPS]>()).div_ceil(1 << 16);
         let memory = Memory::new(&mut store, MemoryType::new(pages as u32, None)).expect("memory");
         let table = TableType::new(RefType::FUNCREF, REGIONS as u32, None);
         let table = Table::new(&mut store, table, Ref::Func(None)).expect("table");

@@ -117,7 +117,7 @@ impl Function {
 
     /// Puts the address of the entry of where to go in the table of jumps on the stack.
     fn jump_entry(&mut self, known: Option<u64>) {
-        let jumps = self.places.shared + shared::JUMPS as u32;
+        let jumps = self.places.jumps;
         match known {
             Some(pc) => {
                 let offset = (Jump::index(pc) as u32) << shared::JUMP_SHIFT;
