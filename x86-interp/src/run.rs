@@ -109,7 +109,7 @@ impl BlockCache {
                 return false;
             }
             if *profile == Profile::On && cx.retired >= cx.limit && cx.rip == cx.start {
-                self.arrived(cx.rip, SLICE as u32 / BLOCK_INSNS as u32);
+                self.arrived(cx.rip, SLICE as u32 / BLOCK_INSNS as u32 * 4);
             }
         }
         cx.exit = Exit::Budget;

@@ -3,7 +3,7 @@
 use crate::region::{Region, Setting};
 use alloc::vec::Vec;
 use guest_mem::{AddressSpace, CodePage, PAGE_BYTES, page_floor};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 /// What a translation is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,10 @@ pub(crate) struct Translations {
     versions: HashMap<Key, Vec<Version>>,
     /// Where regions are left for code that had not run, and the entries of those regions.
     exits: HashMap<Key, Key>,
+    /// Blocks of regions, but for the first.
+    interior: HashSet<Key>,
+    /// How often regions have been translated anew.
+    renewals: HashMap<Key, u32>,
     count: usize,
 }
 
@@ -45,8 +49,10 @@ impl Translations {
     }
 
     /// Takes a translation in, in place of an older one of the same code.
-    pub(crate) fn insert(&mut self, key: Key, version: Version, exits: impl Iterator<Item = u64>) {
-        self.exits.extend(exits.map(|pc| (Key { pc, ..key }, key)).filter(|(exit, _)| *exit != key));
+    pub(crate) fn insert(&mut self, key: Key, version: Version, region: &Region) {
+        let exits = region.exits().map(|pc| (Key { pc, ..key }, key));
+        self.exits.extend(exits.filter(|(exit, _)| *exit != key));
+        self.interior.extend(region.blocks.iter().skip(1).map(|block| Key { pc: block.pc, ..key }));
         let versions = self.versions.entry(key).or_default();
         let before = versions.len();
         versions.retain(|old| !old.is_older(&version));
@@ -55,9 +61,17 @@ impl Translations {
         self.count += 1;
     }
 
-    /// The entry of a region that is left at an address; told once.
-    pub(crate) fn parent(&mut self, exit: Key) -> Option<Key> {
-        self.exits.remove(&exit)
+    /// The entry of a region that is left at an address, if it is to be translated anew; told once.
+    pub(crate) fn parent(&mut self, exit: Key, most: u32) -> Option<Key> {
+        let parent = self.exits.remove(&exit)?;
+        let renewals = self.renewals.entry(parent).or_default();
+        *renewals += 1;
+        (*renewals <= most).then_some(parent)
+    }
+
+    /// Whether an address is in a translated region; told once.
+    pub(crate) fn was_interior(&mut self, key: Key) -> bool {
+        self.interior.remove(&key)
     }
 
     /// How many translations there are of different code at an address.
@@ -68,6 +82,8 @@ impl Translations {
     pub(crate) fn clear(&mut self) {
         self.versions.clear();
         self.exits.clear();
+        self.interior.clear();
+        self.renewals.clear();
         self.count = 0;
     }
 }

@@ -22,6 +22,11 @@ use x86_decode::{FeatureSet, MAX_LEN};
 pub struct Tuning {
     /// Arrivals at a block before it is translated.
     pub threshold: u32,
+    /// How many times as many arrivals it takes for a block that is part of a translation, but not its beginning: mostly, control
+    /// comes to the beginning before long.
+    pub interior: u32,
+    /// How often a region is translated anew, at most, because it was left for code that had not run before.
+    pub renewals: u32,
     /// Functions in a module, at most: what a hot region calls is translated with it.
     pub batch: usize,
     /// Functions that are kept.
@@ -37,7 +42,9 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Tuning {
         Tuning {
-            threshold: 64,
+            threshold: 600,
+            interior: 8,
+            renewals: 3,
             batch: 32,
             capacity: 1 << 15,
             depth: 200,
@@ -262,9 +269,13 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             self.queue = Queue { space: mem.id(), keys: Vec::new() };
         }
         let again = self.queue.keys.contains(&key);
+        if !again && self.translations.was_interior(key) {
+            self.base.expect(key.pc, self.tuning.threshold.saturating_mul(self.tuning.interior));
+            return;
+        }
         if !again {
             // What is behind the exit of a region is translated with that region, as it is worth having after all.
-            let parent = self.translations.parent(key);
+            let parent = self.translations.parent(key, self.tuning.renewals);
             self.queue.keys.push(key);
             self.queue.keys.extend(parent);
         }
@@ -274,7 +285,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
                 self.base.expect(key.pc, u32::MAX);
             }
         } else {
-            self.base.expect(key.pc, self.tuning.threshold);
+            self.base.expect(key.pc, self.tuning.threshold / 4);
         }
     }
 
@@ -320,7 +331,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         for (slot, region) in (first..).zip(&regions) {
             let key = Key { pc: region.entry(), setting: region.setting };
             if let Some(version) = Version::of(mem, region, slot) {
-                self.translations.insert(key, version, region.exits());
+                self.translations.insert(key, version, region);
                 self.announce(mem, key, slot);
             }
         }
