@@ -98,6 +98,8 @@ pub struct Jit<B, H> {
     left_by_name: BTreeMap<&'static str, u64>,
 }
 
+/// Instructions after which it is looked whether translated code may run again.
+const UNUSUAL_SLICE: u64 = 64;
 /// One in so many is looked at closely.
 const SAMPLE: u64 = 64;
 
@@ -383,9 +385,14 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
         while retired < budget {
             let rest = budget - retired;
             let Some(setting) = setting(cpu) else {
-                let outcome = self.base.run(cpu, mem, rest);
+                // A few at a time: what forbids translated code mostly passes soon.
+                let outcome = self.base.run(cpu, mem, rest.min(UNUSUAL_SLICE));
                 self.stats.interpreted += outcome.retired;
-                return RunOutcome { retired: retired + outcome.retired, ..outcome };
+                retired += outcome.retired;
+                if outcome.exit != Exit::Budget {
+                    return RunOutcome { retired, ..outcome };
+                }
+                continue;
             };
             self.enter(mem, setting);
             let key = Key { pc: cpu.rip, setting };
