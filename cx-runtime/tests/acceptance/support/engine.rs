@@ -51,6 +51,9 @@ pub(crate) fn run(job: &Job) -> Outcome {
     if let Some(cpu) = job.cpu.or(chosen.as_deref()) {
         command.args(["--cpu", cpu]);
     }
+    if let Ok(engine) = std::env::var("CX_ENGINE") {
+        command.args(["--engine", &engine]);
+    }
     for (name, value) in ENVIRONMENT {
         command.arg("--env").arg(format!("{name}={value}"));
     }
