@@ -2,7 +2,8 @@
 
 use crate::cache::{Key, Translations, Version};
 use crate::host::{CodeError, CodeHost};
-use crate::layout::{Jump, Places, Shared, reason};
+use crate::layout::{Jump, Places, Shared, mxcsr, reason};
+use crate::lift::asks_for_precision;
 use crate::pending::PendingFlags;
 use crate::region::{Code, Limits, Region, Setting, decode_at};
 use crate::translate;
@@ -341,13 +342,19 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     }
 
     /// Looks, now and then, which instruction is left to the other engine.
-    fn sample(&mut self, mem: &AddressSpace, key: Key) {
+    fn sample(&mut self, cpu: &mut CpuState, mem: &AddressSpace, key: Key) {
         self.left += 1;
-        if self.left.is_multiple_of(SAMPLE) {
-            let code: Guest<'_, B> = Guest { mem, base: None };
-            let name =
-                decode_at(&code, key.pc, key.setting, self.features).map_or("none", |insn| insn.op.name());
-            *self.left_by_name.entry(name).or_default() += SAMPLE;
+        if !self.left.is_multiple_of(SAMPLE) {
+            return;
+        }
+        let code: Guest<'_, B> = Guest { mem, base: None };
+        let insn = decode_at(&code, key.pc, key.setting, self.features);
+        *self.left_by_name.entry(insn.map_or("none", |insn| insn.op.name())).or_default() += SAMPLE;
+        // Arithmetic whose results have all been exact so far, again and again: were one to be inexact, translated code would
+        // not say so. It is taken for granted that one has been (ADR 6).
+        let exact = cpu.mxcsr & mxcsr::MASK | mxcsr::PE == mxcsr::PRECISE;
+        if exact && insn.is_some_and(|insn| asks_for_precision(&insn, key.setting)) {
+            cpu.mxcsr |= mxcsr::PE;
         }
     }
 
@@ -403,7 +410,7 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
                 continue;
             }
             let start = if look { Start::Arrival } else { Start::Middle };
-            self.sample(mem, key);
+            self.sample(cpu, mem, key);
             let (pause, done) = self.base.run_profiled(cpu, mem, rest, start);
             self.stats.interpreted += done;
             retired += done;

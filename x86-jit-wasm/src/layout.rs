@@ -48,6 +48,8 @@ pub mod mxcsr {
     /// With PE set it does not matter whether a result is exact. What else an operation may report, it reports with a result
     /// that is a NaN, infinite or denormal, but for DE, which is not reported where a result is normal.
     pub const PRECISE: u32 = 0x1fa0;
+    /// A result was not exact.
+    pub const PE: u32 = 1 << 5;
 }
 
 /// log2 of the number of entries of [`Shared::jumps`].

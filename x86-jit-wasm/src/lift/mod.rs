@@ -36,6 +36,13 @@ pub fn takes(insn: &Insn, setting: Setting) -> bool {
     Lifter::new(setting).insn(&at).is_ok()
 }
 
+/// Whether the translation of an instruction asks for an MXCSR with which results alone tell what is to be reported.
+pub(crate) fn asks_for_precision(insn: &Insn, setting: Setting) -> bool {
+    let at = Located { pc: 0, insn: *insn };
+    let mut lifter = Lifter::new(setting);
+    lifter.insn(&at).is_ok() && lifter.body.values.iter().any(|(_, expr)| *expr == Expr::Imprecise)
+}
+
 /// What a block does.
 pub fn lift(block: &Block, setting: Setting) -> Body {
     lift_behind(block, setting, None)
