@@ -362,12 +362,13 @@ impl Body {
 
     /// Drops changes of registers that nobody sees: another one follows, and nothing leaves in between.
     pub(crate) fn drop_unseen(&mut self) {
-        let mut changes = 0_u16;
+        let mut changes = 0_u32;
         let mut seen = Vec::with_capacity(self.steps.len());
         for step in self.steps.iter().rev() {
             let keep = match step {
-                Step::SetReg(reg, _) => {
-                    let bit = 1 << (reg & 15);
+                Step::SetReg(reg, _) | Step::SetXmm(reg, _) => {
+                    let vector = matches!(step, Step::SetXmm(..));
+                    let bit = 1 << (reg & 15) << if vector { 16 } else { 0 };
                     let first = changes & bit == 0;
                     changes |= bit;
                     first

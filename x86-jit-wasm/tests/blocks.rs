@@ -10,7 +10,7 @@ use wasmtime::{
     Engine, Instance, Memory, MemoryType, Module, Ref, RefType, Store, Table, TableType, TypedFunc,
 };
 use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Level, flags};
-use x86_decode::{FeatureSet, MAX_LEN, Mode, ROWS, Row, decode};
+use x86_decode::{FeatureSet, MAX_LEN, Mode, Op, ROWS, Row, decode};
 use x86_interp::Interp;
 use x86_jit_wasm::layout::{self, Jump, Places, context, mxcsr, shared};
 use x86_jit_wasm::pending::PendingFlags;
@@ -264,6 +264,9 @@ fn as_the_interpreter_does() {
                 let mut data = random_data(&mut rng);
                 if !rng.one_in(4) {
                     before.mxcsr = mxcsr::PRECISE | rng.bits() as u32 & 0x1f;
+                }
+                if region.blocks.iter().any(|block| block.insns.iter().any(|at| at.insn.op == Op::Stmxcsr)) {
+                    before.mxcsr |= DE;
                 }
                 if !rng.one_in(3) {
                     tame(&mut rng, &mut before, &mut data);

@@ -4,6 +4,7 @@
 //! that an access which leaves the region leaves as if the instruction had not begun.
 
 mod alu;
+mod batch;
 mod bits;
 mod exchange;
 mod flags;
@@ -95,6 +96,8 @@ struct Lifter {
     xmms: [Option<Value>; 16],
     /// Whether the block has left if MXCSR is not such that it computes.
     precise: bool,
+    /// Instructions that leave together, if the running one is among them.
+    batch: Option<batch::Batch>,
     /// The running instruction, if it has one, in [`Body::origins`].
     origin: Option<usize>,
     at: (u64, u64),
@@ -119,12 +122,14 @@ impl Lifter {
             regs: [None; 16],
             xmms: [None; 16],
             precise: false,
+            batch: None,
             origin: None,
             at: (0, 0),
         }
     }
 
     fn finish(mut self) -> Body {
+        self.end_batch();
         self.body.flags_shape = self.incoming.0;
         if let Some(flags) = self.pending() {
             self.body.flags_shape = self.body.constant(flags.shape).map(|shape| shape as u32);
@@ -227,6 +232,9 @@ impl Lifter {
 
     /// The running instruction, for steps that may leave.
     fn origin(&mut self) -> usize {
+        if let Some(batch) = &self.batch {
+            return batch.origin;
+        }
         match self.origin {
             Some(origin) => origin,
             None => {
@@ -255,7 +263,7 @@ impl Lifter {
 
     fn set_whole(&mut self, number: u8, value: Value) {
         self.regs[usize::from(number & 15)] = Some(value);
-        self.body.steps.push(Step::SetReg(number & 15, value));
+        self.change_register(Step::SetReg(number & 15, value));
     }
 
     /// The lower 32 bits of a word.
@@ -387,6 +395,7 @@ impl Lifter {
     fn load_to_change(&mut self, addr: Value, width: Width) -> Value {
         let to = self.body.value(ty(width), Expr::Loaded);
         self.body.bound(to, mask(width));
+        self.end_batch();
         let origin = self.origin();
         self.body.steps.push(Step::LoadToChange { to, addr, bytes: width.bytes(), origin });
         to
@@ -443,6 +452,7 @@ impl Lifter {
 
     fn store(&mut self, addr: Value, value: Value, width: Width) {
         let value = self.stored(value, width);
+        self.end_batch();
         let origin = self.origin();
         self.body.steps.push(Step::Store { addr, value, bytes: width.bytes(), origin });
     }

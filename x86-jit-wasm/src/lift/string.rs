@@ -81,6 +81,7 @@ impl Lifter {
             let distance = self.body.binary(Binary::Sub, to, from);
             let pattern = self.body.compare(Compare::LtU, distance, by);
             self.guard(pattern);
+            self.end_batch();
             let origin = self.origin();
             self.body.steps.push(Step::Copy { to, from, bytes, origin });
         } else {
@@ -90,6 +91,7 @@ impl Lifter {
             let differs = self.body.compare(Compare::Ne, all, value);
             self.guard(differs);
             let byte = self.low(byte);
+            self.end_batch();
             let origin = self.origin();
             self.body.steps.push(Step::Fill { to, byte, bytes, origin });
         }

@@ -2,6 +2,7 @@
 
 use super::{Format, Lifter};
 use crate::ir::{Binary, Type, Value, Wasm};
+use crate::lift::batch::Count;
 use crate::lift::{Done, Unsupported, width_of};
 use x86_decode::{Insn, Op, Operand, Reg, Width};
 
@@ -134,7 +135,7 @@ impl Lifter {
         self.precise();
         let value = self.scalar_source(from, Format::Single)?;
         let r = self.body.wasm1(Wasm::F64PromoteF32, value);
-        self.finite(r, Format::Double);
+        self.finite(r, &[value], Count::Scalar, Format::Double);
         self.set_scalar(number, Format::Double, r);
         Ok(())
     }
@@ -145,6 +146,7 @@ impl Lifter {
         self.precise();
         let value = self.scalar_source(from, Format::Double)?;
         let r = self.body.wasm1(Wasm::F32DemoteF64, value);
+        self.told(&[value]);
         let first = self.at_an_end(r, Format::Single);
         let second = self.not_zero(value);
         self.guard_both(first, second);
@@ -163,7 +165,7 @@ impl Lifter {
         self.precise();
         let value = self.xmm_source(from)?;
         let r = self.body.wasm1(Wasm::F64x2PromoteLowF32x4, value);
-        self.finite_lanes(r, Format::Double);
+        self.finite(r, &[], Count::Packed, Format::Double);
         self.set_xmm(number, r);
         Ok(())
     }

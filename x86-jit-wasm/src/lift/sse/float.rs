@@ -9,8 +9,9 @@
 
 use super::integer::{EVENS_32, ODDS_32};
 use super::{Format, Lifter};
-use crate::ir::{Binary, Expr, Step, Type, Unary, Value, Wasm};
+use crate::ir::{Binary, Expr, Step, Type, Value, Wasm};
 use crate::lift::Done;
+use crate::lift::batch::Count;
 use crate::lift::flags::Flags;
 use x86_decode::{Insn, Op, Operand};
 
@@ -24,13 +25,6 @@ enum Arithmetic {
     Sqrt,
     Min,
     Max,
-}
-
-/// Whether all lanes count, or the lower one alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Count {
-    Scalar,
-    Packed,
 }
 
 fn arithmetic(op: Op) -> Option<(Arithmetic, Format, Count)> {
@@ -131,25 +125,29 @@ impl Lifter {
         self.body.steps.push(Step::GuardBoth { first, second, origin });
     }
 
-    /// Leaves if a number is a NaN or infinite.
-    pub(super) fn finite(&mut self, r: Value, format: Format) {
+    /// Whether a number is a NaN or infinite: 0 or 1.
+    pub(in crate::lift) fn not_finite(&mut self, r: Value, format: Format) -> Value {
         let body = &mut self.body;
-        let gone = body.wasm2(format.of(Wasm::F32Sub, Wasm::F64Sub), r, r);
-        let bad = body.wasm2(format.of(Wasm::F32Ne, Wasm::F64Ne), gone, gone);
-        self.guard(bad);
+        // Its exponent is all ones.
+        let (bits, mask) = match format {
+            Format::Single => (body.wasm1(Wasm::I32ReinterpretF32, r), 0x7f80_0000),
+            Format::Double => (body.wasm1(Wasm::I64ReinterpretF64, r), 0x7ff << 52),
+        };
+        let missing = body.with(Binary::Xor, bits, u64::MAX);
+        let missing = body.with(Binary::And, missing, mask);
+        body.is_zero(missing)
     }
 
-    /// Leaves if a lane is.
-    pub(super) fn finite_lanes(&mut self, r: Value, format: Format) {
+    /// The same of each lane, as bits.
+    pub(in crate::lift) fn lanes_not_finite(&mut self, r: Value, format: Format) -> Value {
         let gone = self.body.wasm2(format.of(Wasm::F32x4Sub, Wasm::F64x2Sub), r, r);
-        self.numbers(gone, format);
+        self.no_numbers(gone, format)
     }
 
-    /// Leaves if a lane is a NaN.
-    fn numbers(&mut self, v: Value, format: Format) {
+    /// Lanes that are NaNs, as bits.
+    fn no_numbers(&mut self, v: Value, format: Format) -> Value {
         let bad = self.body.wasm2(format.of(Wasm::F32x4Ne, Wasm::F64x2Ne), v, v);
-        let bad = self.body.wasm1(format.of(Wasm::I32x4Bitmask, Wasm::I64x2Bitmask), bad);
-        self.guard(bad);
+        self.body.wasm1(format.of(Wasm::I32x4Bitmask, Wasm::I64x2Bitmask), bad)
     }
 
     /// Leaves if one of two numbers is a NaN, or both are infinite with the same sign.
@@ -164,15 +162,11 @@ impl Lifter {
     pub(super) fn at_an_end(&mut self, r: Value, format: Format) -> Value {
         let body = &mut self.body;
         // The exponent plus 1 is 0 or 1, modulo its range.
-        let (upper, one, mask) = match format {
+        let (bits, one, mask) = match format {
             Format::Single => (body.wasm1(Wasm::I32ReinterpretF32, r), 1 << 23, 0x7f00_0000),
-            Format::Double => {
-                let bits = body.wasm1(Wasm::I64ReinterpretF64, r);
-                let upper = body.with(Binary::ShrU, bits, 32);
-                (body.unary(Unary::Wrap, upper), 1 << 20, 0x7fe0_0000)
-            }
+            Format::Double => (body.wasm1(Wasm::I64ReinterpretF64, r), 1 << 52, 0x7fe << 52),
         };
-        let next = body.with(Binary::Add, upper, one);
+        let next = body.with(Binary::Add, bits, one);
         let next = body.with(Binary::And, next, mask);
         body.is_zero(next)
     }
@@ -200,8 +194,9 @@ impl Lifter {
         }
     }
 
-    /// Leaves unless a result is normal, or is a zero that comes from a zero: of one of `sources`.
+    /// Leaves unless a result is normal, or is a zero that comes from a zero: of one of `sources`, which are finite then.
     pub(super) fn normal(&mut self, r: Value, sources: &[Value], format: Format) {
+        self.told(sources);
         let first = self.at_an_end(r, format);
         let zero = self.body.number(format.ty(), 0);
         let equal = format.of(Wasm::F32Eq, Wasm::F64Eq);
@@ -264,7 +259,8 @@ impl Lifter {
         match op {
             Arithmetic::Mul => self.normal(r, &[a, b], format),
             Arithmetic::Div => self.normal(r, &[a], format),
-            _ => self.finite(r, format),
+            Arithmetic::Sqrt => self.finite(r, &[b], Count::Scalar, format),
+            _ => self.finite(r, &[a, b], Count::Scalar, format),
         }
         self.set_scalar(number, format, r);
         Ok(())
@@ -308,13 +304,16 @@ impl Lifter {
             Arithmetic::Min | Arithmetic::Max => self.extreme(op, a, b, format),
         };
         match op {
-            Arithmetic::Add | Arithmetic::Sub | Arithmetic::Sqrt => self.finite_lanes(r, format),
+            Arithmetic::Add | Arithmetic::Sub => self.finite(r, &[a, b], Count::Packed, format),
+            Arithmetic::Sqrt => self.finite(r, &[b], Count::Packed, format),
             Arithmetic::Mul => {
                 let from_zero = self.zero_lanes(&[a, b], format);
+                self.told(&[a, b]);
                 self.normal_lanes(r, from_zero, format, 15);
             }
             Arithmetic::Div => {
                 let from_zero = self.zero_lanes(&[a], format);
+                self.told(&[a]);
                 self.normal_lanes(r, from_zero, format, 15);
             }
             Arithmetic::Min | Arithmetic::Max => self.ordered_lanes(a, b, format),
@@ -325,7 +324,8 @@ impl Lifter {
 
     fn ordered_lanes(&mut self, a: Value, b: Value, format: Format) {
         let gap = self.body.wasm2(format.of(Wasm::F32x4Sub, Wasm::F64x2Sub), a, b);
-        self.numbers(gap, format);
+        let bad = self.no_numbers(gap, format);
+        self.guard(bad);
     }
 
     fn horizontal(&mut self, insn: &Insn, format: Format, op: Wasm) -> Done {
@@ -342,7 +342,7 @@ impl Lifter {
             ),
         };
         let r = super::integer::neighbours(self, a, b, even, odd, op);
-        self.finite_lanes(r, format);
+        self.finite(r, &[], Count::Packed, format);
         self.set_xmm(number, r);
         Ok(())
     }
@@ -361,7 +361,7 @@ impl Lifter {
         let signs = self.body.vector(signs);
         let b = self.body.wasm2(Wasm::V128Xor, b, signs);
         let r = self.body.wasm2(format.of(Wasm::F32x4Add, Wasm::F64x2Add), a, b);
-        self.finite_lanes(r, format);
+        self.finite(r, &[], Count::Packed, format);
         self.set_xmm(number, r);
         Ok(())
     }
@@ -434,7 +434,7 @@ impl Lifter {
             (_, Format::Double) => Wasm::F64Trunc,
         };
         let r = self.body.wasm1(op, b);
-        self.finite(r, format);
+        self.finite(r, &[b], Count::Scalar, format);
         self.set_scalar(number, format, r);
         Ok(())
     }
@@ -455,7 +455,7 @@ impl Lifter {
             (_, Format::Double) => Wasm::F64x2Trunc,
         };
         let r = self.body.wasm1(op, b);
-        self.finite_lanes(r, format);
+        self.finite(r, &[], Count::Packed, format);
         self.set_xmm(number, r);
         Ok(())
     }

@@ -14,7 +14,7 @@ use x86_decode::{Insn, Mem, Operand, Reg};
 
 /// One of the two formats of floating-point numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+pub(super) enum Format {
     Single,
     Double,
 }
@@ -83,7 +83,7 @@ impl Lifter {
 
     fn set_xmm(&mut self, number: u8, value: Value) {
         self.xmms[usize::from(number & 15)] = Some(value);
-        self.body.steps.push(Step::SetXmm(number & 15, value));
+        self.change_register(Step::SetXmm(number & 15, value));
     }
 
     /// Number of the register that an operand is.
@@ -106,6 +106,7 @@ impl Lifter {
     }
 
     fn store_as(&mut self, addr: Value, value: Value, bytes: u8) {
+        self.end_batch();
         let origin = self.origin();
         self.body.steps.push(Step::Store { addr, value, bytes, origin });
     }
