@@ -1,6 +1,6 @@
 //! Making values that are vectors and floating-point numbers.
 
-use super::{Body, Expr, Shape, Type, Value, Wasm};
+use super::{Binary, Body, Expr, Shape, Type, Value, Wasm};
 
 impl Body {
     /// A vector that is known.
@@ -38,7 +38,7 @@ impl Body {
                 // What was put in may have had more bits than the lane.
                 if matches!(shape, Shape::I8x16 | Shape::I16x8) {
                     let mask = u64::MAX >> (64 - shape.bits());
-                    return self.with(super::Binary::And, value, mask);
+                    return self.with(Binary::And, value, mask);
                 }
                 value
             }
@@ -65,6 +65,18 @@ impl Body {
             return vector;
         }
         self.value(Type::V128, Expr::Replace(shape, lane, vector, value))
+    }
+
+    /// Whether two addresses are multiples of 16 if one is.
+    pub(crate) fn near(&self, a: Value, b: Value) -> bool {
+        let split = |value| match self.expr(value) {
+            Expr::Binary(Binary::Add, root, by) => match self.constant(by) {
+                Some(by) => (root, by & 15),
+                None => (value, 0),
+            },
+            _ => (value, 0),
+        };
+        split(a) == split(b)
     }
 
     /// Bytes of two vectors, by their numbers in the first and, from 16 on, in the second.

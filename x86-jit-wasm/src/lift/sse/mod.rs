@@ -113,6 +113,11 @@ impl Lifter {
 
     /// Leaves if an address is not that of 16 aligned bytes (SDM vol. 1 §4.1.1).
     fn aligned(&mut self, addr: Value) {
+        let known =
+            |step: &Step| matches!(step, Step::Aligned { addr: other, .. } if self.body.near(*other, addr));
+        if self.body.steps.iter().any(known) {
+            return;
+        }
         let origin = self.origin();
         self.body.steps.push(Step::Aligned { addr, origin });
     }
