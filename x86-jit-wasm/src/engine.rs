@@ -2,13 +2,14 @@
 
 use crate::cache::{Key, Translations, Version};
 use crate::host::{CodeError, CodeHost};
-use crate::layout::{Jump, Places, Shared, mxcsr, reason};
+use crate::layout::{JUMPS, Jump, Places, Shared, mxcsr, reason};
 use crate::lift::asks_for_precision;
 use crate::pending::PendingFlags;
 use crate::region::{Code, Limits, Region, Setting, decode_at};
 use crate::translate;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use guest_mem::{AddressSpace, TlbLayout};
@@ -23,6 +24,13 @@ use x86_decode::{FeatureSet, MAX_LEN};
 pub struct Tuning {
     /// Arrivals at a block before it is translated.
     pub threshold: u32,
+    /// Instructions that the other engine does in the time in which one is translated: not more time goes into translating than
+    /// has gone into the other engine.
+    pub price: u64,
+    /// Instructions that are translated at once, before any have been paid for.
+    pub credit: u64,
+    /// Instructions that translated code has to do at a time for the other engine to give way to it.
+    pub visit: u64,
     /// How many times as many arrivals it takes for a block that is part of a translation, but not its beginning: mostly, control
     /// comes to the beginning before long.
     pub interior: u32,
@@ -43,7 +51,10 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Tuning {
         Tuning {
-            threshold: 600,
+            threshold: 500,
+            price: 800,
+            credit: 4000,
+            visit: 60,
             interior: 8,
             renewals: 3,
             batch: 32,
@@ -93,6 +104,10 @@ pub struct Jit<B, H> {
     /// Places in the table of functions that are taken.
     taken: Vec<(u32, u32)>,
     stats: JitStats,
+    /// By [`Jump::index`].
+    visits: Vec<Visits>,
+    /// Instructions translated.
+    spent: u64,
     /// Times that the other engine has taken over.
     left: u64,
     /// The same by instruction, from samples.
@@ -103,6 +118,18 @@ pub struct Jit<B, H> {
 const UNUSUAL_SLICE: u64 = 64;
 /// One in so many is looked at closely.
 const SAMPLE: u64 = 64;
+
+/// What it was worth to give way to the translated code at an address.
+#[derive(Clone, Copy, Default)]
+struct Visits {
+    pc: u64,
+    count: u32,
+    /// Instructions.
+    done: u64,
+}
+
+/// Visits after which they are weighed.
+const VISITS: u32 = 32;
 
 /// What makes entries of the table of jumps true.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -193,6 +220,8 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             next_stamp: 1,
             taken: Vec::new(),
             stats: JitStats::default(),
+            visits: vec![Visits::default(); JUMPS],
+            spent: 0,
             left: 0,
             left_by_name: BTreeMap::new(),
         }
@@ -271,6 +300,10 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         if self.queue.space != mem.id() {
             self.queue = Queue { space: mem.id(), keys: Vec::new() };
         }
+        if self.spent > self.tuning.credit + self.stats.interpreted / self.tuning.price {
+            self.base.expect(key.pc, self.tuning.threshold);
+            return;
+        }
         let again = self.queue.keys.contains(&key);
         if !again && self.translations.was_interior(key) {
             self.base.expect(key.pc, self.tuning.threshold.saturating_mul(self.tuning.interior));
@@ -329,6 +362,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         self.host.install(&module)?;
         self.taken.push((first, count));
         self.stats.modules += 1;
+        self.spent += regions.iter().map(|region| region.instructions() as u64).sum::<u64>();
         self.stats.regions += u64::from(count);
         self.stats.bytes += module.len() as u64;
         for (slot, region) in (first..).zip(&regions) {
@@ -339,6 +373,23 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             }
         }
         Ok(())
+    }
+
+    /// Takes note of what it was worth to give way to translated code: changing over costs as much as some tens of instructions.
+    fn weigh(&mut self, pc: u64, done: u64) {
+        let visits = &mut self.visits[Jump::index(pc)];
+        if visits.pc != pc {
+            *visits = Visits { pc, count: 0, done: 0 };
+        }
+        visits.count += 1;
+        visits.done += done;
+        if visits.count == VISITS {
+            if visits.done < u64::from(VISITS) * self.tuning.visit {
+                // Code that calls it may be translated by then.
+                self.base.expect(pc, self.tuning.threshold.saturating_mul(self.tuning.interior));
+            }
+            *visits = Visits::default();
+        }
     }
 
     /// Looks, now and then, which instruction is left to the other engine.
@@ -389,6 +440,8 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
         let mut retired = 0;
         // Whether translated code may go on where the last one ended.
         let mut look = true;
+        // Where the other engine has given way to translated code.
+        let mut arrival = None;
         while retired < budget {
             let rest = budget - retired;
             let Some(setting) = setting(cpu) else {
@@ -406,6 +459,9 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
             if look && let Some(slot) = self.find(mem, key) {
                 let done = self.call(slot, cpu, rest.min(i64::MAX as u64) as i64);
                 retired += done;
+                if let Some(pc) = arrival.take() {
+                    self.weigh(pc, done);
+                }
                 look = done > 0 && self.shared.reason != reason::STOP;
                 continue;
             }
@@ -420,7 +476,7 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
                     let Some(setting) = self::setting(cpu) else { continue };
                     self.enter(mem, setting);
                     self.arrived(mem, Key { pc: cpu.rip, setting });
-                    look = true;
+                    (look, arrival) = (true, Some(cpu.rip));
                 }
             }
         }
@@ -439,6 +495,7 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
         let JitStats { regions, modules, bytes, translated, interpreted, entries, stops, clears } =
             self.stats;
         each("jit_regions", regions);
+        each("jit_translated", self.spent);
         each("jit_modules", modules);
         each("jit_module_bytes", bytes);
         each("jit_instructions", translated);

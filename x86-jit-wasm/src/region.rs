@@ -118,6 +118,11 @@ impl Region {
         self.blocks.first().map_or(0, |block| block.pc)
     }
 
+    /// How many instructions it has.
+    pub fn instructions(&self) -> usize {
+        self.blocks.iter().map(|block| block.insns.len()).sum()
+    }
+
     /// Where direct jumps leave it for.
     pub fn exits(&self) -> impl Iterator<Item = u64> {
         let leave = |target: Target| match target {
