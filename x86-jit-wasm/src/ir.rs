@@ -9,7 +9,6 @@ mod wasm;
 
 pub use wasm::{Shape, Wasm};
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// Type of a value.
@@ -309,8 +308,8 @@ pub struct Body {
     pub(crate) flags_shape: Option<u32>,
     /// The bits of each value that may be set.
     possible: Vec<u64>,
-    /// Values by the hash of what they are.
-    known: BTreeMap<u64, Value>,
+    /// Values by what they are.
+    known: simplify::Known,
 }
 
 impl FlagValues {
@@ -335,12 +334,22 @@ impl Default for Body {
             count: 0,
             flags_shape: None,
             possible: Vec::new(),
-            known: BTreeMap::new(),
+            known: simplify::Known::default(),
         }
     }
 }
 
 impl Body {
+    /// Makes it as it was when it was new, but for the room it has.
+    pub(crate) fn clear(&mut self) {
+        self.values.clear();
+        self.steps.clear();
+        self.origins.clear();
+        self.possible.clear();
+        self.known.clear();
+        (self.exit, self.count, self.flags_shape) = (Exit::Plain, 0, None);
+    }
+
     /// Type of a value.
     pub fn ty(&self, value: Value) -> Type {
         self.values[value.index()].0

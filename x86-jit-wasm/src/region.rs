@@ -1,8 +1,9 @@
 //! Regions: the code that is translated as one function, everything reached from an entry by direct jumps.
 
-use crate::takes;
-use alloc::collections::{BTreeMap, BTreeSet};
+use crate::lift::Probe;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use hashbrown::HashMap;
 use x86_cpu::CodeMode;
 use x86_decode::{FeatureSet, Flow, Insn, MAX_LEN, Mode, Operand, decode_for};
 
@@ -156,8 +157,16 @@ impl Region {
         features: FeatureSet,
         limits: Limits,
     ) -> Region {
-        let mut search =
-            Search { code, setting, features, limits, entry, insns: BTreeMap::new(), heads: BTreeSet::new() };
+        let mut search = Search {
+            code,
+            setting,
+            features,
+            limits,
+            entry,
+            insns: Vec::new(),
+            at: HashMap::new(),
+            heads: BTreeSet::new(),
+        };
         search.run();
         search.blocks()
     }
@@ -189,7 +198,10 @@ struct Search<'a, C> {
     features: FeatureSet,
     limits: Limits,
     entry: u64,
-    insns: BTreeMap<u64, Insn>,
+    /// In the order in which they were found.
+    insns: Vec<Located>,
+    /// Where in it the instruction at an address is.
+    at: HashMap<u64, usize>,
     /// Where blocks begin.
     heads: BTreeSet<u64>,
 }
@@ -201,15 +213,17 @@ impl<C: Code> Search<'_, C> {
 
     fn run(&mut self) {
         let setting = self.setting;
+        let mut probe = Probe::new(setting);
         let mut open = Vec::from([self.entry]);
         while let Some(head) = open.pop() {
             if !self.heads.insert(head) {
                 continue;
             }
             let mut pc = head;
-            while !self.insns.contains_key(&pc) && self.insns.len() < self.limits.instructions {
-                let Some(insn) = self.decode(pc).filter(|insn| takes(insn, setting)) else { break };
-                self.insns.insert(pc, insn);
+            while !self.at.contains_key(&pc) && self.insns.len() < self.limits.instructions {
+                let Some(insn) = self.decode(pc).filter(|insn| probe.takes(insn)) else { break };
+                self.at.insert(pc, self.insns.len());
+                self.insns.push(Located { pc, insn });
                 let next = self.after(pc, &insn);
                 let mut reach = |to: u64| {
                     if to.abs_diff(self.entry) <= self.limits.reach {
@@ -259,8 +273,8 @@ impl<C: Code> Search<'_, C> {
     fn blocks(&self) -> Region {
         // Only heads that code was found at are blocks; the entry always is one.
         let mut order = Vec::from([self.entry]);
-        order.extend(self.heads.iter().filter(|head| **head != self.entry && self.insns.contains_key(head)));
-        let numbers: BTreeMap<u64, usize> =
+        order.extend(self.heads.iter().filter(|head| **head != self.entry && self.at.contains_key(*head)));
+        let numbers: HashMap<u64, usize> =
             order.iter().enumerate().map(|(number, pc)| (*pc, number)).collect();
         let to = |pc: u64| numbers.get(&pc).map_or(Target::Leave(pc), |number| Target::Block(*number));
         let blocks = order.iter().map(|&head| self.block(head, &to)).collect();
@@ -271,8 +285,9 @@ impl<C: Code> Search<'_, C> {
         let mut insns = Vec::new();
         let mut pc = head;
         let end = loop {
-            let Some(insn) = self.insns.get(&pc) else { break End::To(Target::Leave(pc)) };
-            insns.push(Located { pc, insn: *insn });
+            let Some(at) = self.at.get(&pc) else { break End::To(Target::Leave(pc)) };
+            let Located { insn, .. } = &self.insns[*at];
+            insns.push(self.insns[*at]);
             let next = self.after(pc, insn);
             match (insn.row.flow, self.target(pc, insn)) {
                 (Flow::Next, _) => {}

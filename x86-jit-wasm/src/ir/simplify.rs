@@ -1,20 +1,94 @@
 //! Making values: the same value is made once, what is known is folded, and bits that nobody looks at are not cut off.
 
 use super::{Binary, Body, Compare, Expr, Type, Unary, Value, ones};
+use alloc::vec;
+use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
-/// FNV-1a: the keys are a few small numbers.
-struct Fnv(u64);
+/// A word at a time: the keys are a few small numbers.
+#[derive(Default)]
+struct Mix(u64);
 
-impl Hasher for Fnv {
+impl Mix {
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Hasher for Mix {
     fn finish(&self) -> u64 {
-        self.0
+        self.0 >> 32
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        bytes.iter().for_each(|byte| self.mix((*byte).into()));
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.mix(n.into());
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.mix(n);
+    }
+
+    fn write_u128(&mut self, n: u128) {
+        self.mix(n as u64);
+        self.mix((n >> 64) as u64);
+    }
+
+    fn write_isize(&mut self, n: isize) {
+        self.mix(n as u64);
+    }
+}
+
+/// Values by what they are: a table with open addressing, of which at most half is taken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// Number of a value, plus one.
+    slots: Vec<u32>,
+    taken: usize,
+}
+
+/// Places of a table that is not empty, at least.
+const LEAST: usize = 64;
+
+impl Known {
+    fn place(&self, values: &[(Type, Expr)], made: &(Type, Expr)) -> usize {
+        let mut hasher = Mix::default();
+        made.hash(&mut hasher);
+        let mask = self.slots.len() - 1;
+        let mut at = hasher.finish() as usize & mask;
+        while let Some(number) = self.slots[at].checked_sub(1)
+            && values[number as usize] != *made
+        {
+            at = (at + 1) & mask;
         }
+        at
+    }
+
+    /// The value that is made like that; where there is none, the next one will be.
+    fn find_or_enter(&mut self, values: &[(Type, Expr)], made: &(Type, Expr)) -> Option<Value> {
+        if 2 * self.taken >= self.slots.len() {
+            let old = core::mem::take(&mut self.slots);
+            self.slots = vec![0; (2 * old.len()).max(LEAST)];
+            for slot in old.into_iter().filter(|slot| *slot != 0) {
+                let at = self.place(values, &values[slot as usize - 1]);
+                self.slots[at] = slot;
+            }
+        }
+        let at = self.place(values, made);
+        if let Some(number) = self.slots[at].checked_sub(1) {
+            return Some(Value(number));
+        }
+        self.slots[at] = values.len() as u32 + 1;
+        self.taken += 1;
+        None
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.slots.fill(0);
+        self.taken = 0;
     }
 }
 
@@ -26,23 +100,14 @@ fn below(n: u64) -> u64 {
 impl Body {
     /// A new value, or the one that is the same.
     pub fn value(&mut self, ty: Type, expr: Expr) -> Value {
-        let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
-        (ty, expr).hash(&mut hasher);
-        let hash = hasher.finish();
         let shared = !matches!(expr, Expr::Loaded);
-        if shared
-            && let Some(known) = self.known.get(&hash)
-            && self.values[known.index()] == (ty, expr)
-        {
-            return *known;
+        if shared && let Some(known) = self.known.find_or_enter(&self.values, &(ty, expr)) {
+            return known;
         }
         let possible = self.possible_of(ty, expr) & ones(ty);
         let value = Value(self.values.len() as u32);
         self.values.push((ty, expr));
         self.possible.push(possible);
-        if shared {
-            self.known.insert(hash, value);
-        }
         value
     }
 

@@ -37,6 +37,22 @@ pub fn takes(insn: &Insn, setting: Setting) -> bool {
     Lifter::new(setting).insn(&at).is_ok()
 }
 
+/// Tells of many instructions whether they are translated.
+pub(crate) struct Probe(Lifter);
+
+impl Probe {
+    pub(crate) fn new(setting: Setting) -> Probe {
+        Probe(Lifter::new(setting))
+    }
+
+    pub(crate) fn takes(&mut self, insn: &Insn) -> bool {
+        let mut body = core::mem::take(&mut self.0.body);
+        body.clear();
+        self.0 = Lifter { body, ..Lifter::new(self.0.setting) };
+        self.0.insn(&Located { pc: 0, insn: *insn }).is_ok()
+    }
+}
+
 /// Whether the translation of an instruction asks for an MXCSR with which results alone tell what is to be reported.
 pub(crate) fn asks_for_precision(insn: &Insn, setting: Setting) -> bool {
     let at = Located { pc: 0, insn: *insn };
