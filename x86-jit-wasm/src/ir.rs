@@ -133,6 +133,8 @@ pub enum Expr {
     Xmm(u8),
     /// SSE control and status; the same throughout a region.
     Mxcsr,
+    /// x87 control; the same throughout a region.
+    FpuControl,
     /// Whether SSE arithmetic is left to the interpreter because of MXCSR (see [`crate::layout::mxcsr`]): 0 or 1.
     Imprecise,
     /// See [`Wasm`].
@@ -400,7 +402,9 @@ impl Body {
             Expr::Const(_) | Expr::Reg(_) | Expr::Segment(_) | Expr::Flags(_) | Expr::Loaded => {
                 (None, None, None)
             }
-            Expr::Vector(_) | Expr::Xmm(_) | Expr::Mxcsr | Expr::Imprecise => (None, None, None),
+            Expr::Vector(_) | Expr::Xmm(_) | Expr::Mxcsr | Expr::FpuControl | Expr::Imprecise => {
+                (None, None, None)
+            }
             Expr::Unary(_, a) | Expr::Extract(_, _, a) => (Some(a), None, None),
             Expr::Binary(_, a, b)
             | Expr::Compare(_, a, b)

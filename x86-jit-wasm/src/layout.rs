@@ -20,6 +20,8 @@ pub mod context {
     pub const RIP: u64 = offset_of!(CpuState, rip) as u64;
     /// SSE control and status, 4 bytes.
     pub const MXCSR: u64 = offset_of!(CpuState, mxcsr) as u64;
+    /// x87 control word, 2 bytes.
+    pub const FPU_CONTROL: u64 = offset_of!(CpuState, fpu.control) as u64;
     /// XMM registers, 16 of 16 bytes.
     pub const XMM: u64 = offset_of!(CpuState, xmm) as u64;
     /// All of it.

@@ -185,6 +185,7 @@ impl Wasm {
             self.put(CPU + context::XMM as usize + 16 * n, &xmm.to_le_bytes());
         }
         self.put(CPU + context::MXCSR as usize, &cpu.mxcsr.to_le_bytes());
+        self.put(CPU + context::FPU_CONTROL as usize, &cpu.fpu.control.to_le_bytes());
         function.call(&mut self.store, (CPU as i32, 0)).expect("runs");
         for n in 0..16 {
             cpu.gpr[n] = u64::from_le_bytes(self.get(CPU + context::GPR as usize + 8 * n));

@@ -550,6 +550,9 @@ impl Function {
             Expr::Mxcsr => {
                 self.sink().local_get(CPU).i32_load(at(context::MXCSR, 2));
             }
+            Expr::FpuControl => {
+                self.sink().local_get(CPU).i32_load16_u(at(context::FPU_CONTROL, 1));
+            }
             Expr::Imprecise => {
                 let local = self.locals.imprecise.unwrap_or(CPU);
                 self.sink().local_get(local);

@@ -38,17 +38,17 @@ impl Lifter {
 
     /// A result has to be finite, and if it is, so were the operands named.
     pub(super) fn finite(&mut self, r: Value, told: &[Value], count: Count, format: Format) {
-        self.told(told);
+        self.told(told, format);
         if let Some(batch) = &mut self.batch {
             batch.results.push((r, count, format));
         }
     }
 
-    /// Values are finite, as another check tells.
-    pub(super) fn told(&mut self, values: &[Value]) {
+    /// Values are finite as numbers of a format, as another check tells.
+    pub(super) fn told(&mut self, values: &[Value], format: Format) {
         self.begin_batch();
         if let Some(batch) = &mut self.batch {
-            batch.results.retain(|(value, ..)| !values.contains(value));
+            batch.results.retain(|(value, _, other)| *other != format || !values.contains(value));
         }
     }
 

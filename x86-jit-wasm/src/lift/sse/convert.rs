@@ -135,7 +135,8 @@ impl Lifter {
         self.precise();
         let value = self.scalar_source(from, Format::Single)?;
         let r = self.body.wasm1(Wasm::F64PromoteF32, value);
-        self.finite(r, &[value], Count::Scalar, Format::Double);
+        self.told(&[value], Format::Single);
+        self.finite(r, &[], Count::Scalar, Format::Double);
         self.set_scalar(number, Format::Double, r);
         Ok(())
     }
@@ -146,7 +147,7 @@ impl Lifter {
         self.precise();
         let value = self.scalar_source(from, Format::Double)?;
         let r = self.body.wasm1(Wasm::F32DemoteF64, value);
-        self.told(&[value]);
+        self.told(&[value], Format::Double);
         let first = self.at_an_end(r, Format::Single);
         let second = self.not_zero(value);
         self.guard_both(first, second);

@@ -196,7 +196,7 @@ impl Lifter {
 
     /// Leaves unless a result is normal, or is a zero that comes from a zero: of one of `sources`, which are finite then.
     pub(super) fn normal(&mut self, r: Value, sources: &[Value], format: Format) {
-        self.told(sources);
+        self.told(sources, format);
         let first = self.at_an_end(r, format);
         let zero = self.body.number(format.ty(), 0);
         let equal = format.of(Wasm::F32Eq, Wasm::F64Eq);
@@ -308,12 +308,12 @@ impl Lifter {
             Arithmetic::Sqrt => self.finite(r, &[b], Count::Packed, format),
             Arithmetic::Mul => {
                 let from_zero = self.zero_lanes(&[a, b], format);
-                self.told(&[a, b]);
+                self.told(&[a, b], format);
                 self.normal_lanes(r, from_zero, format, 15);
             }
             Arithmetic::Div => {
                 let from_zero = self.zero_lanes(&[a], format);
-                self.told(&[a]);
+                self.told(&[a], format);
                 self.normal_lanes(r, from_zero, format, 15);
             }
             Arithmetic::Min | Arithmetic::Max => self.ordered_lanes(a, b, format),
