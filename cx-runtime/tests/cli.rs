@@ -115,7 +115,7 @@ fn failures_have_their_statuses() {
         (&["run", "--root", &missing, "--", "x"], 125, "not a directory"),
         (&["run", "--image", "http://127.0.0.1:1/x", "--", "x"], 125, "refused"),
         (&["run", "--image", "https://localhost/x", "--", "x"], 125, "https"),
-        (&["run", "--engine", "jit", "--", "x"], 2, "not built yet"),
+        (&["run", "--engine", "jit", "--", "x"], 2, "does not run"),
         (&["run", "--unknown", "--", "x"], 2, "unknown option"),
         (&["run"], 2, "missing"),
         (&[], 2, "missing"),

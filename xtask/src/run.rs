@@ -25,7 +25,7 @@ it). Messages of our own go to standard error.
   --write           write into the image itself (native)
   --strace          print system calls on standard error
   --stats FILE      write counters as JSON at the end
-  --engine NAME     interp (default) or jit
+  --engine NAME     interp (default), or jit (node, chromium, firefox)
   --cpu LEVEL       what the processor offers: x86-64 (SSE3, default), x86-64-v2, x86-64-v3 (AVX2) or full";
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {

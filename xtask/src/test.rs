@@ -68,8 +68,12 @@ pub(crate) fn everything() -> Result<ExitCode> {
         // Guests run natively above. There the disk answers at once: here every program waits for it, and others run.
         // Of the whole workspace, so that the crates are those that were built above.
         let mut acceptance = project::cargo();
-        acceptance.args(["test", "--workspace", "--test", "acceptance"]).env("CX_HOST", "node");
-        phase("acceptance in Node", &mut acceptance, cargo_line)?;
+        // So does the engine: natively it is the interpreter alone.
+        acceptance
+            .args(["test", "--workspace", "--test", "acceptance"])
+            .env("CX_HOST", "node")
+            .env("CX_ENGINE", "jit");
+        phase("acceptance in Node, translated", &mut acceptance, cargo_line)?;
     }
     // Again, where somebody looks first: at the end.
     for line in &failures.lines {

@@ -22,7 +22,7 @@ could not be made. Our own messages go to standard error and begin with `cx:`. T
   --memory MIB      memory of the machine (default 1024)
   --strace          print system calls on standard error
   --stats FILE      write counters as JSON at the end
-  --engine NAME     interp (default); jit is not built yet
+  --engine NAME     interp; jit runs in Node.js and browsers only
   --cpu LEVEL       what the processor offers: x86-64 (SSE3, default), x86-64-v2, x86-64-v3 (AVX2) or full
 A PROGRAM without a slash is searched for in the guest's PATH.";
 
@@ -179,7 +179,10 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Parsed, String> {
             }
             _ => match value.to_str() {
                 Some("interp") => {}
-                Some("jit") => return Err("the jit engine is not built yet; use --engine interp".into()),
+                Some("jit") => {
+                    let message = "the translator makes WebAssembly, which this host does not run: use --host node, or --engine interp";
+                    return Err(message.into());
+                }
                 _ => return Err(format!("there is no engine `{}`", value.to_string_lossy())),
             },
         }
