@@ -52,7 +52,7 @@ impl Default for Tuning {
     fn default() -> Tuning {
         Tuning {
             threshold: 500,
-            price: 800,
+            price: 1500,
             credit: 4000,
             visit: 60,
             interior: 8,
