@@ -1,8 +1,8 @@
 // What every kernel shares: the clock, the repetitions, the report.
 //
-// A kernel defines `work`, which returns a checksum. It runs REPEATS times in one process. Standard output gets
-// "<checksum>" (the same for every run and host), then one line of nanoseconds for each run: the first is that of code and
-// memory never touched before.
+// A kernel defines `work`, which returns a checksum. It runs in one process for ENOUGH nanoseconds, but at least LEAST
+// and at most MOST times. Standard output gets "<checksum>" (the same for every run and host), then one line of
+// nanoseconds for each run: the first is that of code and memory never touched before, the later half is warm.
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,9 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#ifndef REPEATS
-#define REPEATS 3
-#endif
+enum { LEAST = 3, MOST = 100 };
+#define ENOUGH 1000000000LL
 
 #define NOINLINE __attribute__((noinline))
 
@@ -35,16 +34,17 @@ static inline uint32_t next_random(uint32_t *state) { return *state = *state * 1
 int main(int count, char **words) {
     (void)words;
     yields = count > 1;
-    long long spent[REPEATS];
+    long long spent[MOST], all = 0;
     uint32_t checksum = 0;
-    for (int i = 0; i < REPEATS; i++) {
+    int runs = 0;
+    for (; runs < LEAST || (runs < MOST && all < ENOUGH); runs++) {
         long long start = now_ns();
         uint32_t sum = work();
-        spent[i] = now_ns() - start;
-        if (i > 0 && sum != checksum) return 1;
+        all += spent[runs] = now_ns() - start;
+        if (runs > 0 && sum != checksum) return 1;
         checksum = sum;
     }
     printf("%08x\n", checksum);
-    for (int i = 0; i < REPEATS; i++) printf("%lld\n", spent[i]);
+    for (int i = 0; i < runs; i++) printf("%lld\n", spent[i]);
     return 0;
 }

@@ -25,7 +25,7 @@ Times programs in the guest and natively: a table, and JSON in target/bench.json
   --engine NAME     interp (default) or jit
   --out FILE        where the JSON goes";
 
-/// Milliseconds of one program on one side, of each round.
+/// Milliseconds of one program on one side, of each round: the first run, and the later half of all.
 #[derive(Clone, Debug, Default)]
 struct Times {
     first: Vec<f64>,
@@ -153,7 +153,8 @@ fn note(results: &mut Results, side: &str, reports: &[Report]) {
     for (times, report) in times.iter_mut().zip(reports) {
         let milliseconds = |ns: &f64| ns / 1e6;
         times.first.extend(report.nanoseconds.iter().take(1).map(milliseconds));
-        times.warm.extend(report.nanoseconds.iter().skip(1).map(milliseconds));
+        let warm = (report.nanoseconds.len() / 2).max(1);
+        times.warm.extend(report.nanoseconds.iter().skip(warm).map(milliseconds));
     }
 }
 
