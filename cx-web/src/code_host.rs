@@ -87,14 +87,14 @@ impl CodeHost for WorkerCode {
         pointer as u32
     }
 
-    fn call(&mut self, slot: u32, cpu: &mut CpuState, _shared: &mut Shared, depth: u32) {
-        type Function = extern "C" fn(u32, *mut CpuState, u32);
+    fn call(&mut self, slot: u32, cpu: &mut CpuState, shared: &mut Shared, depth: u32) {
+        type Function = extern "C" fn(u32, *mut CpuState, u32, i64) -> i64;
         // SAFETY: on this target a function pointer is a place in the table of functions, and at this one `new` has put a function of
         // this type. What those read and write is the state behind `cpu`, the `Shared` behind the
         // other parameter, which is borrowed for as long, the TLB, which is made of cells, and frames of the guest, which no
         // reference points into.
         let function: Function = unsafe { core::mem::transmute(self.call) };
-        function(slot, cpu, depth);
+        shared.budget = function(slot, cpu, depth, shared.budget);
     }
 
     fn remove(&mut self, first: u32, functions: u32) {

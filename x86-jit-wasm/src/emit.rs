@@ -5,14 +5,18 @@ mod bulk;
 mod frame;
 mod group;
 mod memory;
+mod state;
 
 use crate::ir::Body;
 use crate::layout::{Places, reason};
 use crate::lift::lift_all;
-use crate::region::{End, Region, Target};
+use crate::region::{End, Region, Setting, Target};
 use crate::structure::Structure;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use body::{Ended, Function, Locals};
+use frame::Callee;
+use state::{Plan, State};
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, ElementSection, Elements, EntityType, ExportKind, ExportSection,
     FunctionSection, ImportSection, MemoryType, Module, RefType, TableType, TypeSection, ValType,
@@ -21,12 +25,13 @@ use wasm_encoder::{
 /// A module with a function for each region, which it puts into a table of functions, from `first` on. It imports the memory as
 /// `e.m` and the table as `e.t`.
 ///
-/// A function has the type `(cpu: i32, depth: i32) -> ()`. It takes the state from where [`layout`](crate::layout) says and leaves it
-/// there with the address to go on at: behind an instruction, or before one that it does not do itself. `depth` is how many
-/// calls may still be made within each other.
+/// A function has the type `(cpu: i32, depth: i32, budget: i64) -> i64`. It takes the state from where [`layout`](crate::layout) says and
+/// leaves it there with the address to go on at: behind an instruction, or before one that it does not do itself. `depth` is how
+/// many calls may still be made within each other, `budget` how many instructions may still be done: once it is not
+/// positive, the function leaves at the next loop or call. It gives what is left of the budget.
 pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     let mut types = TypeSection::new();
-    types.ty().function([ValType::I32, ValType::I32], []);
+    types.ty().function([ValType::I32, ValType::I32, ValType::I64], [ValType::I64]);
     let mut imports = ImportSection::new();
     let memory =
         MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
@@ -35,9 +40,19 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     let mut functions = FunctionSection::new();
     let mut elements = ElementSection::new();
     let mut code = CodeSection::new();
+    let mut own: BTreeMap<(u64, Setting), Option<u32>> = BTreeMap::new();
+    for (number, region) in (0..).zip(regions) {
+        // Of several regions at one address, the table of jumps knows which one holds.
+        let known = own.entry((region.entry(), region.setting));
+        known.and_modify(|function| *function = None).or_insert(Some(number));
+    }
     for region in regions {
         functions.function(0);
-        code.function(&function(region, places));
+        let calls = |pc: u64| {
+            let function = own.get(&(pc, region.setting)).copied().flatten()?;
+            Some((function, first + function))
+        };
+        code.function(&function(region, places, &calls));
     }
     let all: Vec<u32> = (0..).take(regions.len()).collect();
     elements.active(None, &ConstExpr::i32_const(first as i32), Elements::Functions(all.into()));
@@ -46,12 +61,12 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     module.finish()
 }
 
-/// A module for a host whose own functions are in another table: it exports `call`, of type `(slot: i32, cpu: i32, depth: i32) -> ()`,
-/// which calls the function at a place of the table `e.t`.
+/// A module for a host whose own functions are in another table: it exports `call`, of type
+/// `(slot: i32, cpu: i32, depth: i32, budget: i64) -> i64`, which calls the function at a place of the table `e.t`.
 pub fn trampoline() -> Vec<u8> {
     let mut types = TypeSection::new();
-    types.ty().function([ValType::I32, ValType::I32], []);
-    types.ty().function([ValType::I32, ValType::I32, ValType::I32], []);
+    types.ty().function([ValType::I32, ValType::I32, ValType::I64], [ValType::I64]);
+    types.ty().function([ValType::I32, ValType::I32, ValType::I32, ValType::I64], [ValType::I64]);
     let mut imports = ImportSection::new();
     imports.import("e", "t", EntityType::Table(table()));
     let mut functions = FunctionSection::new();
@@ -59,7 +74,7 @@ pub fn trampoline() -> Vec<u8> {
     let mut exports = ExportSection::new();
     exports.export("call", ExportKind::Func, 0);
     let mut body = wasm_encoder::Function::new([]);
-    body.instructions().local_get(1).local_get(2).local_get(0).call_indirect(0, 0).end();
+    body.instructions().local_get(1).local_get(2).local_get(3).local_get(0).call_indirect(0, 0).end();
     let mut code = CodeSection::new();
     code.function(&body);
     let mut module = Module::new();
@@ -71,29 +86,31 @@ fn table() -> TableType {
     TableType { element_type: RefType::FUNCREF, table64: false, minimum: 0, maximum: None, shared: false }
 }
 
-fn function(region: &Region, places: &Places) -> wasm_encoder::Function {
+/// Functions of the module by address: their number, and their place in the table of functions.
+type Own<'a> = &'a dyn Fn(u64) -> Option<(u32, u32)>;
+
+fn function(region: &Region, places: &Places, own: Own<'_>) -> wasm_encoder::Function {
     let structure = Structure::of(region);
     let bodies = lift_all(region, &structure);
-    let mut emitter = Emitter {
-        region,
-        structure,
-        out: Function::new(Locals::of(region.setting.mode, &bodies), *places),
-        bodies,
-        labels: Vec::new(),
-    };
+    let mut plan = Plan::of(region, &structure, &bodies);
+    let locals = Locals::of(region.setting.mode, &plan);
+    let out = Function::new(locals, *places, region.entry(), core::mem::take(&mut plan.epilogues));
+    let mut emitter = Emitter { region, structure, out, bodies, plan, own, labels: Vec::new() };
     emitter.out.enter();
-    emitter.out.sink().block(BlockType::Empty);
-    emitter.labels.push(Label::Leave);
+    let ends = emitter.out.open_ends();
+    emitter.labels.extend((0..ends).map(|_| Label::Leave));
+    if emitter.joint(0) {
+        emitter.out.become_state(emitter.plan.at[0]);
+    }
     emitter.tree(0);
-    emitter.out.sink().end();
-    emitter.out.leave();
+    emitter.out.close_ends();
     emitter.out.finish()
 }
 
 /// What the structure around the place of emission is, from the outside in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Label {
-    /// Behind it, the function ends.
+    /// Behind it are what is stored at the end, and the end.
     Leave,
     /// Behind it, a block begins.
     Before(usize),
@@ -107,11 +124,18 @@ struct Emitter<'a> {
     region: &'a Region,
     structure: Structure,
     bodies: Vec<Body>,
+    plan: Plan,
+    own: Own<'a>,
     out: Function,
     labels: Vec<Label>,
 }
 
 impl Emitter<'_> {
+    /// Whether several ways lead to a block.
+    fn joint(&self, block: usize) -> bool {
+        self.structure.merges[block] || self.structure.loops[block]
+    }
+
     /// A block and all that it dominates.
     fn tree(&mut self, block: usize) {
         if self.structure.loops[block] {
@@ -127,6 +151,9 @@ impl Emitter<'_> {
         for &merge in &merges {
             self.out.sink().block(BlockType::Empty);
             self.labels.push(Label::Before(merge));
+        }
+        if self.joint(block) {
+            self.out.state = self.plan.at[block];
         }
         self.block(block);
         for &merge in merges.iter().rev() {
@@ -148,15 +175,15 @@ impl Emitter<'_> {
         if self.structure.loops[number] {
             self.out.check_budget(self.region.blocks[number].pc, depth);
         }
-        let end = self.out.body(body, depth);
+        let end = self.out.body(body, self.plan.touched[number].reads, depth);
         match (self.region.blocks[number].end, end) {
             (End::Either { taken, next }, Ended::Condition) => {
                 self.out.sink().if_(BlockType::Empty);
                 self.labels.push(Label::If);
-                let pending = self.out.pending;
+                let (pending, state): (u32, State) = (self.out.pending, self.out.state);
                 self.go(number, taken);
                 self.out.sink().else_();
-                self.out.pending = pending;
+                (self.out.pending, self.out.state) = (pending, state);
                 self.go(number, next);
                 self.labels.pop();
                 self.out.sink().end();
@@ -166,12 +193,16 @@ impl Emitter<'_> {
                     Target::Leave(pc) => pc,
                     Target::Block(block) => self.region.blocks[block].pc,
                 };
-                self.out.call(target, back, depth);
+                let own = target.and_then(self.own);
+                self.out.call(Callee { pc: target, own }, back, depth);
                 self.go(number, next);
             }
+            (_, Ended::Gone) => {}
             (End::To(to), _) => self.go(number, to),
-            // Its address has been set.
-            _ => self.out.sink_br(depth),
+            _ => {
+                debug_assert!(false, "the end of a block is that of its last instruction");
+                self.out.sink().unreachable();
+            }
         }
     }
 
@@ -181,6 +212,7 @@ impl Emitter<'_> {
             Target::Block(block) if self.structure.is_back(from, block) => {
                 if self.structure.dominates(block, from) {
                     self.out.settle();
+                    self.out.become_state(self.plan.at[block]);
                     let depth = self.depth(Label::Loop(block));
                     self.out.sink_br(depth);
                 } else {
@@ -189,8 +221,13 @@ impl Emitter<'_> {
             }
             Target::Block(block) if self.structure.merges[block] => {
                 self.out.settle();
+                self.out.become_state(self.plan.at[block]);
                 let depth = self.depth(Label::Before(block));
                 self.out.sink_br(depth);
+            }
+            Target::Block(block) if self.structure.loops[block] => {
+                self.out.become_state(self.plan.at[block]);
+                self.tree(block);
             }
             Target::Block(block) => self.tree(block),
         }

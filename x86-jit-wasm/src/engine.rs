@@ -2,7 +2,7 @@
 
 use crate::cache::{Key, Translations, Version};
 use crate::host::{CodeError, CodeHost};
-use crate::layout::{JUMPS, Jump, Places, Shared, mxcsr, reason};
+use crate::layout::{JUMPS, Jump, Places, STAMP_AT, STAMPS, Shared, mxcsr, reason};
 use crate::lift::asks_for_precision;
 use crate::pending::PendingFlags;
 use crate::region::{Code, Limits, Region, Setting, decode_at};
@@ -202,7 +202,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         let shared = Box::new(Shared {
             flags: PendingFlags::default(),
             budget: 0,
-            stamp: 1,
+            stamp: 1 << STAMP_AT,
             tlb: 0,
             reason: reason::JUMP,
             jumps: Jump::table(),
@@ -243,7 +243,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         if self.current.is_none_or(|(current, _)| current != context) {
             let stamp = self.stamp(context);
             self.current = Some((context, stamp));
-            self.shared.stamp = stamp;
+            self.shared.stamp = u64::from(stamp) << STAMP_AT;
             self.shared.tlb = self.host.address(mem.tlb_address());
         }
     }
@@ -252,7 +252,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         if let Some((_, stamp)) = self.contexts.iter().find(|(known, _)| *known == context) {
             return *stamp;
         }
-        if self.next_stamp == u32::MAX {
+        if self.next_stamp == STAMPS {
             self.shared.jumps.fill(Jump::EMPTY);
             self.contexts.clear();
             self.next_stamp = 1;
@@ -271,7 +271,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     /// The function of the code at an address.
     fn find(&mut self, mem: &AddressSpace, key: Key) -> Option<u32> {
         let entry = self.shared.jumps[Jump::index(key.pc)];
-        if entry.pc == key.pc && entry.stamp == self.shared.stamp {
+        if entry.key == Jump::key(self.shared.stamp, key.pc) {
             return Some(entry.slot);
         }
         let slot = self.translations.find(mem, key)?;
@@ -283,7 +283,9 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     fn announce(&mut self, mem: &AddressSpace, key: Key, slot: u32) {
         // Looking at pages may have changed the context.
         self.enter(mem, key.setting);
-        self.shared.jumps[Jump::index(key.pc)] = Jump { pc: key.pc, stamp: self.shared.stamp, slot };
+        if key.pc >> STAMP_AT == 0 {
+            self.shared.jumps[Jump::index(key.pc)] = Jump { key: Jump::key(self.shared.stamp, key.pc), slot };
+        }
         self.base.expect(key.pc, 0);
     }
 

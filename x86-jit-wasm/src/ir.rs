@@ -278,6 +278,57 @@ pub enum Step {
     SetFlags(FlagValues),
 }
 
+impl Step {
+    /// The instruction before which it may leave.
+    pub(crate) fn origin(&self) -> Option<usize> {
+        match *self {
+            Step::Load { origin, .. }
+            | Step::Store { origin, .. }
+            | Step::LoadToChange { origin, .. }
+            | Step::Copy { origin, .. }
+            | Step::Fill { origin, .. }
+            | Step::Guard { origin, .. }
+            | Step::GuardBoth { origin, .. }
+            | Step::Aligned { origin, .. }
+            | Step::Canonical { origin, .. } => Some(origin),
+            Step::Back { .. } | Step::Spend(_) => None,
+            Step::SetReg(..) | Step::SetXmm(..) | Step::SetFlags(_) => None,
+        }
+    }
+
+    /// Whether it looks an address up.
+    pub(crate) fn accesses(&self) -> bool {
+        matches!(
+            self,
+            Step::Load { .. }
+                | Step::Store { .. }
+                | Step::LoadToChange { .. }
+                | Step::Copy { .. }
+                | Step::Fill { .. }
+        )
+    }
+
+    /// The values it wants, but for those of flags.
+    pub(crate) fn values(&self) -> [Option<Value>; 3] {
+        match *self {
+            Step::Load { addr, .. } | Step::LoadToChange { addr, .. } => [Some(addr), None, None],
+            Step::Store { addr, value, .. } => [Some(addr), Some(value), None],
+            Step::Copy { to, from: other, bytes, .. } | Step::Fill { to, byte: other, bytes, .. } => {
+                [Some(to), Some(other), Some(bytes)]
+            }
+            Step::GuardBoth { first, second, .. } => [Some(first), Some(second), None],
+            Step::Guard { condition: value, .. }
+            | Step::Aligned { addr: value, .. }
+            | Step::Canonical { addr: value, .. }
+            | Step::Back { value, .. }
+            | Step::Spend(value)
+            | Step::SetReg(_, value)
+            | Step::SetXmm(_, value) => [Some(value), None, None],
+            Step::SetFlags(_) => [None; 3],
+        }
+    }
+}
+
 /// How a block ends, once its steps are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {

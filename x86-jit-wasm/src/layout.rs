@@ -61,14 +61,17 @@ pub const JUMPS: usize = 1 << JUMP_BITS;
 /// What an address is multiplied by for its place in the table: 2^32 / φ.
 pub(crate) const JUMP_FACTOR: u32 = 0x9e37_79b1;
 
+/// Where the stamp begins in a [key](Jump::key): addresses of code are below.
+pub const STAMP_AT: u32 = 48;
+/// Stamps are below.
+pub const STAMPS: u32 = 1 << (64 - STAMP_AT);
+
 /// The translated code at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Jump {
-    /// The address.
-    pub pc: u64,
-    /// [`Shared::stamp`] that the entry is true for; 0: none.
-    pub stamp: u32,
+    /// The [key](Jump::key) of the address and the context that the entry is true for; 0: none.
+    pub key: u64,
     /// Its function's place in the table of functions.
     pub slot: u32,
 }
@@ -84,7 +87,12 @@ impl Jump {
     }
 
     /// None.
-    pub const EMPTY: Jump = Jump { pc: 0, stamp: 0, slot: 0 };
+    pub const EMPTY: Jump = Jump { key: 0, slot: 0 };
+
+    /// One word of an address and a [`Shared::stamp`].
+    pub fn key(stamp: u64, pc: u64) -> u64 {
+        stamp.wrapping_add(pc)
+    }
 
     /// Where in the table the entry of an address is.
     pub fn index(pc: u64) -> usize {
@@ -100,10 +108,14 @@ pub mod reason {
     pub const RETURN: u32 = 1;
     /// What is at RIP is left to another engine.
     pub const STOP: u32 = 2;
-    /// Which of them; above, inside a function, are instructions that are still to be charged.
-    pub(crate) const MASK: u32 = 3;
-    /// Where those begin.
-    pub(crate) const CHARGE_AT: u32 = 8;
+    /// Which of them. Inside a function, they are the lower bits of a word that says how it is left.
+    pub(crate) const MASK: i32 = 3;
+    /// Where in it the number begins of instructions that are still to be charged.
+    pub(crate) const CHARGE_AT: u32 = 2;
+    /// Those are below.
+    pub(crate) const CHARGES: u32 = 1 << (PC_AT - CHARGE_AT);
+    /// Where in it the distance begins, from the entry of the region to where to go on.
+    pub(crate) const PC_AT: u32 = 14;
 }
 
 /// What generated code and the engine hand each other beside the processor's state.
@@ -114,8 +126,8 @@ pub struct Shared {
     pub flags: PendingFlags,
     /// Instructions that may still be done: code leaves at the next loop or call once it is not positive.
     pub budget: i64,
-    /// What the entries of `jumps` that are true have for their stamp; never 0.
-    pub stamp: u32,
+    /// What the keys of those entries of `jumps` that are true are made with: a number from 1 on, shifted by [`STAMP_AT`].
+    pub stamp: u64,
     /// Address of the TLB of the running address space.
     pub tlb: u32,
     /// One of [`reason`].
@@ -145,9 +157,7 @@ pub mod shared {
     /// Of [`Shared::reason`].
     pub const REASON: u64 = offset_of!(Shared, reason) as u64;
     /// In an entry of [`Shared::jumps`].
-    pub const JUMP_PC: u64 = offset_of!(Jump, pc) as u64;
-    /// In an entry of it.
-    pub const JUMP_STAMP: u64 = offset_of!(Jump, stamp) as u64;
+    pub const JUMP_KEY: u64 = offset_of!(Jump, key) as u64;
     /// In an entry of it.
     pub const JUMP_SLOT: u64 = offset_of!(Jump, slot) as u64;
     /// log2 of the size of an entry.

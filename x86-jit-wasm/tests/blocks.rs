@@ -31,6 +31,7 @@ const PLACES: Places = Places {
 const MODULES: usize = 60;
 const REGIONS: usize = 50;
 const BUDGET: i64 = 300;
+const STAMP: u64 = 1 << layout::STAMP_AT;
 
 /// A denormal operand is not reported where the result tells nothing (see [`mxcsr::PRECISE`]).
 const DE: u32 = 2;
@@ -137,7 +138,7 @@ impl Wasm {
         Wasm { store, memory, table }
     }
 
-    fn function(&mut self, number: u64) -> TypedFunc<(i32, i32), ()> {
+    fn function(&mut self, number: u64) -> TypedFunc<(i32, i32, i64), i64> {
         let function = self.table.get(&mut self.store, number).expect("in the table");
         let function = function.unwrap_func().expect("was put there");
         function.typed(&self.store).expect("of that type")
@@ -163,7 +164,7 @@ impl Wasm {
     /// Runs a region on a state. Gives instructions done.
     fn run(
         &mut self,
-        function: &TypedFunc<(i32, i32), ()>,
+        function: &TypedFunc<(i32, i32, i64), i64>,
         cpu: &mut CpuState,
         code: &[u8],
         data: &mut [u8],
@@ -173,20 +174,20 @@ impl Wasm {
         for (n, gpr) in cpu.gpr.iter().enumerate() {
             self.put(CPU + context::GPR as usize + 8 * n, &gpr.to_le_bytes());
         }
+        self.put(CPU + context::RIP as usize, &cpu.rip.to_le_bytes());
         let pending = PendingFlags::load(cpu.rflags);
         self.put(SHARED + shared::RESULT as usize, &pending.result.to_le_bytes());
         self.put(SHARED + shared::LEFT as usize, &pending.left.to_le_bytes());
         self.put(SHARED + shared::RIGHT as usize, &pending.right.to_le_bytes());
         self.put(SHARED + shared::SHAPE as usize, &pending.shape.to_le_bytes());
-        self.put(SHARED + shared::BUDGET as usize, &BUDGET.to_le_bytes());
-        self.put(SHARED + shared::STAMP as usize, &1_u32.to_le_bytes());
+        self.put(SHARED + shared::STAMP as usize, &STAMP.to_le_bytes());
         self.put(SHARED + shared::TLB as usize, &(TLB as u32).to_le_bytes());
         for (n, xmm) in cpu.xmm.iter().enumerate() {
             self.put(CPU + context::XMM as usize + 16 * n, &xmm.to_le_bytes());
         }
         self.put(CPU + context::MXCSR as usize, &cpu.mxcsr.to_le_bytes());
         self.put(CPU + context::FPU_CONTROL as usize, &cpu.fpu.control.to_le_bytes());
-        function.call(&mut self.store, (CPU as i32, 0)).expect("runs");
+        let left = function.call(&mut self.store, (CPU as i32, 0, BUDGET)).expect("runs");
         for n in 0..16 {
             cpu.gpr[n] = u64::from_le_bytes(self.get(CPU + context::GPR as usize + 8 * n));
         }
@@ -203,7 +204,7 @@ impl Wasm {
         cpu.rflags = cpu.rflags & !flags::OSZAPC | pending.bits();
         cpu.rip = u64::from_le_bytes(self.get(CPU + context::RIP as usize));
         self.memory.read(&self.store, PAGES + CODE_LEN, data).expect("in memory");
-        BUDGET - i64::from_le_bytes(self.get(SHARED + shared::BUDGET as usize))
+        BUDGET - left
     }
 }
 

@@ -1,6 +1,7 @@
 //! The code of a block: values where they are wanted, steps in their order.
 
 use super::group::{Group, groups, root};
+use super::state::{FLAGS, IMPRECISE, Plan, SLOTS, Slots, State, XMM, changed, flag, gpr, slots, xmm};
 use crate::ir::{Binary, Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Unary, Value};
 use crate::layout::{Places, context, reason};
 use alloc::vec;
@@ -12,134 +13,69 @@ use x86_cpu::CodeMode;
 pub(super) const CPU: u32 = 0;
 /// The second: how many calls may still be made within each other.
 pub(super) const DEPTH: u32 = 1;
+/// The third, and the result: instructions that may still be done.
+pub(super) const BUDGET: u32 = 2;
 /// How many there are.
-const PARAMETERS: u32 = 2;
+const PARAMETERS: u32 = 3;
 
-/// General and XMM registers.
-pub(super) const SLOTS: usize = 32;
-
-/// Slot of an XMM register.
-fn xmm(reg: u8) -> usize {
-    16 + usize::from(reg & 15)
-}
-
-/// Slot of a general register.
-fn gpr(reg: u8) -> usize {
-    usize::from(reg & 15)
-}
-
-/// The locals that last: what of the state of the guest a region needs.
+/// The locals that last.
 pub(super) struct Locals {
     pub(super) word: Type,
-    /// Local of each register that is used, and whether it is changed: the general ones, and behind them XMM.
-    pub(super) regs: [Option<(u32, bool)>; SLOTS],
-    /// Whether MXCSR leaves arithmetic to the interpreter, where that is asked.
-    pub(super) imprecise: Option<u32>,
-    pub(super) result: u32,
-    pub(super) left: u32,
-    pub(super) right: u32,
-    pub(super) shape: u32,
-    pub(super) budget: u32,
-    /// Where to go on behind the region.
+    /// Local of each slot that is used.
+    regs: [Option<u32>; SLOTS],
+    /// Where to go on behind the region, where that is not known before.
     pub(super) rip: u32,
     /// And why: one of [`reason`].
     pub(super) reason: u32,
     /// Address of the TLB.
     pub(super) tlb: u32,
-    pub(super) flags_read: bool,
-    pub(super) flags_changed: bool,
+    /// Whether that is wanted.
+    pub(super) accesses: bool,
     types: Vec<Type>,
 }
 
 impl Locals {
-    pub(super) fn of(mode: CodeMode, bodies: &[Body]) -> Locals {
+    pub(super) fn of(mode: CodeMode, plan: &Plan) -> Locals {
         let word = if mode == CodeMode::Bits64 { Type::I64 } else { Type::I32 };
         let mut locals = Locals {
             word,
             regs: [None; SLOTS],
-            imprecise: None,
-            result: PARAMETERS,
-            left: PARAMETERS + 1,
-            right: PARAMETERS + 2,
-            shape: PARAMETERS + 3,
-            budget: PARAMETERS + 4,
-            rip: PARAMETERS + 5,
-            reason: PARAMETERS + 6,
-            tlb: PARAMETERS + 7,
-            flags_read: false,
-            flags_changed: false,
-            types: vec![Type::I64, Type::I64, Type::I64, Type::I32, Type::I64, word, Type::I32, Type::I32],
+            rip: PARAMETERS,
+            reason: PARAMETERS + 1,
+            tlb: PARAMETERS + 2,
+            accesses: plan.touched.iter().any(|touched| touched.accesses),
+            types: vec![word, Type::I32, Type::I32],
         };
-        for body in bodies {
-            for (_, expr) in &body.values {
-                match expr {
-                    Expr::Reg(n) => locals.uses(gpr(*n), false),
-                    Expr::Xmm(n) => locals.uses(xmm(*n), false),
-                    Expr::Imprecise if locals.imprecise.is_none() => {
-                        locals.types.push(Type::I32);
-                        locals.imprecise = Some(locals.types.len() as u32 + PARAMETERS - 1);
-                    }
-                    Expr::Flags(_) => locals.flags_read = true,
-                    _ => {}
-                }
-            }
-            locals.flags_changed |= body.origins.iter().any(|origin| origin.flags.is_some());
-            for step in &body.steps {
-                match step {
-                    Step::SetReg(n, _) => locals.uses(gpr(*n), true),
-                    Step::SetXmm(n, _) => locals.uses(xmm(*n), true),
-                    Step::SetFlags(_) => locals.flags_changed = true,
-                    _ => {}
-                }
-            }
+        for slot in slots(plan.all) {
+            locals.regs[slot] = Some(locals.types.len() as u32 + PARAMETERS);
+            locals.types.push(locals.ty(slot));
         }
         locals
     }
 
-    fn flag(&self, part: FlagPart) -> u32 {
-        match part {
-            FlagPart::Result => self.result,
-            FlagPart::Left => self.left,
-            FlagPart::Right => self.right,
-            FlagPart::Shape => self.shape,
-        }
-    }
-
-    fn uses(&mut self, slot: usize, changes: bool) {
-        let ty = self.ty(slot);
-        match &mut self.regs[slot] {
-            Some((_, changed)) => *changed |= changes,
-            none => {
-                *none = Some((self.types.len() as u32 + PARAMETERS, changes));
-                self.types.push(ty);
-            }
-        }
-    }
-
     pub(super) fn ty(&self, slot: usize) -> Type {
-        if slot < 16 { self.word } else { Type::V128 }
-    }
-
-    /// Where the register stands in the context.
-    pub(super) fn offset(slot: usize) -> u64 {
         match slot {
-            0..16 => context::GPR + 8 * slot as u64,
-            _ => context::XMM + 16 * (slot as u64 - 16),
+            0..XMM => self.word,
+            XMM..FLAGS => Type::V128,
+            _ if slot == flag(FlagPart::Shape) || slot == IMPRECISE => Type::I32,
+            _ => Type::I64,
         }
     }
 
-    fn reg(&self, slot: usize) -> u32 {
-        self.regs[slot].map_or(0, |(local, _)| local)
+    pub(super) fn reg(&self, slot: usize) -> u32 {
+        self.regs[slot].unwrap_or(0)
     }
 }
 
 /// What stands at the end of a block.
 pub(super) enum Ended {
-    /// Nothing, or the address to go to has been set.
+    /// Nothing.
     Plain,
+    /// A jump or return that depends.
+    Gone,
     /// A condition on the stack.
     Condition,
-    /// The address to call has been set; a number where it is known.
+    /// The address to call: a number where it is known, else it has been put into a local.
     Call(Option<u64>),
 }
 
@@ -148,6 +84,12 @@ pub(super) struct Function {
     code: Vec<u8>,
     pub(super) locals: Locals,
     pub(super) places: Places,
+    /// Address of the region's entry.
+    pub(super) first: u64,
+    /// What is where, at the place of emission.
+    pub(super) state: State,
+    /// See [`Plan`].
+    pub(super) epilogues: Vec<Slots>,
     /// Temporaries that no value is in, by type.
     free: [Vec<u32>; 5],
     taken: Vec<(Type, u32)>,
@@ -180,11 +122,14 @@ pub(super) fn at(offset: u64, align: u32) -> MemArg {
 }
 
 impl Function {
-    pub(super) fn new(locals: Locals, places: Places) -> Function {
+    pub(super) fn new(locals: Locals, places: Places, first: u64, epilogues: Vec<Slots>) -> Function {
         Function {
             code: Vec::new(),
             locals,
             places,
+            first,
+            state: State::default(),
+            epilogues,
             free: Default::default(),
             taken: Vec::new(),
             pending: 0,
@@ -241,11 +186,15 @@ impl Function {
         };
     }
 
-    /// A block, but for its end.
-    pub(super) fn body(&mut self, body: &Body, depth: u32) -> Ended {
+    /// A block, but for its end. `reads` is what it wants of before.
+    pub(super) fn body(&mut self, body: &Body, reads: Slots, depth: u32) -> Ended {
         for (ty, local) in core::mem::take(&mut self.taken) {
             self.free[ty as usize].push(local);
         }
+        if self.pending + body.count >= reason::CHARGES {
+            self.settle();
+        }
+        self.hold(reads);
         let mut progress = Progress::of(body);
         // Registers that the block reads stand where they are until they change.
         for (number, (_, expr)) in body.values.iter().enumerate() {
@@ -259,6 +208,7 @@ impl Function {
         }
         for (number, step) in body.steps.iter().enumerate() {
             self.step(&mut progress, number, step, depth);
+            self.state.step(body, step);
         }
         self.pending += body.count;
         let charge = self.pending;
@@ -269,20 +219,23 @@ impl Function {
                 Ended::Condition
             }
             Exit::Indirect(target) => {
-                self.get(&mut progress, target, false);
-                self.set_rip(reason::JUMP, charge);
-                Ended::Plain
+                let target = self.local(&mut progress, target);
+                self.leave_for(target, charge, depth);
+                Ended::Gone
             }
             Exit::Return(target) => {
-                self.get(&mut progress, target, false);
-                self.set_rip(reason::RETURN, charge);
-                Ended::Plain
+                let target = self.local(&mut progress, target);
+                self.return_to(target, charge);
+                Ended::Gone
             }
             Exit::Call(target) => {
                 let known = body.constant(target);
-                self.get(&mut progress, target, false);
+                if known.is_none() {
+                    self.get(&mut progress, target, false);
+                    let rip = self.locals.rip;
+                    self.sink().local_set(rip);
+                }
                 self.settle();
-                self.set_rip(reason::JUMP, 0);
                 Ended::Call(known)
             }
         }
@@ -340,10 +293,9 @@ impl Function {
                 self.sink().local_get(bytes).memory_fill(0);
             }
             Step::Spend(more) => {
-                let budget = self.locals.budget;
-                self.sink().local_get(budget);
+                self.sink().local_get(BUDGET);
                 self.get(progress, more, false);
-                self.sink().i64_sub().local_set(budget);
+                self.sink().i64_sub().local_set(BUDGET);
             }
             Step::Guard { condition, origin } => {
                 self.condition(progress, condition);
@@ -380,7 +332,7 @@ impl Function {
             Step::SetXmm(reg, value) => self.set_slot(progress, xmm(reg), value, number),
             Step::SetFlags(values) => {
                 self.keep_flags(progress, number);
-                self.set_flags(progress, values, false);
+                self.set_flags(progress, values);
             }
         }
     }
@@ -426,16 +378,14 @@ impl Function {
         }
     }
 
-    fn set_flags(&mut self, progress: &mut Progress<'_>, values: FlagValues, arm: bool) {
+    fn set_flags(&mut self, progress: &mut Progress<'_>, values: FlagValues) {
         // All of them first: the old ones may be among what the new ones come from. What stays needs no change.
-        let stays = |part, value| progress.body.expr(value) == Expr::Flags(part);
-        let parts: Vec<_> =
-            values.parts().into_iter().filter(|(part, value)| !stays(*part, *value)).collect();
+        let parts: Vec<_> = changed(progress.body, values).collect();
         for (_, value) in &parts {
-            self.get(progress, *value, arm);
+            self.get(progress, *value, false);
         }
         for (part, _) in parts.iter().rev() {
-            let local = self.locals.flag(*part);
+            let local = self.locals.reg(flag(*part));
             self.sink().local_set(local);
         }
     }
@@ -505,12 +455,20 @@ impl Function {
 
     /// Leaves as before an instruction.
     fn arm(&mut self, progress: &mut Progress<'_>, origin: usize, depth: u32) {
-        if let Some(from) = progress.body.origins.get(origin) {
-            if let Some(flags) = from.flags {
-                self.set_flags(progress, flags, true);
-            }
-            self.leave_to(from.pc, reason::STOP, self.pending + from.done, depth);
+        let body = progress.body;
+        let Some(from) = body.origins.get(origin) else { return };
+        let way = (from.pc, reason::STOP, self.pending + from.done);
+        let mut values = [None; SLOTS];
+        for (part, value) in from.flags.into_iter().flat_map(|flags| changed(body, flags)) {
+            values[flag(part)] = Some(value);
         }
+        let parts = (0..SLOTS).fold(0, |set, slot| set | u64::from(values[slot].is_some()) << slot);
+        let part = |function: &mut Function, slot: usize| {
+            if let Some(value) = values[slot] {
+                function.get(progress, value, true);
+            }
+        };
+        self.leave_with(parts, part, way, depth);
     }
 
     /// A value in a local.
@@ -554,7 +512,7 @@ impl Function {
                 self.sink().local_get(CPU).i32_load16_u(at(context::FPU_CONTROL, 1));
             }
             Expr::Imprecise => {
-                let local = self.locals.imprecise.unwrap_or(CPU);
+                let local = self.locals.reg(IMPRECISE);
                 self.sink().local_get(local);
                 return;
             }
@@ -579,7 +537,7 @@ impl Function {
                 self.sink().i8x16_shuffle(bytes);
             }
             Expr::Flags(part) => {
-                let local = self.locals.flag(part);
+                let local = self.locals.reg(flag(part));
                 self.sink().local_get(local);
                 return;
             }

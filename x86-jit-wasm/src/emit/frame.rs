@@ -1,12 +1,35 @@
 //! The ends of a function: where it takes the state from and leaves it, calls, and what follows behind a region.
 
-use super::body::{CPU, DEPTH, Function, Locals, SLOTS, at};
+use super::body::{BUDGET, CPU, DEPTH, Function, Locals, at};
+use super::state::{FLAGS, IMPRECISE, Leaving, Slots, State, slots};
 use crate::ir::Type;
 use crate::layout::{JUMP_BITS, JUMP_FACTOR, Jump, context, mxcsr, reason, shared};
-use wasm_encoder::BlockType;
+use wasm_encoder::{BlockType, ValType};
 
 /// Type of all functions.
-const FUNCTION: u32 = 0;
+pub(super) const FUNCTION: u32 = 0;
+
+/// Where a call goes.
+#[derive(Clone, Copy)]
+pub(super) struct Callee {
+    /// The address, where it is known; else it has been put into a local.
+    pub(super) pc: Option<u64>,
+    /// The function at that address in the same module, and its place in the table of functions.
+    pub(super) own: Option<(u32, u32)>,
+}
+
+/// Where a slot is in linear memory, but for what its address is relative to.
+fn offset(slot: usize) -> u64 {
+    match slot {
+        0..16 => context::GPR + 8 * slot as u64,
+        16..FLAGS => context::XMM + 16 * (slot as u64 - 16),
+        FLAGS => shared::RESULT,
+        33 => shared::LEFT,
+        34 => shared::RIGHT,
+        35 => shared::SHAPE,
+        _ => context::MXCSR,
+    }
+}
 
 impl Function {
     fn shared(&mut self) {
@@ -14,154 +37,297 @@ impl Function {
         self.sink().i32_const(address);
     }
 
-    /// Takes the state from where it is kept.
-    pub(super) fn enter(&mut self) {
-        let tlb = self.locals.tlb;
-        self.shared();
-        self.sink().i32_load(at(shared::TLB, 2)).local_set(tlb);
-        self.reload();
-    }
-
-    /// What a call may have changed.
-    fn reload(&mut self) {
-        for slot in 0..SLOTS {
-            if let Some((local, _)) = self.locals.regs[slot] {
-                let (ty, offset) = (self.locals.ty(slot), Locals::offset(slot));
-                let mut sink = self.sink();
-                sink.local_get(CPU);
-                match ty {
-                    Type::I32 => sink.i32_load(at(offset, 2)),
-                    Type::I64 => sink.i64_load(at(offset, 3)),
-                    _ => sink.v128_load(at(offset, 4)),
-                };
-                sink.local_set(local);
+    /// What the offset of a slot is relative to.
+    fn base(&mut self, slot: usize) {
+        match slot {
+            FLAGS..IMPRECISE => self.shared(),
+            _ => {
+                self.sink().local_get(CPU);
             }
         }
-        if let Some(local) = self.locals.imprecise {
-            let mut sink = self.sink();
-            sink.local_get(CPU).i32_load(at(context::MXCSR, 2));
-            sink.i32_const(mxcsr::MASK as i32).i32_and();
-            sink.i32_const(mxcsr::PRECISE as i32).i32_ne().local_set(local);
-        }
-        let Locals { result, left, right, shape, budget, .. } = self.locals;
-        // What leaves without having changed the flags keeps those of before.
-        if self.locals.flags_read || self.locals.flags_changed {
-            self.shared();
-            self.sink().i64_load(at(shared::RESULT, 3)).local_set(result);
-            self.shared();
-            self.sink().i64_load(at(shared::LEFT, 3)).local_set(left);
-            self.shared();
-            self.sink().i64_load(at(shared::RIGHT, 3)).local_set(right);
-            self.shared();
-            self.sink().i32_load(at(shared::SHAPE, 2)).local_set(shape);
-        }
-        self.shared();
-        self.sink().i64_load(at(shared::BUDGET, 3)).local_set(budget);
     }
 
-    /// Leaves the state where it is kept, but for RIP.
-    fn spill(&mut self) {
-        for slot in 0..SLOTS {
-            if let Some((local, true)) = self.locals.regs[slot] {
-                let (ty, offset) = (self.locals.ty(slot), Locals::offset(slot));
-                let mut sink = self.sink();
-                sink.local_get(CPU).local_get(local);
-                match ty {
-                    // The upper half stays 0.
-                    Type::I32 => sink.i32_store(at(offset, 2)),
-                    Type::I64 => sink.i64_store(at(offset, 3)),
-                    _ => sink.v128_store(at(offset, 4)),
-                };
-            }
-        }
-        let Locals { result, left, right, shape, budget, .. } = self.locals;
-        if self.locals.flags_changed {
-            self.shared();
-            self.sink().local_get(result).i64_store(at(shared::RESULT, 3));
-            self.shared();
-            self.sink().local_get(left).i64_store(at(shared::LEFT, 3));
-            self.shared();
-            self.sink().local_get(right).i64_store(at(shared::RIGHT, 3));
-            self.shared();
-            self.sink().local_get(shape).i32_store(at(shared::SHAPE, 2));
-        }
-        self.shared();
-        self.sink().local_get(budget).i64_store(at(shared::BUDGET, 3));
-    }
-
-    /// The end of the function: goes on behind the region, if that is translated, or returns.
-    pub(super) fn leave(&mut self) {
-        let Locals { rip, word, reason: why, budget, .. } = self.locals;
+    fn load_slot(&mut self, slot: usize) {
+        let local = self.locals.reg(slot);
+        self.base(slot);
+        let (ty, offset) = (self.locals.ty(slot), offset(slot));
         let mut sink = self.sink();
-        sink.local_get(budget).local_get(why).i32_const(reason::CHARGE_AT as i32).i32_shr_u();
-        sink.i64_extend_i32_u().i64_sub().local_set(budget);
-        sink.local_get(why).i32_const(reason::MASK as i32).i32_and().local_set(why);
-        self.spill();
-        self.sink().local_get(CPU).local_get(rip);
-        if word == Type::I32 {
+        match ty {
+            Type::I32 => sink.i32_load(at(offset, 2)),
+            Type::I64 => sink.i64_load(at(offset, 3)),
+            _ => sink.v128_load(at(offset, 4)),
+        };
+        if slot == IMPRECISE {
+            sink.i32_const(mxcsr::MASK as i32).i32_and();
+            sink.i32_const(mxcsr::PRECISE as i32).i32_ne();
+        }
+        sink.local_set(local);
+    }
+
+    /// Stores to a slot's place what `value` puts on the stack.
+    fn store_slot(&mut self, slot: usize, value: impl FnOnce(&mut Function)) {
+        self.base(slot);
+        value(self);
+        let (ty, offset) = (self.locals.ty(slot), offset(slot));
+        let mut sink = self.sink();
+        match ty {
+            // The upper half of a register stays 0.
+            Type::I32 => sink.i32_store(at(offset, 2)),
+            Type::I64 => sink.i64_store(at(offset, 3)),
+            _ => sink.v128_store(at(offset, 4)),
+        };
+    }
+
+    fn store_all(&mut self, set: Slots) {
+        for slot in slots(set) {
+            let local = self.locals.reg(slot);
+            self.store_slot(slot, |function| {
+                function.sink().local_get(local);
+            });
+        }
+    }
+
+    /// Loads what is not held yet.
+    pub(super) fn hold(&mut self, set: Slots) {
+        for slot in slots(set & !self.state.held) {
+            self.load_slot(slot);
+        }
+        self.state.held |= set;
+    }
+
+    /// Brings about the state that a block begins with to which several ways lead.
+    pub(super) fn become_state(&mut self, state: State) {
+        self.store_all(self.state.dirty & !state.dirty);
+        self.hold(state.held);
+        self.state = state;
+    }
+
+    /// What the function begins with.
+    pub(super) fn enter(&mut self) {
+        if self.locals.accesses {
+            let tlb = self.locals.tlb;
+            self.shared();
+            self.sink().i32_load(at(shared::TLB, 2)).local_set(tlb);
+        }
+    }
+
+    /// Begins the blocks behind which are the epilogues and the end of the function. Gives how many they are.
+    pub(super) fn open_ends(&mut self) -> usize {
+        let count = self.epilogues.len() + 1;
+        for _ in 0..count {
+            self.sink().block(BlockType::Result(ValType::I64));
+        }
+        count
+    }
+
+    /// Ends them, with what stands behind each.
+    pub(super) fn close_ends(&mut self) {
+        self.sink().unreachable().end();
+        let epilogues = core::mem::take(&mut self.epilogues);
+        for (number, set) in epilogues.iter().enumerate() {
+            self.store_all(*set);
+            let rest = epilogues.len() - 1 - number;
+            if rest > 0 {
+                self.sink().br(rest as u32);
+            }
+            self.sink().end();
+        }
+        self.leave();
+    }
+
+    /// The word that says how the function is left, with a known address.
+    fn way_out(&self, pc: u64, why: u32, charge: u32) -> i64 {
+        debug_assert!(charge < reason::CHARGES, "it is settled before");
+        let distance = pc.wrapping_sub(self.first) << reason::PC_AT;
+        (distance | u64::from(charge << reason::CHARGE_AT | why)) as i64
+    }
+
+    /// Leaves with what changes only here: `part` puts one on the stack.
+    pub(super) fn leave_with(
+        &mut self,
+        parts: Slots,
+        mut part: impl FnMut(&mut Function, usize),
+        (pc, why, charge): (u64, u32, u32),
+        depth: u32,
+    ) {
+        let leaving = Leaving::new(self.state, parts);
+        let (number, set) = self.epilogue(leaving);
+        for slot in slots(parts & !set) {
+            self.store_slot(slot, |function| part(function, slot));
+        }
+        // All of them first: old ones may be among what the new ones come from.
+        slots(parts & set).for_each(|slot| part(self, slot));
+        let mut back: [usize; 4] = [0; 4];
+        let count = slots(parts & set).zip(&mut back).map(|(slot, to)| *to = slot).count();
+        for slot in back[..count].iter().rev() {
+            let local = self.locals.reg(*slot);
+            self.sink().local_set(local);
+        }
+        self.store_all(self.state.dirty & !parts & !set);
+        for slot in slots(set & !self.state.held & !parts) {
+            self.load_slot(slot);
+        }
+        let word = self.way_out(pc, why, charge);
+        self.sink().i64_const(word).br(depth + number);
+    }
+
+    /// The best epilogue, and what it stores.
+    fn epilogue(&self, leaving: Leaving) -> (u32, Slots) {
+        let none = (self.epilogues.len() as u32, 0);
+        let all = (0..).zip(self.epilogues.iter().copied());
+        let best = all.chain([none]).min_by_key(|(_, set)| leaving.cost(*set));
+        best.unwrap_or(none)
+    }
+
+    /// Leaves the region for an address.
+    pub(super) fn leave_to(&mut self, pc: u64, why: u32, charge: u32, depth: u32) {
+        self.leave_with(0, |_, _| {}, (pc, why, charge), depth);
+    }
+
+    /// Leaves for the address in a local.
+    pub(super) fn leave_for(&mut self, target: u32, charge: u32, depth: u32) {
+        let (number, set) = self.epilogue(Leaving::new(self.state, 0));
+        self.store_all(self.state.dirty & !set);
+        for slot in slots(set & !self.state.held) {
+            self.load_slot(slot);
+        }
+        self.wide(target);
+        let rest = self.way_out(0, reason::JUMP, charge);
+        let mut sink = self.sink();
+        sink.i64_const(reason::PC_AT.into()).i64_shl().i64_const(rest).i64_add().br(depth + number);
+    }
+
+    /// Ends the function by a return to the address in a local.
+    pub(super) fn return_to(&mut self, target: u32, charge: u32) {
+        self.store_all(self.state.dirty);
+        self.set_rip(target);
+        let mut sink = self.sink();
+        sink.local_get(BUDGET);
+        if charge > 0 {
+            sink.i64_const(charge.into()).i64_sub();
+        }
+        sink.return_();
+    }
+
+    /// The address in a local as 64 bits.
+    fn wide(&mut self, local: u32) {
+        self.sink().local_get(local);
+        if self.locals.word == Type::I32 {
             self.sink().i64_extend_i32_u();
         }
-        self.sink().i64_store(at(context::RIP, 3));
-        self.sink().local_get(why).i32_const(reason::RETURN as i32).i32_ne().if_(BlockType::Empty);
-        self.sink().local_get(why).i32_eqz().if_(BlockType::Empty);
-        self.jump_entry(None);
-        let entry = self.locals.tlb;
+    }
+
+    fn set_rip(&mut self, local: u32) {
+        let word = self.locals.word;
+        let mut sink = self.sink();
+        sink.local_get(CPU).local_get(local);
+        match word {
+            Type::I32 => sink.i32_store(at(context::RIP, 2)),
+            _ => sink.i64_store(at(context::RIP, 3)),
+        };
+    }
+
+    /// The end of the function, with the word that says how it is left on the stack: goes on behind the region, if that is
+    /// translated, or returns.
+    fn leave(&mut self) {
+        let Locals { rip, word, reason: why, tlb: entry, .. } = self.locals;
+        let (way, first) = (self.temporary(Type::I64), self.first as i64);
+        let mut sink = self.sink();
+        sink.local_tee(way).i64_const(reason::PC_AT.into()).i64_shr_s();
+        match word {
+            Type::I32 => sink.i32_wrap_i64().i32_const(first as i32).i32_add(),
+            _ => sink.i64_const(first).i64_add(),
+        };
+        sink.local_set(rip);
+        self.set_rip(rip);
+        let mut sink = self.sink();
+        sink.local_get(BUDGET).local_get(way).i64_const(reason::CHARGE_AT.into()).i64_shr_u();
+        sink.i64_const(i64::from(reason::CHARGES) - 1).i64_and().i64_sub().local_set(BUDGET);
+        sink.local_get(way).i32_wrap_i64().i32_const(reason::MASK).i32_and().local_tee(why);
+        sink.i32_eqz().if_(BlockType::Empty);
+        self.jump_entry(rip);
         self.sink().local_set(entry);
-        self.usable(entry);
-        self.sink().if_(BlockType::Empty).local_get(CPU).local_get(DEPTH);
+        self.usable(entry, None);
+        self.sink().local_get(BUDGET).i64_const(0).i64_gt_s().i32_and();
+        self.sink().if_(BlockType::Empty).local_get(CPU).local_get(DEPTH).local_get(BUDGET);
         self.sink().local_get(entry).i32_load(at(shared::JUMP_SLOT, 2));
         self.sink().return_call_indirect(0, FUNCTION).end().end();
         self.shared();
-        self.sink().local_get(why).i32_store(at(shared::REASON, 2)).end().end();
+        self.sink().local_get(why).i32_store(at(shared::REASON, 2));
+        self.sink().local_get(BUDGET).end();
     }
 
-    /// Puts the address of the entry of where to go in the table of jumps on the stack.
-    fn jump_entry(&mut self, known: Option<u64>) {
-        let jumps = self.places.jumps;
+    /// Puts the address of the entry of an address in the table of jumps on the stack.
+    fn jump_entry(&mut self, pc: u32) {
+        let (jumps, word) = (self.places.jumps as i32, self.locals.word);
+        self.sink().local_get(pc);
+        if word == Type::I64 {
+            self.sink().i32_wrap_i64();
+        }
+        let mut sink = self.sink();
+        sink.i32_const(JUMP_FACTOR as i32).i32_mul().i32_const(32 - JUMP_BITS as i32).i32_shr_u();
+        sink.i32_const(shared::JUMP_SHIFT as i32).i32_shl().i32_const(jumps).i32_add();
+    }
+
+    /// Whether an entry is that of where to go: a number that is known, or in a local.
+    fn usable(&mut self, entry: u32, known: Option<u64>) {
+        let rip = self.locals.rip;
+        self.sink().local_get(entry).i64_load(at(shared::JUMP_KEY, 3));
+        self.shared();
+        self.sink().i64_load(at(shared::STAMP, 3));
         match known {
             Some(pc) => {
-                let offset = (Jump::index(pc) as u32) << shared::JUMP_SHIFT;
-                self.sink().i32_const((jumps + offset) as i32);
+                self.sink().i64_const(pc as i64);
             }
-            None => {
-                let Locals { rip, word, .. } = self.locals;
-                self.sink().local_get(rip);
-                if word == Type::I64 {
-                    self.sink().i32_wrap_i64();
-                }
-                let mut sink = self.sink();
-                sink.i32_const(JUMP_FACTOR as i32).i32_mul().i32_const(32 - JUMP_BITS as i32).i32_shr_u();
-                sink.i32_const(shared::JUMP_SHIFT as i32).i32_shl().i32_const(jumps as i32).i32_add();
-            }
+            None => self.wide(rip),
         }
+        self.sink().i64_add().i64_eq();
     }
 
-    /// Whether an entry is that of where to go and may be called.
-    fn usable(&mut self, entry: u32) {
-        let Locals { rip, word, budget, .. } = self.locals;
-        self.sink().local_get(entry);
-        match word {
-            Type::I32 => self.sink().i32_load(at(shared::JUMP_PC, 2)).local_get(rip).i32_eq(),
-            _ => self.sink().i64_load(at(shared::JUMP_PC, 3)).local_get(rip).i64_eq(),
-        };
-        self.sink().local_get(entry).i32_load(at(shared::JUMP_STAMP, 2));
-        self.shared();
-        self.sink().i32_load(at(shared::STAMP, 2)).i32_eq().i32_and();
-        self.sink().local_get(budget).i64_const(0).i64_gt_s().i32_and();
-    }
-
-    /// Calls where to go, which is to come back to `back`. Where it cannot be called, or comes back elsewhere, the
-    /// function ends.
-    pub(super) fn call(&mut self, known: Option<u64>, back: u64, depth: u32) {
-        let word = self.locals.word;
+    /// Calls where to go, which is to come back to `back`. Where it cannot be called, the region is left; where it
+    /// comes back elsewhere, the function ends.
+    pub(super) fn call(&mut self, callee: Callee, back: u64, depth: u32) {
+        let Locals { rip, word, .. } = self.locals;
         let entry = self.temporary(Type::I32);
-        self.jump_entry(known);
+        match callee.pc {
+            Some(pc) => {
+                let place = self.places.jumps + ((Jump::index(pc) as u32) << shared::JUMP_SHIFT);
+                self.sink().i32_const(place as i32);
+            }
+            None => self.jump_entry(rip),
+        }
         self.sink().local_set(entry);
-        self.usable(entry);
-        self.sink().local_get(DEPTH).i32_const(0).i32_gt_s().i32_and().i32_eqz().br_if(depth);
-        self.spill();
-        self.sink().local_get(CPU).local_get(DEPTH).i32_const(1).i32_sub();
-        self.sink().local_get(entry).i32_load(at(shared::JUMP_SLOT, 2)).call_indirect(0, FUNCTION);
+        self.usable(entry, callee.pc);
+        let mut sink = self.sink();
+        sink.local_get(BUDGET).i64_const(0).i64_gt_s().i32_and();
+        sink.local_get(DEPTH).i32_const(0).i32_gt_s().i32_and().i32_eqz().if_(BlockType::Empty);
+        match callee.pc {
+            Some(pc) => self.leave_to(pc, reason::JUMP, 0, depth + 1),
+            None => self.leave_for(rip, 0, depth + 1),
+        }
+        self.sink().end();
+        self.store_all(self.state.dirty);
+        self.state = State::default();
+        let parameters = |function: &mut Function| {
+            let mut sink = function.sink();
+            sink.local_get(CPU).local_get(DEPTH).i32_const(1).i32_sub().local_get(BUDGET);
+        };
+        let slot = |function: &mut Function| {
+            function.sink().local_get(entry).i32_load(at(shared::JUMP_SLOT, 2));
+        };
+        if let Some((function, place)) = callee.own {
+            slot(self);
+            self.sink().i32_const(place as i32).i32_eq().if_(BlockType::Result(ValType::I64));
+            parameters(self);
+            self.sink().call(function).else_();
+        }
+        parameters(self);
+        slot(self);
+        self.sink().call_indirect(0, FUNCTION);
+        if callee.own.is_some() {
+            self.sink().end();
+        }
+        self.sink().local_set(BUDGET);
         // All of the state is where it is kept: whoever comes after finds it there.
         self.sink().local_get(CPU);
         match word {
@@ -172,38 +338,21 @@ impl Function {
                 self.sink().i64_load(at(context::RIP, 3)).i64_const(back as i64).i64_ne();
             }
         }
-        self.sink().if_(BlockType::Empty).return_().end();
-        self.reload();
-    }
-
-    /// Sets where to go on from what is on the stack, behind so many instructions that have not been charged.
-    pub(super) fn set_rip(&mut self, why: u32, charge: u32) {
-        let Locals { rip, reason, .. } = self.locals;
-        let why = why | charge << reason::CHARGE_AT;
-        self.sink().local_set(rip).i32_const(why as i32).local_set(reason);
-    }
-
-    /// Leaves the region for an address.
-    pub(super) fn leave_to(&mut self, pc: u64, why: u32, charge: u32, depth: u32) {
-        self.constant(self.locals.word, pc);
-        self.set_rip(why, charge);
-        self.sink().br(depth);
+        self.sink().if_(BlockType::Empty).local_get(BUDGET).return_().end();
     }
 
     /// Charges the instructions done on the way here.
     pub(super) fn settle(&mut self) {
         let instructions = core::mem::take(&mut self.pending);
         if instructions > 0 {
-            let budget = self.locals.budget;
             let mut sink = self.sink();
-            sink.local_get(budget).i64_const(-i64::from(instructions)).i64_add().local_set(budget);
+            sink.local_get(BUDGET).i64_const(-i64::from(instructions)).i64_add().local_set(BUDGET);
         }
     }
 
     /// Leaves before a block at `pc` if the budget is spent.
     pub(super) fn check_budget(&mut self, pc: u64, depth: u32) {
-        let budget = self.locals.budget;
-        self.sink().local_get(budget).i64_const(0).i64_le_s().if_(BlockType::Empty);
+        self.sink().local_get(BUDGET).i64_const(0).i64_le_s().if_(BlockType::Empty);
         self.leave_to(pc, reason::JUMP, 0, depth + 1);
         self.sink().end();
     }
