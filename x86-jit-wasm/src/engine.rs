@@ -40,6 +40,8 @@ pub struct Tuning {
     pub batch: usize,
     /// Functions that are kept.
     pub capacity: usize,
+    /// Modules that are kept: hosts run out of memory at some ten thousand.
+    pub modules: usize,
     /// Calls within each other, at most.
     pub depth: u32,
     /// Different code at one address that is translated, at most: behind that, it is left to the other engine.
@@ -59,6 +61,7 @@ impl Default for Tuning {
             renewals: 3,
             batch: 32,
             capacity: 1 << 15,
+            modules: 4096,
             depth: 200,
             versions: 8,
             limits: Limits::default(),
@@ -350,7 +353,8 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         if regions.is_empty() {
             return Ok(());
         }
-        if self.translations.len() + regions.len() > self.tuning.capacity {
+        let functions = self.translations.len() + regions.len();
+        if functions > self.tuning.capacity || self.taken.len() >= self.tuning.modules {
             self.clear();
         }
         let count = regions.len() as u32;
