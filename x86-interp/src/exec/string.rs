@@ -183,9 +183,15 @@ fn rep_lods<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
     repeated(cx, u, |cx, u, _| lods::<T>(cx, u).map(|()| 1))
 }
 
-/// Runs a comparing string instruction while its condition holds. `compare` does one element and leaves the flags.
+/// Runs a comparing string instruction while its condition holds. `compare` does one element and leaves the flags;
+/// `compare_some` does as many as it likes of at most the number given, and says so, or 0 to leave them to the other.
 #[inline(always)]
-fn repeated_compare(cx: &mut Cx<'_>, u: &Uop, compare: fn(&mut Cx<'_>, &Uop) -> Step) -> Step {
+fn repeated_compare(
+    cx: &mut Cx<'_>,
+    u: &Uop,
+    compare: fn(&mut Cx<'_>, &Uop) -> Step,
+    compare_some: fn(&mut Cx<'_>, &Uop, u64) -> Result<u64, Stop>,
+) -> Step {
     cut_registers(cx, u, &[]);
     let wanted_zf = u.aux == REP;
     let mut left = counter(cx, u);
@@ -194,14 +200,21 @@ fn repeated_compare(cx: &mut Cx<'_>, u: &Uop, compare: fn(&mut Cx<'_>, &Uop) -> 
     let mut differs = false;
     let flags = cx.flags;
     while left > 0 && done < batch && !differs {
-        if let Err(stop) = compare(cx, u) {
-            // Unlike counter and pointers, the flags are those from before (SDM vol. 2, REP).
-            cx.flags = flags;
-            cx.retired += done;
-            return Err(stop);
-        }
-        left -= 1;
-        done += 1;
+        let some = match compare_some(cx, u, left.min(batch - done)) {
+            Ok(0) => compare(cx, u).map(|()| 1),
+            some => some,
+        };
+        let some = match some {
+            Ok(some) => some,
+            Err(stop) => {
+                // Unlike counter and pointers, the flags are those from before (SDM vol. 2, REP).
+                cx.flags = flags;
+                cx.retired += done;
+                return Err(stop);
+            }
+        };
+        left -= some;
+        done += some;
         set_addr_reg(cx, u, gpr::RCX, left);
         differs = cx.flags.zf() != wanted_zf;
     }
@@ -211,6 +224,60 @@ fn repeated_compare(cx: &mut Cx<'_>, u: &Uop, compare: fn(&mut Cx<'_>, &Uop) -> 
         cx.flags = flags;
     }
     repeat(cx, u, done, finished)
+}
+
+/// Bytes compared at a time.
+const CHUNK: usize = 128;
+
+fn element(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(word)
+}
+
+/// Elements of the page of an address that are compared at a time; fewer than two are not worth it.
+fn some<T: Int>(cx: &Cx<'_>, left: u64, room: u64) -> Option<usize> {
+    let elements = left.min(room).min(CHUNK as u64 / T::BYTES) as usize;
+    (elements > 1 && !backwards(cx) && !cx.aligned).then_some(elements)
+}
+
+fn scas_some<T: Int>(cx: &mut Cx<'_>, u: &Uop, left: u64) -> Result<u64, Stop> {
+    let to = target(cx, u);
+    let Some(elements) = some::<T>(cx, left, room::<T>(cx, u, gpr::RDI, to)) else { return Ok(0) };
+    let mut bytes = [0; CHUNK];
+    let bytes = &mut bytes[..elements * T::BYTES as usize];
+    let read = cx.mem.read_bytes(to, bytes);
+    caught(cx, read)?;
+    let value = T::get(cx, 0);
+    let ends = |found: &[u8]| (element(found) == value) != (u.aux == REP);
+    let chunks = bytes.chunks_exact(T::BYTES as usize);
+    let done = chunks.clone().position(ends).map_or(elements, |at| at + 1);
+    let last = chunks.clone().nth(done - 1).map_or(value, element);
+    cx.flags.sub::<T>(value, last, 0);
+    advance(cx, u, gpr::RDI, done as u64 * T::BYTES);
+    Ok(done as u64)
+}
+
+fn cmps_some<T: Int>(cx: &mut Cx<'_>, u: &Uop, left: u64) -> Result<u64, Stop> {
+    let (from, to) = (source(cx, u), target(cx, u));
+    let room = room::<T>(cx, u, gpr::RSI, from).min(room::<T>(cx, u, gpr::RDI, to));
+    let Some(elements) = some::<T>(cx, left, room) else { return Ok(0) };
+    let (mut a, mut b) = ([0; CHUNK], [0; CHUNK]);
+    let len = elements * T::BYTES as usize;
+    // The order matters only where both fault.
+    let read = cx.mem.read_bytes(to, &mut b[..len]);
+    caught(cx, read)?;
+    let read = cx.mem.read_bytes(from, &mut a[..len]);
+    caught(cx, read)?;
+    let size = T::BYTES as usize;
+    let pairs = a[..len].chunks_exact(size).zip(b[..len].chunks_exact(size));
+    let done = pairs.clone().position(|(a, b)| (a == b) != (u.aux == REP)).map_or(elements, |at| at + 1);
+    let last = pairs.clone().nth(done - 1);
+    let (a, b) = last.map_or((0, 0), |(a, b)| (element(a), element(b)));
+    cx.flags.sub::<T>(a, b, 0);
+    advance(cx, u, gpr::RSI, done as u64 * T::BYTES);
+    advance(cx, u, gpr::RDI, done as u64 * T::BYTES);
+    Ok(done as u64)
 }
 
 #[inline(always)]
@@ -235,11 +302,11 @@ fn cmps<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
 }
 
 fn rep_scas<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    repeated_compare(cx, u, scas::<T>)
+    repeated_compare(cx, u, scas::<T>, scas_some::<T>)
 }
 
 fn rep_cmps<T: Int>(cx: &mut Cx<'_>, u: &Uop) -> Step {
-    repeated_compare(cx, u, cmps::<T>)
+    repeated_compare(cx, u, cmps::<T>, cmps_some::<T>)
 }
 
 pub(crate) fn lower(insn: &Insn, u: &mut Uop, mode: crate::uop::LowerMode) -> Option<Handler> {
