@@ -104,8 +104,11 @@ export interface LinuxOptions {
    * FMA (`x86-64-v3`), or all that the engine executes (`full`).
    */
   cpu?: "x86-64" | "x86-64-v2" | "x86-64-v3" | "full";
-  /** What runs programs: `interp` interprets (the default), `jit` also translates hot code to WebAssembly. */
-  engine?: "interp" | "jit";
+  /**
+   * What runs programs: `interp` interprets (the default), `jit` also translates hot code to WebAssembly; `jit-eager`
+   * translates nearly all, which is slow, for tests.
+   */
+  engine?: "interp" | "jit" | "jit-eager";
   /** Print every system call through the `log` event. */
   strace?: boolean;
 }

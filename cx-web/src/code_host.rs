@@ -49,9 +49,18 @@ impl WorkerCode {
 
 /// The translator on top of an interpreter.
 pub(crate) fn translator(interp: Interp) -> Box<dyn ExecEngine> {
+    with(interp, Tuning::default())
+}
+
+/// The same, where code is translated after a few arrivals, whatever that costs: for tests.
+pub(crate) fn eager_translator(interp: Interp) -> Box<dyn ExecEngine> {
+    with(interp, Tuning::eager())
+}
+
+fn with(interp: Interp, tuning: Tuning) -> Box<dyn ExecEngine> {
     let features = interp.features();
     match WorkerCode::new() {
-        Ok(host) => Box::new(Jit::new(interp, host, features, Tuning::default())),
+        Ok(host) => Box::new(Jit::new(interp, host, features, tuning)),
         // A host that forbids compiling code at run time (a content security policy) still interprets.
         Err(_) => Box::new(interp),
     }

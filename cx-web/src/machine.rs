@@ -2,7 +2,7 @@
 
 use crate::block::BlockHandle;
 use crate::clock;
-use crate::code_host::translator;
+use crate::code_host::{eager_translator, translator};
 use crate::error::{error, from_errno, from_mount, number, text};
 use crate::process::{Printed, ProcessHandle, Streams};
 use crate::tree::TreeHandle;
@@ -180,8 +180,9 @@ impl MachineHandle {
         let engine = match text(&config, "engine").as_deref() {
             None | Some("interp") => Engine::Interpreter,
             Some("jit") => Engine::On(translator),
+            Some("jit-eager") => Engine::On(eager_translator),
             Some(name) => {
-                let message = format!("there is no engine `{name}`; there are interp, jit");
+                let message = format!("there is no engine `{name}`; there are interp, jit, jit-eager");
                 return Err(error("EARGUMENT", &message, None));
             }
         };

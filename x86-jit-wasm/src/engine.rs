@@ -69,6 +69,13 @@ impl Default for Tuning {
     }
 }
 
+impl Tuning {
+    /// Translates whatever runs twice, at any price: for tests.
+    pub fn eager() -> Tuning {
+        Tuning { threshold: 1, price: 1, visit: 0, interior: 1, versions: 64, ..Tuning::default() }
+    }
+}
+
 /// What an engine has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JitStats {
