@@ -96,7 +96,6 @@ fn function(region: &Region, places: &Places, own: Own<'_>) -> wasm_encoder::Fun
     let locals = Locals::of(region.setting.mode, &plan);
     let out = Function::new(locals, *places, region.entry(), core::mem::take(&mut plan.epilogues));
     let mut emitter = Emitter { region, structure, out, bodies, plan, own, labels: Vec::new() };
-    emitter.out.enter();
     let ends = emitter.out.open_ends();
     emitter.labels.extend((0..ends).map(|_| Label::Leave));
     if emitter.joint(0) {

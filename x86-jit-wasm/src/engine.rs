@@ -282,7 +282,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     fn find(&mut self, mem: &AddressSpace, key: Key) -> Option<u32> {
         let entry = self.shared.jumps[Jump::index(key.pc)];
         if entry.key == Jump::key(self.shared.stamp, key.pc) {
-            return Some(entry.slot);
+            return Some(entry.slot());
         }
         let slot = self.translations.find(mem, key)?;
         self.announce(mem, key, slot);
@@ -294,7 +294,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         // Looking at pages may have changed the context.
         self.enter(mem, key.setting);
         if key.pc >> STAMP_AT == 0 {
-            self.shared.jumps[Jump::index(key.pc)] = Jump { key: Jump::key(self.shared.stamp, key.pc), slot };
+            self.shared.jumps[Jump::index(key.pc)] = Jump::new(self.shared.stamp, key.pc, slot);
         }
         self.base.expect(key.pc, 0);
     }

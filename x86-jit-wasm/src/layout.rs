@@ -72,8 +72,8 @@ pub const STAMPS: u32 = 1 << (64 - STAMP_AT);
 pub struct Jump {
     /// The [key](Jump::key) of the address and the context that the entry is true for; 0: none.
     pub key: u64,
-    /// Its function's place in the table of functions.
-    pub slot: u32,
+    /// Its function's place in the table of functions, and above it the stamp.
+    pub target: u64,
 }
 
 impl Jump {
@@ -87,11 +87,21 @@ impl Jump {
     }
 
     /// None.
-    pub const EMPTY: Jump = Jump { key: 0, slot: 0 };
+    pub const EMPTY: Jump = Jump { key: 0, target: 0 };
+
+    /// Of a [`Shared::stamp`], an address and its function.
+    pub fn new(stamp: u64, pc: u64, slot: u32) -> Jump {
+        Jump { key: Jump::key(stamp, pc), target: stamp | u64::from(slot) }
+    }
 
     /// One word of an address and a [`Shared::stamp`].
     pub fn key(stamp: u64, pc: u64) -> u64 {
         stamp.wrapping_add(pc)
+    }
+
+    /// The function's place in the table.
+    pub fn slot(&self) -> u32 {
+        self.target as u32
     }
 
     /// Where in the table the entry of an address is.
@@ -158,8 +168,8 @@ pub mod shared {
     pub const REASON: u64 = offset_of!(Shared, reason) as u64;
     /// In an entry of [`Shared::jumps`].
     pub const JUMP_KEY: u64 = offset_of!(Jump, key) as u64;
-    /// In an entry of it.
-    pub const JUMP_SLOT: u64 = offset_of!(Jump, slot) as u64;
+    /// In an entry of it; the lower half is the function's place.
+    pub const JUMP_TARGET: u64 = offset_of!(Jump, target) as u64;
     /// log2 of the size of an entry.
     pub const JUMP_SHIFT: u32 = size_of::<Jump>().trailing_zeros();
 }

@@ -10,7 +10,7 @@ use wasmtime::{
     Engine, Instance, Memory, MemoryType, Module, Ref, RefType, Store, Table, TableType, TypedFunc,
 };
 use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Level, flags};
-use x86_decode::{FeatureSet, MAX_LEN, Mode, Op, ROWS, Row, decode};
+use x86_decode::{FeatureSet, Insn, MAX_LEN, Mode, Op, Operand, ROWS, Reg, Row, decode};
 use x86_interp::Interp;
 use x86_jit_wasm::layout::{self, Jump, Places, context, mxcsr, shared};
 use x86_jit_wasm::pending::PendingFlags;
@@ -28,7 +28,8 @@ const PLACES: Places = Places {
     tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, host: 24 },
 };
 /// More of them by the environment, for a soak.
-const MODULES: usize = 60;
+const MODULES: u64 = 60;
+const LINKED: u64 = 300;
 const REGIONS: usize = 50;
 const BUDGET: i64 = 300;
 const STAMP: u64 = 1 << layout::STAMP_AT;
@@ -161,10 +162,28 @@ impl Wasm {
         self.put(entry + 24, &(host as u32).to_le_bytes());
     }
 
-    /// Runs a region on a state. Gives instructions done.
+    /// A module of regions, in a memory with pages for code and data.
+    fn with(engine: &Engine, regions: &[Region]) -> Wasm {
+        let module = translate(regions, &PLACES, 0);
+        wasmparser::validate(&module).expect("valid");
+        let module = Module::new(engine, &module).expect("compiles");
+        let mut wasm = Wasm::new(engine);
+        for n in 0..1024 * 4 {
+            wasm.put(TLB + 8 * n, &u64::MAX.to_le_bytes());
+        }
+        wasm.map(CODE >> 12, PAGES, false);
+        wasm.map((CODE >> 12) + 1, PAGES + 0x1000, false);
+        wasm.map(DATA >> 12, PAGES + CODE_LEN, true);
+        let (memory, table) = (wasm.memory, wasm.table);
+        Instance::new(&mut wasm.store, &module, &[memory.into(), table.into()]).expect("links");
+        wasm
+    }
+
+    /// Runs a region on a state, with so many calls within each other. Gives instructions done.
     fn run(
         &mut self,
         function: &TypedFunc<(i32, i32, i64), i64>,
+        depth: i32,
         cpu: &mut CpuState,
         code: &[u8],
         data: &mut [u8],
@@ -187,7 +206,7 @@ impl Wasm {
         }
         self.put(CPU + context::MXCSR as usize, &cpu.mxcsr.to_le_bytes());
         self.put(CPU + context::FPU_CONTROL as usize, &cpu.fpu.control.to_le_bytes());
-        let left = function.call(&mut self.store, (CPU as i32, 0, BUDGET)).expect("runs");
+        let left = function.call(&mut self.store, (CPU as i32, depth, BUDGET)).expect("runs");
         for n in 0..16 {
             cpu.gpr[n] = u64::from_le_bytes(self.get(CPU + context::GPR as usize + 8 * n));
         }
@@ -208,17 +227,122 @@ impl Wasm {
     }
 }
 
+/// Rows that are translated, of each mode.
+fn rows(mode: Mode) -> Vec<&'static Row> {
+    let mut rng = Rng::new(1);
+    let fits = |row: &&Row| {
+        let case = forms::build(&mut rng, row, mode);
+        case.and_then(|case| decode(&case.bytes, mode).ok()).is_some_and(|insn| takes(&insn, setting(mode)))
+    };
+    ROWS.iter().filter(fits).collect()
+}
+
+/// From the environment, so that a soak can set it.
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+fn insns(regions: &[Region]) -> impl Iterator<Item = &Insn> {
+    regions.iter().flat_map(|region| &region.blocks).flat_map(|block| block.insns.iter().map(|at| &at.insn))
+}
+
+/// The interpreter, and what it runs in.
+struct Theirs {
+    interp: Interp,
+    mem: AddressSpace,
+}
+
+impl Theirs {
+    fn new() -> Theirs {
+        let mem = AddressSpace::new(&FramePool::new(200));
+        let rw = Prot::READ | Prot::WRITE;
+        mem.map(Vma::anonymous(CODE, CODE + CODE_LEN as u64, rw | Prot::EXEC)).expect("maps");
+        mem.map(Vma::anonymous(DATA, DATA + DATA_LEN as u64, rw)).expect("maps");
+        Theirs { interp: Interp::with(Cpuid::of(Level::Full), 1 << 16), mem }
+    }
+
+    /// Runs the first of some regions on a random state, and compares. With calls, the stack is where there is room. Gives
+    /// instructions done.
+    fn compare(
+        &mut self,
+        rng: &mut Rng,
+        (wasm, function, depth): (&mut Wasm, &TypedFunc<(i32, i32, i64), i64>, i32),
+        (mode, bytes, regions): (Mode, &[u8], &[Region]),
+    ) -> i64 {
+        let mut before = CpuState::new(cpu_mode(mode));
+        guest::load_registers(&mut before, &State::random(rng));
+        for reg in &mut before.gpr {
+            if rng.one_in(2) {
+                let align = if rng.one_in(2) { 16 } else { 1 };
+                *reg = DATA + 0x200 + rng.below(DATA_LEN as u64 - 0x400) / align * align;
+            } else if rng.one_in(2) {
+                *reg = rng.below(64);
+            }
+            if mode == Mode::Bits32 {
+                *reg &= 0xffff_ffff;
+            }
+        }
+        if depth > 0 {
+            before.gpr[4] = DATA + 0x800;
+        }
+        before.rip = CODE;
+        // Translated code runs with DF clear.
+        before.rflags &= !(flags::TF | flags::DF);
+        let mut data = random_data(rng);
+        if !rng.one_in(4) {
+            before.mxcsr = mxcsr::PRECISE | rng.bits() as u32 & 0x1f;
+        }
+        if insns(regions).any(|insn| insn.op == Op::Stmxcsr) {
+            before.mxcsr |= DE;
+        }
+        if !rng.one_in(3) {
+            tame(rng, &mut before, &mut data);
+        }
+        let (mut ours, mut our_data) = (before.clone(), data.clone());
+        let count = wasm.run(function, depth, &mut ours, bytes, &mut our_data);
+        self.mem.write_bytes(CODE, bytes).expect("writable");
+        self.mem.write_bytes(DATA, &data).expect("writable");
+        let mut theirs = before.clone();
+        for _ in 0..count {
+            theirs.rflags |= flags::TF;
+            self.interp.run(&mut theirs, &self.mem, 1);
+        }
+        theirs.rflags &= !flags::TF;
+        let mut their_data = vec![0; DATA_LEN];
+        self.mem.read_bytes(DATA, &mut their_data).expect("readable");
+        let differs = ours.gpr != theirs.gpr
+            || ours.rip != theirs.rip
+            || ours.rflags != theirs.rflags
+            || ours.xmm != theirs.xmm
+            || ours.mxcsr & !DE != theirs.mxcsr & !DE
+            || ours.mxcsr & DE > theirs.mxcsr & DE
+            || our_data != their_data;
+        if differs {
+            let listing: Vec<String> = regions
+                .iter()
+                .flat_map(|region| &region.blocks)
+                .flat_map(|block| block.insns.iter().map(|at| format!("{:x}: {}", at.pc, at.insn)))
+                .collect();
+            panic!(
+                "{mode:?}, {count} done\n{}\nbefore {:x?} {:x}\nours {:x} {:x?} {:x}\ntheirs {:x} {:x?} {:x}\n{}",
+                listing.join("\n"),
+                before.gpr,
+                before.rflags,
+                ours.rip,
+                ours.gpr,
+                ours.rflags,
+                theirs.rip,
+                theirs.gpr,
+                theirs.rflags,
+                vectors(&before, &ours, &theirs)
+            );
+        }
+        count
+    }
+}
+
 #[test]
 fn as_the_interpreter_does() {
-    let rows = |mode| -> Vec<&'static Row> {
-        let mut rng = Rng::new(1);
-        let fits = |row: &&Row| {
-            let case = forms::build(&mut rng, row, mode);
-            case.and_then(|case| decode(&case.bytes, mode).ok())
-                .is_some_and(|insn| takes(&insn, setting(mode)))
-        };
-        ROWS.iter().filter(fits).collect()
-    };
     let (rows32, rows64) = (rows(Mode::Bits32), rows(Mode::Bits64));
     let floats = |rows: &[&'static Row]| -> Vec<&'static Row> {
         rows.iter().filter(|row| is_float(row)).copied().collect()
@@ -228,16 +352,10 @@ fn as_the_interpreter_does() {
     println!("{} and {} rows", rows32.len(), rows64.len());
     assert!(rows32.len() > 100 && rows64.len() > 100, "{} and {} rows", rows32.len(), rows64.len());
     let engine = Engine::default();
-    let mut rng = Rng::new(std::env::var("SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(7));
-    let mut interp = Interp::with(Cpuid::of(Level::Full), 1 << 16);
-    let pool = FramePool::new(200);
-    let mem = AddressSpace::new(&pool);
-    let rw = Prot::READ | Prot::WRITE;
-    mem.map(Vma::anonymous(CODE, CODE + CODE_LEN as u64, rw | Prot::EXEC)).expect("maps");
-    mem.map(Vma::anonymous(DATA, DATA + DATA_LEN as u64, rw)).expect("maps");
+    let mut rng = Rng::new(number("SEED", 7));
+    let mut theirs = Theirs::new();
     let (mut done, mut left_at_once) = (0, 0);
-    let soak = std::env::var("MODULES").ok().and_then(|n| n.parse().ok());
-    for _ in 0..soak.unwrap_or(MODULES) {
+    for _ in 0..number("MODULES", MODULES) {
         let mut cases = Vec::new();
         for n in 0..REGIONS {
             // Every other pair is of floating-point instructions: chance alone gives few results that are operands of others.
@@ -249,96 +367,115 @@ fn as_the_interpreter_does() {
             };
             let mut bytes = code(&mut rng, rows, mode);
             bytes.resize(CODE_LEN, 0xcc);
-            let region =
-                Region::discover(&Bytes(&bytes), CODE, setting(mode), FeatureSet::ALL, Limits::default());
-            cases.push((mode, bytes, region));
+            cases.push((mode, discover(&bytes, CODE, mode), bytes));
         }
-        let regions: Vec<Region> = cases.iter().map(|(_, _, region)| region.clone()).collect();
-        let module = translate(&regions, &PLACES, 0);
-        wasmparser::validate(&module).expect("valid");
-        let module = Module::new(&engine, &module).expect("compiles");
-        let mut wasm = Wasm::new(&engine);
-        for n in 0..1024 * 4 {
-            wasm.put(TLB + 8 * n, &u64::MAX.to_le_bytes());
-        }
-        wasm.map(CODE >> 12, PAGES, false);
-        wasm.map((CODE >> 12) + 1, PAGES + 0x1000, false);
-        wasm.map(DATA >> 12, PAGES + CODE_LEN, true);
-        let (memory, table) = (wasm.memory, wasm.table);
-        Instance::new(&mut wasm.store, &module, &[memory.into(), table.into()]).expect("links");
-        for (number, (mode, bytes, region)) in cases.iter().enumerate() {
+        let regions: Vec<Region> = cases.iter().map(|(_, region, _)| region.clone()).collect();
+        let mut wasm = Wasm::with(&engine, &regions);
+        for (number, (mode, region, bytes)) in cases.iter().enumerate() {
             let function = wasm.function(number as u64);
             for _ in 0..4 {
-                let mut before = CpuState::new(cpu_mode(*mode));
-                guest::load_registers(&mut before, &State::random(&mut rng));
-                for reg in &mut before.gpr {
-                    if rng.one_in(2) {
-                        let align = if rng.one_in(2) { 16 } else { 1 };
-                        *reg = DATA + 0x200 + rng.below(DATA_LEN as u64 - 0x400) / align * align;
-                    } else if rng.one_in(2) {
-                        *reg = rng.below(64);
-                    }
-                    if *mode == Mode::Bits32 {
-                        *reg &= 0xffff_ffff;
-                    }
-                }
-                before.rip = CODE;
-                // Translated code runs with DF clear.
-                before.rflags &= !(flags::TF | flags::DF);
-                let mut data = random_data(&mut rng);
-                if !rng.one_in(4) {
-                    before.mxcsr = mxcsr::PRECISE | rng.bits() as u32 & 0x1f;
-                }
-                if region.blocks.iter().any(|block| block.insns.iter().any(|at| at.insn.op == Op::Stmxcsr)) {
-                    before.mxcsr |= DE;
-                }
-                if !rng.one_in(3) {
-                    tame(&mut rng, &mut before, &mut data);
-                }
-                let (mut ours, mut our_data) = (before.clone(), data.clone());
-                let count = wasm.run(&function, &mut ours, bytes, &mut our_data);
+                let ours = (&mut wasm, &function, 0);
+                let count = theirs.compare(&mut rng, ours, (*mode, bytes, core::slice::from_ref(region)));
                 done += count;
                 left_at_once += i64::from(count == 0);
-                mem.write_bytes(CODE, bytes).expect("writable");
-                mem.write_bytes(DATA, &data).expect("writable");
-                let mut theirs = before.clone();
-                for _ in 0..count {
-                    theirs.rflags |= flags::TF;
-                    interp.run(&mut theirs, &mem, 1);
-                }
-                theirs.rflags &= !flags::TF;
-                let mut their_data = vec![0; DATA_LEN];
-                mem.read_bytes(DATA, &mut their_data).expect("readable");
-                let differs = ours.gpr != theirs.gpr
-                    || ours.rip != theirs.rip
-                    || ours.rflags != theirs.rflags
-                    || ours.xmm != theirs.xmm
-                    || ours.mxcsr & !DE != theirs.mxcsr & !DE
-                    || ours.mxcsr & DE > theirs.mxcsr & DE
-                    || our_data != their_data;
-                if differs {
-                    let listing: Vec<String> = region
-                        .blocks
-                        .iter()
-                        .flat_map(|block| block.insns.iter().map(|at| format!("{:x}: {}", at.pc, at.insn)))
-                        .collect();
-                    panic!(
-                        "{mode:?}, {count} done\n{}\nbefore {:x?} {:x}\nours {:x} {:x?} {:x}\ntheirs {:x} {:x?} {:x}\n{}",
-                        listing.join("\n"),
-                        before.gpr,
-                        before.rflags,
-                        ours.rip,
-                        ours.gpr,
-                        ours.rflags,
-                        theirs.rip,
-                        theirs.gpr,
-                        theirs.rflags,
-                        vectors(&before, &ours, &theirs)
-                    );
-                }
             }
         }
     }
     println!("{done} instructions, {left_at_once} runs left at once");
     assert!(done > 20_000, "{done}");
+}
+
+fn discover(bytes: &[u8], pc: u64, mode: Mode) -> Region {
+    Region::discover(&Bytes(bytes), pc, setting(mode), FeatureSet::ALL, Limits::default())
+}
+
+/// Length of a function in code with calls, and how many there are.
+const FUNCTION: u64 = 0x100;
+const FUNCTIONS: u64 = 5;
+
+/// Whether an instruction mostly goes well, and leaves the stack pointer about where it is.
+fn is_tame(insn: &Insn, rng: &mut Rng) -> bool {
+    let wild = |operand: &Operand| match operand {
+        Operand::Mem(_) => true,
+        Operand::Reg(Reg::Gpr8(n) | Reg::Gpr16(n) | Reg::Gpr32(n) | Reg::Gpr64(n)) => *n == 4,
+        _ => false,
+    };
+    let next = matches!(insn.row.flow, x86_decode::Flow::Next);
+    let moves_stack = matches!(insn.op, Op::Leave | Op::Enter | Op::Popa | Op::Pusha);
+    next && !moves_stack && (rng.one_in(30) || !insn.operands.iter().any(wild))
+}
+
+/// Functions that call each other, directly or by a register, jump to each other, and return.
+fn functions(rng: &mut Rng, rows: &[&Row], mode: Mode) -> Vec<u8> {
+    let mut all = Vec::new();
+    for number in 0..FUNCTIONS {
+        let start = all.len();
+        for _ in 0..2 + rng.below(4) {
+            let most = all.len() + rng.below(30) as usize;
+            while all.len() < most {
+                let row = rows[rng.below(rows.len() as u64) as usize];
+                let Some(case) = forms::build(rng, row, mode) else { continue };
+                let Ok(insn) = decode(&case.bytes, mode) else { continue };
+                if takes(&insn, setting(mode)) && is_tame(&insn, rng) {
+                    all.extend(case.bytes);
+                }
+            }
+            let to = if rng.one_in(4) { rng.below(FUNCTIONS) } else { (number + 1) % FUNCTIONS };
+            let to = CODE + to * FUNCTION;
+            let here = CODE + all.len() as u64;
+            match rng.below(8) {
+                0 => {
+                    all.push(0xb8);
+                    all.extend((to as u32).to_le_bytes());
+                    // To wherever EAX says: `call`, `jmp`.
+                    all.extend([0xff, if rng.one_in(3) { 0xe0 } else { 0xd0 }]);
+                }
+                1 => all.push(0xc3),
+                2 => all.extend([0x39, 0xc8, 0x70 | rng.below(16) as u8, 5]),
+                _ => {
+                    all.push(0xe8);
+                    all.extend((to.wrapping_sub(here + 5) as u32).to_le_bytes());
+                }
+            }
+        }
+        all.push(0xc3);
+        all.resize(start + FUNCTION as usize, 0xc3);
+    }
+    all.resize(CODE_LEN, 0xcc);
+    all
+}
+
+#[test]
+fn calls_and_jumps_between_regions() {
+    let engine = Engine::default();
+    let mut rng = Rng::new(number("SEED", 11));
+    let mut theirs = Theirs::new();
+    let (rows32, rows64) = (rows(Mode::Bits32), rows(Mode::Bits64));
+    let mut done = 0;
+    for n in 0..number("LINKED", LINKED) {
+        let mode = if n & 1 == 0 { Mode::Bits32 } else { Mode::Bits64 };
+        let bytes = functions(&mut rng, if n & 1 == 0 { &rows32 } else { &rows64 }, mode);
+        let mut regions: Vec<Region> =
+            (0..FUNCTIONS).map(|n| discover(&bytes, CODE + n * FUNCTION, mode)).collect();
+        // Some have others at their address in the same module.
+        if rng.one_in(3) {
+            regions.push(regions[1].clone());
+        }
+        let mut wasm = Wasm::with(&engine, &regions);
+        for (slot, region) in (0..).zip(&regions) {
+            // Nobody lets code be found that does nothing.
+            if !region.blocks[0].insns.is_empty() && !rng.one_in(8) {
+                let jump = Jump::new(STAMP, region.entry(), slot);
+                let at = JUMPS + size_of::<Jump>() * Jump::index(region.entry());
+                wasm.put(at, &jump.key.to_le_bytes());
+                wasm.put(at + 8, &jump.target.to_le_bytes());
+            }
+        }
+        let function = wasm.function(0);
+        for depth in [1, 3, 12, 12] {
+            done += theirs.compare(&mut rng, (&mut wasm, &function, depth), (mode, &bytes, &regions));
+        }
+    }
+    println!("{done} instructions");
+    assert!(done > 10_000, "{done}");
 }

@@ -1,7 +1,7 @@
 //! The code of a block: values where they are wanted, steps in their order.
 
 use super::group::{Group, groups, root};
-use super::state::{FLAGS, IMPRECISE, Plan, SLOTS, Slots, State, XMM, changed, flag, gpr, slots, xmm};
+use super::state::{FLAGS, IMPRECISE, Plan, SLOTS, Slots, State, TLB, XMM, changed, flag, gpr, slots, xmm};
 use crate::ir::{Binary, Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Unary, Value};
 use crate::layout::{Places, context, reason};
 use alloc::vec;
@@ -27,10 +27,8 @@ pub(super) struct Locals {
     pub(super) rip: u32,
     /// And why: one of [`reason`].
     pub(super) reason: u32,
-    /// Address of the TLB.
-    pub(super) tlb: u32,
-    /// Whether that is wanted.
-    pub(super) accesses: bool,
+    /// Address of an entry of the table of jumps.
+    pub(super) jump: u32,
     types: Vec<Type>,
 }
 
@@ -42,8 +40,7 @@ impl Locals {
             regs: [None; SLOTS],
             rip: PARAMETERS,
             reason: PARAMETERS + 1,
-            tlb: PARAMETERS + 2,
-            accesses: plan.touched.iter().any(|touched| touched.accesses),
+            jump: PARAMETERS + 2,
             types: vec![word, Type::I32, Type::I32],
         };
         for slot in slots(plan.all) {
@@ -57,7 +54,8 @@ impl Locals {
         match slot {
             0..XMM => self.word,
             XMM..FLAGS => Type::V128,
-            _ if slot == flag(FlagPart::Shape) || slot == IMPRECISE => Type::I32,
+            IMPRECISE | TLB => Type::I32,
+            _ if slot == flag(FlagPart::Shape) => Type::I32,
             _ => Type::I64,
         }
     }

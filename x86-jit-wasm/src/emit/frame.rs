@@ -1,7 +1,7 @@
 //! The ends of a function: where it takes the state from and leaves it, calls, and what follows behind a region.
 
 use super::body::{BUDGET, CPU, DEPTH, Function, Locals, at};
-use super::state::{FLAGS, IMPRECISE, Leaving, Slots, State, slots};
+use super::state::{FLAGS, IMPRECISE, Leaving, Slots, State, TLB, slots};
 use crate::ir::Type;
 use crate::layout::{JUMP_BITS, JUMP_FACTOR, Jump, context, mxcsr, reason, shared};
 use wasm_encoder::{BlockType, ValType};
@@ -27,6 +27,7 @@ fn offset(slot: usize) -> u64 {
         33 => shared::LEFT,
         34 => shared::RIGHT,
         35 => shared::SHAPE,
+        TLB => shared::TLB,
         _ => context::MXCSR,
     }
 }
@@ -40,7 +41,7 @@ impl Function {
     /// What the offset of a slot is relative to.
     fn base(&mut self, slot: usize) {
         match slot {
-            FLAGS..IMPRECISE => self.shared(),
+            FLAGS..IMPRECISE | TLB => self.shared(),
             _ => {
                 self.sink().local_get(CPU);
             }
@@ -100,15 +101,6 @@ impl Function {
         self.store_all(self.state.dirty & !state.dirty);
         self.hold(state.held);
         self.state = state;
-    }
-
-    /// What the function begins with.
-    pub(super) fn enter(&mut self) {
-        if self.locals.accesses {
-            let tlb = self.locals.tlb;
-            self.shared();
-            self.sink().i32_load(at(shared::TLB, 2)).local_set(tlb);
-        }
     }
 
     /// Begins the blocks behind which are the epilogues and the end of the function. Gives how many they are.
@@ -230,7 +222,7 @@ impl Function {
     /// The end of the function, with the word that says how it is left on the stack: goes on behind the region, if that is
     /// translated, or returns.
     fn leave(&mut self) {
-        let Locals { rip, word, reason: why, tlb: entry, .. } = self.locals;
+        let Locals { rip, word, reason: why, jump: entry, .. } = self.locals;
         let (way, first) = (self.temporary(Type::I64), self.first as i64);
         let mut sink = self.sink();
         sink.local_tee(way).i64_const(reason::PC_AT.into()).i64_shr_s();
@@ -250,7 +242,7 @@ impl Function {
         self.usable(entry, None);
         self.sink().local_get(BUDGET).i64_const(0).i64_gt_s().i32_and();
         self.sink().if_(BlockType::Empty).local_get(CPU).local_get(DEPTH).local_get(BUDGET);
-        self.sink().local_get(entry).i32_load(at(shared::JUMP_SLOT, 2));
+        self.sink().local_get(entry).i32_load(at(shared::JUMP_TARGET, 2));
         self.sink().return_call_indirect(0, FUNCTION).end().end();
         self.shared();
         self.sink().local_get(why).i32_store(at(shared::REASON, 2));
@@ -287,8 +279,9 @@ impl Function {
     /// Calls where to go, which is to come back to `back`. Where it cannot be called, the region is left; where it
     /// comes back elsewhere, the function ends.
     pub(super) fn call(&mut self, callee: Callee, back: u64, depth: u32) {
-        let Locals { rip, word, .. } = self.locals;
-        let entry = self.temporary(Type::I32);
+        let Locals { rip, word, jump: entry, .. } = self.locals;
+        self.store_all(self.state.dirty);
+        self.state.dirty = 0;
         match callee.pc {
             Some(pc) => {
                 let place = self.places.jumps + ((Jump::index(pc) as u32) << shared::JUMP_SHIFT);
@@ -297,37 +290,44 @@ impl Function {
             None => self.jump_entry(rip),
         }
         self.sink().local_set(entry);
-        self.usable(entry, callee.pc);
-        let mut sink = self.sink();
-        sink.local_get(BUDGET).i64_const(0).i64_gt_s().i32_and();
-        sink.local_get(DEPTH).i32_const(0).i32_gt_s().i32_and().i32_eqz().if_(BlockType::Empty);
-        match callee.pc {
-            Some(pc) => self.leave_to(pc, reason::JUMP, 0, depth + 1),
-            None => self.leave_for(rip, 0, depth + 1),
-        }
-        self.sink().end();
-        self.store_all(self.state.dirty);
-        self.state = State::default();
+        // Whether there is time and room for a call, too.
+        let may = |function: &mut Function| {
+            let mut sink = function.sink();
+            sink.local_get(BUDGET).i64_const(0).i64_gt_s().i32_and();
+            sink.local_get(DEPTH).i32_const(0).i32_gt_s().i32_and().i32_eqz();
+        };
         let parameters = |function: &mut Function| {
             let mut sink = function.sink();
             sink.local_get(CPU).local_get(DEPTH).i32_const(1).i32_sub().local_get(BUDGET);
         };
-        let slot = |function: &mut Function| {
-            function.sink().local_get(entry).i32_load(at(shared::JUMP_SLOT, 2));
-        };
+        let mut inside = 1;
         if let Some((function, place)) = callee.own {
-            slot(self);
-            self.sink().i32_const(place as i32).i32_eq().if_(BlockType::Result(ValType::I64));
+            // Where the entry is that of this very function, it is that of the address.
+            inside = 2;
+            self.sink().block(BlockType::Result(ValType::I64)).block(BlockType::Empty);
+            self.sink().local_get(entry).i64_load(at(shared::JUMP_TARGET, 3));
+            self.shared();
+            self.sink().i64_load(at(shared::STAMP, 3)).i64_const(place.into()).i64_add().i64_eq();
+            may(self);
+            self.sink().br_if(0);
             parameters(self);
-            self.sink().call(function).else_();
+            self.sink().call(function).br(1).end();
         }
+        self.usable(entry, callee.pc);
+        may(self);
+        self.sink().if_(BlockType::Empty);
+        match callee.pc {
+            Some(pc) => self.leave_to(pc, reason::JUMP, 0, depth + inside),
+            None => self.leave_for(rip, 0, depth + inside),
+        }
+        self.sink().end();
         parameters(self);
-        slot(self);
-        self.sink().call_indirect(0, FUNCTION);
+        self.sink().local_get(entry).i32_load(at(shared::JUMP_TARGET, 2)).call_indirect(0, FUNCTION);
         if callee.own.is_some() {
             self.sink().end();
         }
         self.sink().local_set(BUDGET);
+        self.state = State::default();
         // All of the state is where it is kept: whoever comes after finds it there.
         self.sink().local_get(CPU);
         match word {

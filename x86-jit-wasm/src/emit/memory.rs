@@ -2,6 +2,7 @@
 //! is there and whether the access stays in it, as a tag that selects an entry cannot be that of the page behind.
 
 use super::body::{Function, at};
+use super::state::TLB;
 use crate::ir::Type;
 
 pub(super) const PAGE_SHIFT: u32 = 12;
@@ -14,7 +15,7 @@ impl Function {
         let stride = self.places.tlb.stride.trailing_zeros();
         let mask = ((1_u64 << self.places.tlb.bits) - 1) << stride;
         let shift = PAGE_SHIFT - stride;
-        let (word, tlb) = (self.locals.word, self.locals.tlb);
+        let (word, tlb) = (self.locals.word, self.locals.reg(TLB));
         let mut sink = self.sink();
         sink.local_get(addr);
         match word {

@@ -7,6 +7,7 @@
 
 use super::group::groups;
 use crate::ir::{Body, Exit, Expr, FlagPart, FlagValues, Step, Value};
+use crate::pending::shape;
 use crate::region::{End, Region, Target};
 use crate::structure::{Structure, successors};
 use alloc::collections::BTreeMap;
@@ -16,14 +17,16 @@ use alloc::vec::Vec;
 /// A set of slots.
 pub(super) type Slots = u64;
 
-/// General registers, XMM registers, the parts of the flags, and [`IMPRECISE`].
-pub(super) const SLOTS: usize = 37;
+/// General registers, XMM registers, the parts of the flags, [`IMPRECISE`] and [`TLB`].
+pub(super) const SLOTS: usize = 38;
 /// Where XMM registers begin.
 pub(super) const XMM: usize = 16;
 /// Where the parts of the flags begin.
 pub(super) const FLAGS: usize = 32;
 /// Whether MXCSR leaves arithmetic to the interpreter.
 pub(super) const IMPRECISE: usize = 36;
+/// Address of the TLB.
+pub(super) const TLB: usize = 37;
 
 /// Slot of a general register.
 pub(super) fn gpr(reg: u8) -> usize {
@@ -50,13 +53,27 @@ pub(super) fn slots(set: Slots) -> impl Iterator<Item = usize> {
     (0..SLOTS).filter(move |slot| set >> slot & 1 != 0)
 }
 
-/// The parts that change: those that are not what they were.
+/// The parts that change: those that matter and are not what they were.
 pub(super) fn changed(body: &Body, flags: FlagValues) -> impl Iterator<Item = (FlagPart, Value)> {
-    flags.parts().into_iter().filter(|(part, value)| body.expr(*value) != Expr::Flags(*part))
+    let matters = !unimportant(body, flags);
+    let stays = |part, value| body.expr(value) == Expr::Flags(part);
+    let parts = flags.parts().into_iter();
+    parts.filter(move |(part, value)| matters >> flag(*part) & 1 != 0 && !stays(*part, *value))
 }
 
 fn changed_slots(body: &Body, flags: FlagValues) -> Slots {
     changed(body, flags).fold(0, |set, (part, _)| set | 1 << flag(part))
+}
+
+/// The parts that do not matter behind a change: the result of a difference, and what is below 0 or not where it is nothing else.
+fn unimportant(body: &Body, flags: FlagValues) -> Slots {
+    let Some(bits) = body.constant(flags.shape) else { return 0 };
+    let no_carry = body.constant(flags.right) == Some(0);
+    match (bits as u32 & (shape::SUB | shape::ADD), no_carry) {
+        (shape::SUB, _) => 1 << flag(FlagPart::Result),
+        (0, true) => 1 << flag(FlagPart::Left),
+        _ => 0,
+    }
 }
 
 /// At some point.
@@ -83,7 +100,7 @@ impl State {
             Step::SetFlags(flags) => {
                 let parts = changed_slots(body, flags);
                 self.held |= parts;
-                self.dirty |= parts;
+                self.dirty = (self.dirty | parts) & !unimportant(body, flags);
             }
             _ => {}
         }
@@ -96,11 +113,11 @@ pub(super) struct Touched {
     /// Read as they were before the block.
     pub(super) reads: Slots,
     writes: Slots,
+    /// Changed, or of no importance any more: what is dirty before is not dirty behind.
+    clears: Slots,
     /// Changed where it leaves.
     arms: Slots,
     calls: bool,
-    /// Whether it has accesses to memory.
-    pub(super) accesses: bool,
 }
 
 impl Touched {
@@ -109,8 +126,10 @@ impl Touched {
         let mut wanted = vec![false; body.values.len()];
         let mut open = Vec::new();
         let mut end = State::default();
+        let mut from_all = State { held: 0, dirty: !0 };
         for step in &body.steps {
             end.step(body, step);
+            from_all.step(body, step);
             open.extend(step.values().into_iter().flatten());
             if let Some(flags) = step.origin().and_then(|origin| body.origins[origin].flags) {
                 touched.arms |= changed_slots(body, flags);
@@ -119,9 +138,10 @@ impl Touched {
             if let Step::SetFlags(flags) = *step {
                 open.extend(changed(body, flags).map(|(_, value)| value));
             }
-            touched.accesses |= step.accesses();
+            touched.reads |= u64::from(step.accesses()) << TLB;
         }
         touched.writes = end.dirty;
+        touched.clears = !from_all.dirty;
         match body.exit {
             Exit::If(value) | Exit::Indirect(value) | Exit::Call(value) | Exit::Return(value) => {
                 open.push(value);
@@ -148,6 +168,7 @@ impl Touched {
         self.reads | self.writes | self.arms
     }
 
+    /// What is held behind the block.
     fn behind(&self, held: Slots) -> Slots {
         if self.calls { 0 } else { held | self.reads | self.writes }
     }
@@ -221,7 +242,7 @@ fn states(region: &Region, structure: &Structure, touched: &[Touched]) -> Vec<St
         let counts = |way: &&Way| way.back || !structure.loops[block] || !calls[block];
         let of = |way: &Way| {
             let touched = touched[way.from];
-            if touched.calls { 0 } else { dirty[way.from] | touched.writes }
+            if touched.calls { 0 } else { dirty[way.from] & !touched.clears | touched.writes }
         };
         ways[block].iter().filter(counts).fold(0, |all, way| all | of(way)) & held[block]
     });
