@@ -13,7 +13,7 @@ pub(crate) struct Key {
 }
 
 /// A translation, and what it was made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Version {
     pub(crate) slot: u32,
     /// The pages its code is in.
@@ -48,14 +48,30 @@ impl Translations {
         versions.iter_mut().find_map(|version| version.holds(mem).then_some(version.slot))
     }
 
-    /// Takes a translation in, in place of an older one of the same code.
-    pub(crate) fn insert(&mut self, key: Key, version: Version, region: &Region) {
+    /// Whether there is one.
+    pub(crate) fn has(&self, mem: &AddressSpace, key: Key) -> bool {
+        self.versions
+            .get(&key)
+            .is_some_and(|versions| versions.iter().any(|version| version.is_true(mem) == Some(true)))
+    }
+
+    /// Takes note of the inner parts and the surroundings of a region.
+    pub(crate) fn know(&mut self, key: Key, region: &Region) {
         let exits = region.exits().map(|pc| (Key { pc, ..key }, key));
         self.exits.extend(exits.filter(|(exit, _)| *exit != key));
-        self.interior.extend(region.blocks.iter().skip(1).map(|block| Key { pc: block.pc, ..key }));
+        let blocks = region
+            .blocks
+            .iter()
+            .map(|block| block.pc)
+            .filter(|pc| region.entries().all(|entry| entry != *pc));
+        self.interior.extend(blocks.map(|pc| Key { pc, ..key }));
+    }
+
+    /// Takes a translation in, in place of an older one of the same code.
+    pub(crate) fn insert(&mut self, key: Key, version: Version) {
         let versions = self.versions.entry(key).or_default();
         let before = versions.len();
-        versions.retain(|old| !old.is_older(&version));
+        versions.retain(|old| !old.is_older(&version, key.pc));
         self.count -= before - versions.len();
         versions.push(version);
         self.count += 1;
@@ -89,8 +105,13 @@ impl Translations {
 }
 
 impl Version {
-    /// What a region is made of. None where its code has gone meanwhile.
-    pub(crate) fn of(mem: &AddressSpace, region: &Region, slot: u32) -> Option<Version> {
+    /// The same with another function.
+    pub(crate) fn at(&self, slot: u32) -> Version {
+        Version { slot, ..self.clone() }
+    }
+
+    /// What a region is made of, still without a function. None where its code has gone meanwhile.
+    pub(crate) fn of(mem: &AddressSpace, region: &Region) -> Option<Version> {
         let mut runs = Vec::new();
         for block in &region.blocks {
             let Some(last) = block.insns.last() else { continue };
@@ -110,36 +131,44 @@ impl Version {
         let page = |addr: u64| Some((addr, mem.code_page(addr).ok()?));
         let pages = addresses.into_iter().map(page).collect::<Option<Vec<_>>>()?;
         let hash = hash(mem, &runs)?;
-        Some(Version { slot, pages, runs, hash })
+        Some(Version { slot: 0, pages, runs, hash })
     }
 
-    /// Whether it begins with the same code as another one that was made later.
-    fn is_older(&self, newer: &Version) -> bool {
-        self.pages.first() == newer.pages.first()
+    /// Whether another one that was made later begins with the same code at an address.
+    fn is_older(&self, newer: &Version, pc: u64) -> bool {
+        let page =
+            |version: &Version| version.pages.iter().copied().find(|(addr, _)| *addr == page_floor(pc));
+        page(self) == page(newer)
     }
 
     /// Whether it is a translation of what is in the address space now.
     fn holds(&mut self, mem: &AddressSpace) -> bool {
+        if let Some(known) = self.is_true(mem) {
+            return known;
+        }
+        if hash(mem, &self.runs) != Some(self.hash) {
+            return false;
+        }
+        for (addr, page) in &mut self.pages {
+            if let Ok(now) = mem.code_page(*addr) {
+                *page = now;
+            }
+        }
+        true
+    }
+
+    /// The same, as far as the pages tell: none where one has been written to, or is another one.
+    fn is_true(&self, mem: &AddressSpace) -> Option<bool> {
         let mut written = false;
         for (addr, page) in &self.pages {
             match mem.code_page(*addr) {
                 Ok(now) if now == *page => {}
                 // Data beside code, perhaps; or the same bytes in another process.
                 Ok(_) => written = true,
-                Err(_) => return false,
+                Err(_) => return Some(false),
             }
         }
-        if written {
-            if hash(mem, &self.runs) != Some(self.hash) {
-                return false;
-            }
-            for (addr, page) in &mut self.pages {
-                if let Ok(now) = mem.code_page(*addr) {
-                    *page = now;
-                }
-            }
-        }
-        true
+        (!written).then_some(true)
     }
 }
 

@@ -6,24 +6,26 @@ mod frame;
 mod group;
 mod memory;
 mod state;
+mod switch;
 
-use crate::ir::Body;
+use crate::ir::{Body, Type};
 use crate::layout::{Places, reason};
 use crate::lift::lift_all;
 use crate::region::{End, Region, Setting, Target};
 use crate::structure::Structure;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use body::{Ended, Function, Locals};
+use body::{Ended, Function, Locals, word};
 use frame::Callee;
 use state::{Plan, State};
+use switch::Table;
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, ElementSection, Elements, EntityType, ExportKind, ExportSection,
     FunctionSection, ImportSection, MemoryType, Module, RefType, TableType, TypeSection, ValType,
 };
 
-/// A module with a function for each region, which it puts into a table of functions, from `first` on. It imports the memory as
-/// `e.m` and the table as `e.t`.
+/// A module with a function for each [entry](Region::entries) of each region, which it puts into a table of functions, from `first` on.
+/// It imports the memory as `e.m` and the table as `e.t`.
 ///
 /// A function has the type `(cpu: i32, depth: i32, budget: i64) -> i64`. It takes the state from where [`layout`](crate::layout) says and
 /// leaves it there with the address to go on at: behind an instruction, or before one that it does not do itself. `depth` is how
@@ -32,6 +34,9 @@ use wasm_encoder::{
 pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     let mut types = TypeSection::new();
     types.ty().function([ValType::I32, ValType::I32, ValType::I64], [ValType::I64]);
+    // Of functions with a switch, by the type of the address.
+    types.ty().function([ValType::I32, ValType::I32, ValType::I64, ValType::I32], [ValType::I64]);
+    types.ty().function([ValType::I32, ValType::I32, ValType::I64, ValType::I64], [ValType::I64]);
     let mut imports = ImportSection::new();
     let memory =
         MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
@@ -41,20 +46,35 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     let mut elements = ElementSection::new();
     let mut code = CodeSection::new();
     let mut own: BTreeMap<(u64, Setting), Option<u32>> = BTreeMap::new();
-    for (number, region) in (0..).zip(regions) {
+    let entries = regions.iter().flat_map(|region| region.entries().map(move |pc| (pc, region.setting)));
+    for (number, entry) in (0..).zip(entries) {
         // Of several regions at one address, the table of jumps knows which one holds.
-        let known = own.entry((region.entry(), region.setting));
-        known.and_modify(|function| *function = None).or_insert(Some(number));
-    }
-    for region in regions {
+        own.entry(entry).and_modify(|function| *function = None).or_insert(Some(number));
         functions.function(0);
+    }
+    let in_table = functions.len();
+    let mut switched = Vec::new();
+    for region in regions {
         let calls = |pc: u64| {
             let function = own.get(&(pc, region.setting)).copied().flatten()?;
             Some((function, first + function))
         };
-        code.function(&function(region, places, &calls));
+        let function = function(region, places, &calls);
+        if region.arms.is_empty() {
+            code.function(&function);
+            continue;
+        }
+        let word = word(region.setting.mode);
+        region.entries().for_each(|pc| {
+            code.function(&switch::entry(functions.len(), word, pc));
+        });
+        functions.function(if word == Type::I64 { 2 } else { 1 });
+        switched.push(function);
     }
-    let all: Vec<u32> = (0..).take(regions.len()).collect();
+    switched.iter().for_each(|function| {
+        code.function(function);
+    });
+    let all: Vec<u32> = (0..in_table).collect();
     elements.active(None, &ConstExpr::i32_const(first as i32), Elements::Functions(all.into()));
     let mut module = Module::new();
     module.section(&types).section(&imports).section(&functions).section(&elements).section(&code);
@@ -103,7 +123,7 @@ fn function(region: &Region, places: &Places, own: Own<'_>) -> wasm_encoder::Fun
     }
     emitter.tree(0);
     emitter.out.close_ends();
-    emitter.out.finish()
+    emitter.out.finish(!region.arms.is_empty())
 }
 
 /// What the structure around the place of emission is, from the outside in.
@@ -171,6 +191,10 @@ impl Emitter<'_> {
     fn block(&mut self, number: usize) {
         let depth = self.depth(Label::Leave);
         let body = &self.bodies[number];
+        if let End::Switch { learn } = self.region.blocks[number].end {
+            self.switch(learn, depth);
+            return;
+        }
         if self.structure.loops[number] {
             self.out.check_budget(self.region.blocks[number].pc, depth);
         }
@@ -196,6 +220,7 @@ impl Emitter<'_> {
                 self.out.call(Callee { pc: target, own }, back, depth);
                 self.go(number, next);
             }
+            (End::Indirect { inside, learn }, Ended::Jump) => self.jump(number, inside, learn),
             (_, Ended::Gone) => {}
             (End::To(to), _) => self.go(number, to),
             _ => {
@@ -203,6 +228,50 @@ impl Emitter<'_> {
                 self.out.sink().unreachable();
             }
         }
+    }
+
+    /// Jumps to an address in a local.
+    fn jump(&mut self, from: usize, inside: bool, learn: bool) {
+        if !inside {
+            let at = self.region.blocks[from].insns.last().filter(|_| learn);
+            self.leave_for(at.map(|at| at.pc));
+            return;
+        }
+        self.out.settle();
+        self.out.become_state(self.plan.at[0]);
+        let depth = self.depth(Label::Loop(0));
+        self.out.sink_br(depth);
+    }
+
+    /// The switch of the region, and all that it dominates.
+    fn switch(&mut self, learn: bool, depth: u32) {
+        self.out.check_budget_of_switch(depth);
+        let (addresses, blocks): (Vec<u64>, Vec<usize>) = self.region.arms.iter().copied().unzip();
+        let table = Table::of(&addresses);
+        self.out.open_switch(&addresses, &table);
+        let labels = self.labels.len();
+        self.labels.resize(labels + addresses.len() + 1, Label::If);
+        for (rest, (pc, block)) in (0..addresses.len()).rev().zip(addresses.iter().zip(blocks)) {
+            self.labels.pop();
+            self.out.begin_arm(*pc, rest as u32);
+            (self.out.pending, self.out.state) = (0, self.plan.at[0]);
+            self.go(0, Target::Block(block));
+        }
+        self.labels.pop();
+        self.out.sink().end();
+        (self.out.pending, self.out.state) = (0, self.plan.at[0]);
+        self.leave_for(learn.then(|| self.region.entry()));
+    }
+
+    /// Leaves for the address in a local. `origin` is told to the engine, which wants to know where it goes from there.
+    fn leave_for(&mut self, origin: Option<u64>) {
+        let (rip, charge, depth) = (self.out.locals.rip, self.out.pending, self.depth(Label::Leave));
+        let mut why = reason::JUMP;
+        if let Some(origin) = origin {
+            why = reason::LEARN;
+            self.out.note_origin(origin, self.region.entry());
+        }
+        self.out.leave_for(rip, why, charge, depth);
     }
 
     fn go(&mut self, from: usize, to: Target) {

@@ -3,9 +3,10 @@
 use crate::cache::{Key, Translations, Version};
 use crate::host::{CodeError, CodeHost};
 use crate::layout::{JUMPS, Jump, Places, STAMP_AT, STAMPS, Shared, mxcsr, reason};
+use crate::learn::Jumps;
 use crate::lift::asks_for_precision;
 use crate::pending::PendingFlags;
-use crate::region::{Code, Limits, Region, Setting, decode_at};
+use crate::region::{Code, Limits, Region, Setting, Targets, decode_at};
 use crate::translate;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -81,6 +82,8 @@ impl Tuning {
 pub struct JitStats {
     /// Regions translated.
     pub regions: u64,
+    /// Addresses that indirect jumps inside of regions go to.
+    pub arms: u64,
     /// Modules made of them.
     pub modules: u64,
     /// Bytes of the modules.
@@ -105,6 +108,7 @@ pub struct Jit<B, H> {
     features: FeatureSet,
     shared: Box<Shared>,
     translations: Translations,
+    jumps: Jumps,
     queue: Queue,
     /// What the stamp in `shared` stands for.
     current: Option<(Context, u32)>,
@@ -124,6 +128,8 @@ pub struct Jit<B, H> {
     left_by_name: BTreeMap<&'static str, u64>,
 }
 
+/// How much faster translated code is, for what may go into translating it anew.
+const TRANSLATED_FASTER: u64 = 16;
 /// Instructions after which it is looked whether translated code may run again.
 const UNUSUAL_SLICE: u64 = 64;
 /// One in so many is looked at closely.
@@ -166,11 +172,19 @@ impl<B, H> fmt::Debug for Jit<B, H> {
 struct Guest<'a, B> {
     mem: &'a AddressSpace,
     base: Option<&'a B>,
+    setting: Setting,
+    known: Option<(&'a Jumps, &'a Translations)>,
 }
 
 impl<B: BaseEngine> Code for Guest<'_, B> {
     fn wanted(&self, pc: u64) -> bool {
         self.base.is_none_or(|base| base.seen(self.mem, pc))
+    }
+
+    fn targets(&self, pc: u64, entry: u64) -> Targets {
+        let Some((jumps, translations)) = self.known else { return Targets::default() };
+        let jump = Key { pc, setting: self.setting };
+        jumps.targets(jump, entry, |key| translations.has(self.mem, key))
     }
 
     fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
@@ -215,6 +229,8 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             stamp: 1 << STAMP_AT,
             tlb: 0,
             reason: reason::JUMP,
+            origin: 0,
+            region: 0,
             jumps: Jump::table(),
         });
         Jit {
@@ -224,6 +240,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             features,
             shared,
             translations: Translations::default(),
+            jumps: Jumps::default(),
             queue: Queue::default(),
             current: None,
             contexts: Vec::new(),
@@ -312,7 +329,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         if self.queue.space != mem.id() {
             self.queue = Queue { space: mem.id(), keys: Vec::new() };
         }
-        if self.spent > self.tuning.credit + self.stats.interpreted / self.tuning.price {
+        if !self.may_spend() {
             self.base.expect(key.pc, self.tuning.threshold);
             return;
         }
@@ -337,17 +354,53 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         }
     }
 
+    /// Whether translating has not taken more than its share of time yet.
+    fn may_spend(&self) -> bool {
+        let Tuning { credit, price, .. } = self.tuning;
+        let share = self.stats.interpreted / price + self.stats.translated / (price * TRANSLATED_FASTER);
+        self.spent <= credit + share
+    }
+
+    /// Deals with an indirect jump that translated code has reported.
+    fn learn(&mut self, mem: &AddressSpace, target: Key) {
+        let (jump, root) =
+            (Key { pc: self.shared.origin, ..target }, Key { pc: self.shared.region, ..target });
+        if !self.jumps.report(jump, target.pc) || !self.may_spend() || self.find(mem, root).is_none() {
+            return;
+        }
+        // Others that are about to be known as well go into the same module.
+        if self.queue.space != mem.id() {
+            self.queue = Queue { space: mem.id(), keys: Vec::new() };
+        }
+        if !self.queue.keys.contains(&root) {
+            self.queue.keys.push(root);
+            return;
+        }
+        let keys = core::mem::take(&mut self.queue.keys);
+        // Where there is no room, it stays as it is.
+        let _ = self.compile(mem, &keys);
+    }
+
     /// Translates the code at addresses, and what it calls.
     fn compile(&mut self, mem: &AddressSpace, keys: &[Key]) -> Result<(), CodeError> {
         let mut regions: Vec<Region> = Vec::new();
         let mut seen: BTreeSet<Key> = keys.iter().copied().collect();
         let mut open: Vec<Key> = keys.to_vec();
+        let mut arms: BTreeSet<Key> = BTreeSet::new();
         while let Some(key) = open.pop() {
-            let code = Guest { mem, base: Some(&self.base) };
-            let region = Region::discover(&code, key.pc, key.setting, self.features, self.tuning.limits);
-            if region.blocks.first().is_none_or(|block| block.insns.is_empty()) {
+            if arms.contains(&key) || self.jumps.is_arm(key) && self.find(mem, key).is_some() {
                 continue;
             }
+            let known = Some((&self.jumps, &self.translations));
+            let code = Guest { mem, base: Some(&self.base), setting: key.setting, known };
+            let region = Region::discover(&code, key.pc, key.setting, self.features, self.tuning.limits);
+            if region.is_empty() {
+                continue;
+            }
+            if !region.arms.is_empty() {
+                self.jumps.own(key, region.entries());
+            }
+            arms.extend(region.entries().skip(1).map(|pc| Key { pc, ..key }));
             for pc in region.calls() {
                 let key = Key { pc, ..key };
                 let new = seen.len() < 2 * self.tuning.batch && self.base.seen(mem, pc) && seen.insert(key);
@@ -357,14 +410,16 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             }
             regions.push(region);
         }
+        regions.retain(|region| !arms.contains(&Key { pc: region.entry(), setting: region.setting }));
         if regions.is_empty() {
             return Ok(());
         }
-        let functions = self.translations.len() + regions.len();
+        let count = regions.iter().map(|region| region.entries().count()).sum::<usize>();
+        let functions = self.translations.len() + count;
         if functions > self.tuning.capacity || self.taken.len() >= self.tuning.modules {
             self.clear();
         }
-        let count = regions.len() as u32;
+        let count = count as u32;
         let first = self.host.reserve(count)?;
         let places = Places {
             shared: self.host.address((&raw const *self.shared).expose_provenance()),
@@ -376,12 +431,17 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         self.taken.push((first, count));
         self.stats.modules += 1;
         self.spent += regions.iter().map(|region| region.instructions() as u64).sum::<u64>();
-        self.stats.regions += u64::from(count);
+        self.stats.regions += regions.len() as u64;
+        self.stats.arms += regions.iter().map(|region| region.arms.len() as u64).sum::<u64>();
         self.stats.bytes += module.len() as u64;
-        for (slot, region) in (first..).zip(&regions) {
-            let key = Key { pc: region.entry(), setting: region.setting };
-            if let Some(version) = Version::of(mem, region, slot) {
-                self.translations.insert(key, version, region);
+        let mut slots = first..;
+        for region in &regions {
+            let version = Version::of(mem, region);
+            self.translations.know(Key { pc: region.entry(), setting: region.setting }, region);
+            for (pc, slot) in region.entries().zip(&mut slots) {
+                let Some(version) = &version else { continue };
+                let key = Key { pc, setting: region.setting };
+                self.translations.insert(key, version.at(slot));
                 self.announce(mem, key, slot);
             }
         }
@@ -411,7 +471,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         if !self.left.is_multiple_of(SAMPLE) {
             return;
         }
-        let code: Guest<'_, B> = Guest { mem, base: None };
+        let code: Guest<'_, B> = Guest { mem, base: None, setting: key.setting, known: None };
         let insn = decode_at(&code, key.pc, key.setting, self.features);
         *self.left_by_name.entry(insn.map_or("none", |insn| insn.op.name())).or_default() += SAMPLE;
         // Arithmetic whose results have all been exact so far, again and again: were one to be inexact, translated code would
@@ -426,6 +486,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     fn clear(&mut self) {
         self.stats.clears += 1;
         self.translations.clear();
+        self.jumps.clear();
         self.shared.jumps.fill(Jump::EMPTY);
         for (first, count) in self.taken.drain(..) {
             self.host.remove(first, count);
@@ -476,6 +537,9 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
                     self.weigh(pc, done);
                 }
                 look = done > 0 && self.shared.reason != reason::STOP;
+                if self.shared.reason == reason::LEARN {
+                    self.learn(mem, Key { pc: cpu.rip, setting });
+                }
                 continue;
             }
             let start = if look { Start::Arrival } else { Start::Middle };
@@ -505,9 +569,10 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
     }
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
-        let JitStats { regions, modules, bytes, translated, interpreted, entries, stops, clears } =
+        let JitStats { regions, arms, modules, bytes, translated, interpreted, entries, stops, clears } =
             self.stats;
         each("jit_regions", regions);
+        each("jit_arms", arms);
         each("jit_translated", self.spent);
         each("jit_modules", modules);
         each("jit_module_bytes", bytes);

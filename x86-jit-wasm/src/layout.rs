@@ -118,6 +118,8 @@ pub mod reason {
     pub const RETURN: u32 = 1;
     /// What is at RIP is left to another engine.
     pub const STOP: u32 = 2;
+    /// As JUMP, by the indirect jump that [`Shared::origin`](super::Shared::origin) names, of which the engine wants to know more.
+    pub const LEARN: u32 = 3;
     /// Which of them. Inside a function, they are the lower bits of a word that says how it is left.
     pub(crate) const MASK: i32 = 3;
     /// Where in it the number begins of instructions that are still to be charged.
@@ -142,6 +144,10 @@ pub struct Shared {
     pub tlb: u32,
     /// One of [`reason`].
     pub reason: u32,
+    /// Of what left by [`reason::LEARN`]: the address of the indirect jump, or that of the entry of its region for the switch there.
+    pub origin: u64,
+    /// And the entry of the region.
+    pub region: u64,
     /// Translated code by address: see [`Jump::index`].
     pub jumps: Box<[Jump; JUMPS]>,
 }
@@ -166,6 +172,10 @@ pub mod shared {
     pub const TLB: u64 = offset_of!(Shared, tlb) as u64;
     /// Of [`Shared::reason`].
     pub const REASON: u64 = offset_of!(Shared, reason) as u64;
+    /// Of [`Shared::origin`].
+    pub const ORIGIN: u64 = offset_of!(Shared, origin) as u64;
+    /// Of [`Shared::region`].
+    pub const REGION: u64 = offset_of!(Shared, region) as u64;
     /// In an entry of [`Shared::jumps`].
     pub const JUMP_KEY: u64 = offset_of!(Jump, key) as u64;
     /// In an entry of it; the lower half is the function's place.

@@ -14,8 +14,22 @@ pub trait Code {
         true
     }
 
+    /// Where the indirect jump at `pc` in a region goes; of the entry of a region, where the [switch](End::Switch) there cannot go.
+    fn targets(&self, _pc: u64, _entry: u64) -> Targets {
+        Targets::default()
+    }
+
     /// Copies bytes from `pc` on into `out` and gives their number: less than asked for where the code ends or is not there.
     fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize;
+}
+
+/// What is known of an indirect jump.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Targets {
+    /// Addresses that it has gone to, the most frequent first. What is near enough becomes part of the region.
+    pub known: Vec<u64>,
+    /// Whether the engine is to be told where else it goes.
+    pub learn: bool,
 }
 
 /// What code is translated for. A change of it is a change of code.
@@ -44,13 +58,15 @@ impl Setting {
 pub struct Limits {
     /// Instructions.
     pub instructions: usize,
+    /// Instructions of a region with indirect jumps that stay in it: the loop of an interpreter is worth having in one piece.
+    pub switched: usize,
     /// Farthest distance of a block from the entry, in bytes.
     pub reach: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { instructions: 512, reach: 1 << 16 }
+        Limits { instructions: 512, switched: 3000, reach: 1 << 16 }
     }
 }
 
@@ -89,7 +105,20 @@ pub enum End {
         /// The next instruction, where it comes back to.
         next: Target,
     },
-    /// The last instruction goes wherever it likes: `ret`, an indirect jump.
+    /// By the indirect jump that is the block's last instruction.
+    Indirect {
+        /// Whether it goes to the region's [switch](End::Switch), which is block 0.
+        inside: bool,
+        /// Whether the engine is to be told where it goes if that is not in the region.
+        learn: bool,
+    },
+    /// To one of the region's [arms](Region::arms) or out of it, as the address says that control comes with. Such a block has no
+    /// instructions.
+    Switch {
+        /// Whether the engine is to be told where else it goes.
+        learn: bool,
+    },
+    /// The last instruction is a return, or not translated.
     Elsewhere,
 }
 
@@ -104,19 +133,33 @@ pub struct Block {
     pub end: End,
 }
 
-/// Code that is translated as one function. Block 0 is the entry.
+/// Code that is translated as one function. Block 0 is the entry, or a switch to all entries.
 #[derive(Clone, Debug)]
 pub struct Region {
     /// What it is translated for.
     pub setting: Setting,
     /// The blocks, in the order of their addresses but for the entry.
     pub blocks: Vec<Block>,
+    /// Where indirect jumps go that stay in the region, as addresses and blocks. If there are any, block 0 is a [switch](End::Switch)
+    /// and the first of them is the entry; control may come to each of them from outside.
+    pub arms: Vec<(u64, usize)>,
 }
 
 impl Region {
     /// Address of the entry.
     pub fn entry(&self) -> u64 {
         self.blocks.first().map_or(0, |block| block.pc)
+    }
+
+    /// Addresses at which control may come to it, the entry first.
+    pub fn entries(&self) -> impl Iterator<Item = u64> {
+        let others = self.arms.iter().skip(1).map(|(pc, _)| *pc);
+        [self.entry()].into_iter().chain(others)
+    }
+
+    /// Whether the code at the entry is left to another engine.
+    pub fn is_empty(&self) -> bool {
+        self.arms.is_empty() && self.blocks.first().is_none_or(|block| block.insns.is_empty())
     }
 
     /// How many instructions it has.
@@ -134,7 +177,7 @@ impl Region {
             let (a, b) = match block.end {
                 End::To(to) | End::Call { next: to } => (leave(to), None),
                 End::Either { taken, next } => (leave(taken), leave(next)),
-                End::Elsewhere => (None, None),
+                End::Indirect { .. } | End::Switch { .. } | End::Elsewhere => (None, None),
             };
             [a, b].into_iter().flatten()
         })
@@ -166,6 +209,9 @@ impl Region {
             insns: Vec::new(),
             at: HashMap::new(),
             heads: BTreeSet::new(),
+            targets: Vec::new(),
+            learning: BTreeSet::new(),
+            learn: false,
         };
         search.run();
         search.blocks()
@@ -204,6 +250,12 @@ struct Search<'a, C> {
     at: HashMap<u64, usize>,
     /// Where blocks begin.
     heads: BTreeSet<u64>,
+    /// Where indirect jumps go.
+    targets: Vec<u64>,
+    /// Indirect jumps of which the engine wants to know more.
+    learning: BTreeSet<u64>,
+    /// And whether of the switch, too.
+    learn: bool,
 }
 
 impl<C: Code> Search<'_, C> {
@@ -215,12 +267,25 @@ impl<C: Code> Search<'_, C> {
         let setting = self.setting;
         let mut probe = Probe::new(setting);
         let mut open = Vec::from([self.entry]);
-        while let Some(head) = open.pop() {
+        let mut asked = false;
+        loop {
+            let Some(head) = open.pop() else {
+                if asked || self.targets.is_empty() {
+                    break;
+                }
+                // What the switch has missed so far.
+                asked = true;
+                let Targets { known, learn } = self.code.targets(self.entry, self.entry);
+                open.extend(known.iter().rev());
+                self.targets.extend(known);
+                self.learn = learn;
+                continue;
+            };
             if !self.heads.insert(head) {
                 continue;
             }
             let mut pc = head;
-            while !self.at.contains_key(&pc) && self.insns.len() < self.limits.instructions {
+            while !self.at.contains_key(&pc) && self.insns.len() < self.room() {
                 let Some(insn) = self.decode(pc).filter(|insn| probe.takes(insn)) else { break };
                 self.at.insert(pc, self.insns.len());
                 self.insns.push(Located { pc, insn });
@@ -255,11 +320,25 @@ impl<C: Code> Search<'_, C> {
                         reach(next);
                         break;
                     }
+                    Flow::IndirectBranch => {
+                        let Targets { known, learn } = self.code.targets(pc, self.entry);
+                        // The last one is looked at first.
+                        known.iter().rev().copied().for_each(reach);
+                        self.targets.extend(known);
+                        if learn {
+                            self.learning.insert(pc);
+                        }
+                        break;
+                    }
                     _ => break,
                 }
                 pc = next;
             }
         }
+    }
+
+    fn room(&self) -> usize {
+        if self.targets.is_empty() { self.limits.instructions } else { self.limits.switched }
     }
 
     fn after(&self, pc: u64, insn: &Insn) -> u64 {
@@ -274,14 +353,26 @@ impl<C: Code> Search<'_, C> {
         // Only heads that code was found at are blocks; the entry always is one.
         let mut order = Vec::from([self.entry]);
         order.extend(self.heads.iter().filter(|head| **head != self.entry && self.at.contains_key(*head)));
-        let numbers: HashMap<u64, usize> =
-            order.iter().enumerate().map(|(number, pc)| (*pc, number)).collect();
+        let targets: BTreeSet<u64> =
+            self.targets.iter().copied().filter(|pc| self.at.contains_key(pc)).collect();
+        // What cannot be done at the entry is left to another engine, with all that is behind.
+        let switch = !targets.is_empty() && self.at.contains_key(&self.entry);
+        let first = usize::from(switch);
+        let numbers: HashMap<u64, usize> = (first..).zip(&order).map(|(number, pc)| (*pc, number)).collect();
         let to = |pc: u64| numbers.get(&pc).map_or(Target::Leave(pc), |number| Target::Block(*number));
-        let blocks = order.iter().map(|&head| self.block(head, &to)).collect();
-        Region { setting: self.setting, blocks }
+        let mut blocks = Vec::new();
+        let mut arms = Vec::new();
+        if switch {
+            blocks.push(Block { pc: self.entry, insns: Vec::new(), end: End::Switch { learn: self.learn } });
+            arms.push((self.entry, first));
+            let others = targets.iter().filter(|pc| **pc != self.entry);
+            arms.extend(others.filter_map(|pc| Some((*pc, *numbers.get(pc)?))));
+        }
+        blocks.extend(order.iter().map(|&head| self.block(head, switch, &to)));
+        Region { setting: self.setting, blocks, arms }
     }
 
-    fn block(&self, head: u64, to: &impl Fn(u64) -> Target) -> Block {
+    fn block(&self, head: u64, switch: bool, to: &impl Fn(u64) -> Target) -> Block {
         let mut insns = Vec::new();
         let mut pc = head;
         let end = loop {
@@ -294,6 +385,9 @@ impl<C: Code> Search<'_, C> {
                 (Flow::Branch, Some(target)) => break End::To(to(target)),
                 (Flow::CondBranch, Some(target)) => break End::Either { taken: to(target), next: to(next) },
                 (Flow::Call | Flow::IndirectCall, _) => break End::Call { next: to(next) },
+                (Flow::IndirectBranch, _) => {
+                    break End::Indirect { inside: switch, learn: self.learning.contains(&pc) };
+                }
                 _ => break End::Elsewhere,
             }
             pc = next;

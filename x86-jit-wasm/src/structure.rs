@@ -22,16 +22,19 @@ pub(crate) struct Structure {
 }
 
 /// The blocks that control may go to from the end of one.
-pub(crate) fn successors(end: &End) -> impl Iterator<Item = usize> {
-    let (a, b) = match *end {
-        End::To(to) | End::Call { next: to } => (Some(to), None),
-        End::Either { taken, next } => (Some(taken), Some(next)),
-        End::Elsewhere => (None, None),
+pub(crate) fn successors(region: &Region, block: usize) -> impl Iterator<Item = usize> {
+    let (a, b, arms) = match region.blocks[block].end {
+        End::To(to) | End::Call { next: to } => (Some(to), None, [].as_slice()),
+        End::Either { taken, next } => (Some(taken), Some(next), [].as_slice()),
+        End::Indirect { inside: true, .. } => (Some(Target::Block(0)), None, [].as_slice()),
+        End::Switch { .. } => (None, None, region.arms.as_slice()),
+        End::Indirect { inside: false, .. } | End::Elsewhere => (None, None, [].as_slice()),
     };
-    [a, b].into_iter().flatten().filter_map(|target| match target {
+    let blocks = [a, b].into_iter().flatten().filter_map(|target| match target {
         Target::Block(block) => Some(block),
         Target::Leave(_) => None,
-    })
+    });
+    blocks.chain(arms.iter().map(|(_, block)| *block))
 }
 
 impl Structure {
@@ -52,7 +55,7 @@ impl Structure {
         structure.dominate(region);
         let mut forward = vec![0; count];
         for from in structure.order.clone() {
-            for to in successors(&region.blocks[from].end) {
+            for to in successors(region, from) {
                 if structure.is_back(from, to) {
                     structure.loops[to] |= structure.dominates(to, from);
                 } else {
@@ -88,7 +91,7 @@ impl Structure {
         let count = region.blocks.len();
         let mut before = vec![Vec::new(); count];
         for &from in &self.order {
-            successors(&region.blocks[from].end).for_each(|to| before[to].push(from));
+            successors(region, from).for_each(|to| before[to].push(from));
         }
         let mut known = vec![false; count];
         known[0] = true;
@@ -127,7 +130,7 @@ fn reverse_postorder(region: &Region) -> Vec<usize> {
             order.push(block);
         } else if !core::mem::replace(&mut seen[block], true) {
             open.push((block, true));
-            open.extend(successors(&region.blocks[block].end).map(|next| (next, false)));
+            open.extend(successors(region, block).map(|next| (next, false)));
         }
     }
     order.reverse();

@@ -14,7 +14,7 @@ use x86_decode::{FeatureSet, Insn, MAX_LEN, Mode, Op, Operand, ROWS, Reg, Row, d
 use x86_interp::Interp;
 use x86_jit_wasm::layout::{self, Jump, Places, context, mxcsr, shared};
 use x86_jit_wasm::pending::PendingFlags;
-use x86_jit_wasm::{Code, Limits, Region, Setting, takes, translate};
+use x86_jit_wasm::{Code, Limits, Region, Setting, Targets, takes, translate};
 
 /// Where the state is in linear memory, the TLB, and the pages of code and data.
 const CPU: usize = 0x100;
@@ -65,9 +65,14 @@ fn vectors(before: &CpuState, ours: &CpuState, theirs: &CpuState) -> String {
     lines.chain([control]).chain(all).collect()
 }
 
-struct Bytes<'a>(&'a [u8]);
+/// Code, and what is known of its indirect jumps.
+struct Bytes<'a>(&'a [u8], Targets);
 
 impl Code for Bytes<'_> {
+    fn targets(&self, _: u64, _: u64) -> Targets {
+        self.1.clone()
+    }
+
     fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
         let at = pc.wrapping_sub(CODE) as usize;
         let rest = self.0.get(at..).unwrap_or_default();
@@ -386,7 +391,11 @@ fn as_the_interpreter_does() {
 }
 
 fn discover(bytes: &[u8], pc: u64, mode: Mode) -> Region {
-    Region::discover(&Bytes(bytes), pc, setting(mode), FeatureSet::ALL, Limits::default())
+    discover_with(bytes, pc, mode, Targets::default())
+}
+
+fn discover_with(bytes: &[u8], pc: u64, mode: Mode, targets: Targets) -> Region {
+    Region::discover(&Bytes(bytes, targets), pc, setting(mode), FeatureSet::ALL, Limits::default())
 }
 
 /// Length of a function in code with calls, and how many there are.
@@ -423,7 +432,13 @@ fn functions(rng: &mut Rng, rows: &[&Row], mode: Mode) -> Vec<u8> {
             let to = if rng.one_in(4) { rng.below(FUNCTIONS) } else { (number + 1) % FUNCTIONS };
             let to = CODE + to * FUNCTION;
             let here = CODE + all.len() as u64;
-            match rng.below(8) {
+            match rng.below(10) {
+                8 | 9 => {
+                    // To one of four: `and eax, 3; shl eax, 8; add eax, CODE; jmp eax`.
+                    all.extend([0x83, 0xe0, 3, 0xc1, 0xe0, 8, 0x05]);
+                    all.extend((CODE as u32).to_le_bytes());
+                    all.extend([0xff, 0xe0]);
+                }
                 0 => {
                     all.push(0xb8);
                     all.extend((to as u32).to_le_bytes());
@@ -451,22 +466,29 @@ fn calls_and_jumps_between_regions() {
     let mut rng = Rng::new(number("SEED", 11));
     let mut theirs = Theirs::new();
     let (rows32, rows64) = (rows(Mode::Bits32), rows(Mode::Bits64));
-    let mut done = 0;
+    let (mut done, mut switches) = (0, 0);
     for n in 0..number("LINKED", LINKED) {
         let mode = if n & 1 == 0 { Mode::Bits32 } else { Mode::Bits64 };
         let bytes = functions(&mut rng, if n & 1 == 0 { &rows32 } else { &rows64 }, mode);
-        let mut regions: Vec<Region> =
-            (0..FUNCTIONS).map(|n| discover(&bytes, CODE + n * FUNCTION, mode)).collect();
+        let mut regions: Vec<Region> = (0..FUNCTIONS)
+            .map(|n| {
+                let known = (0..FUNCTIONS).filter(|_| rng.one_in(3)).map(|n| CODE + n * FUNCTION).collect();
+                let targets = Targets { known, learn: rng.one_in(2) };
+                discover_with(&bytes, CODE + n * FUNCTION, mode, targets)
+            })
+            .collect();
+        switches += regions.iter().filter(|region| !region.arms.is_empty()).count();
         // Some have others at their address in the same module.
         if rng.one_in(3) {
             regions.push(regions[1].clone());
         }
         let mut wasm = Wasm::with(&engine, &regions);
-        for (slot, region) in (0..).zip(&regions) {
+        let entries = regions.iter().flat_map(|region| region.entries().map(move |pc| (pc, region)));
+        for (slot, (pc, region)) in (0..).zip(entries) {
             // Nobody lets code be found that does nothing.
-            if !region.blocks[0].insns.is_empty() && !rng.one_in(8) {
-                let jump = Jump::new(STAMP, region.entry(), slot);
-                let at = JUMPS + size_of::<Jump>() * Jump::index(region.entry());
+            if !region.is_empty() && !rng.one_in(8) {
+                let jump = Jump::new(STAMP, pc, slot);
+                let at = JUMPS + size_of::<Jump>() * Jump::index(pc);
                 wasm.put(at, &jump.key.to_le_bytes());
                 wasm.put(at + 8, &jump.target.to_le_bytes());
             }
@@ -476,6 +498,6 @@ fn calls_and_jumps_between_regions() {
             done += theirs.compare(&mut rng, (&mut wasm, &function, depth), (mode, &bytes, &regions));
         }
     }
-    println!("{done} instructions");
-    assert!(done > 10_000, "{done}");
+    println!("{done} instructions, {switches} switches");
+    assert!(done > 10_000 && switches > 100, "{done}, {switches}");
 }

@@ -18,12 +18,17 @@ pub(super) const BUDGET: u32 = 2;
 /// How many there are.
 const PARAMETERS: u32 = 3;
 
+/// Type of general registers and addresses.
+pub(super) fn word(mode: CodeMode) -> Type {
+    if mode == CodeMode::Bits64 { Type::I64 } else { Type::I32 }
+}
+
 /// The locals that last.
 pub(super) struct Locals {
     pub(super) word: Type,
     /// Local of each slot that is used.
     regs: [Option<u32>; SLOTS],
-    /// Where to go on behind the region, where that is not known before.
+    /// Where to go on behind the region or at its switch, where that is not known before; the last parameter where there is a switch.
     pub(super) rip: u32,
     /// And why: one of [`reason`].
     pub(super) reason: u32,
@@ -34,7 +39,7 @@ pub(super) struct Locals {
 
 impl Locals {
     pub(super) fn of(mode: CodeMode, plan: &Plan) -> Locals {
-        let word = if mode == CodeMode::Bits64 { Type::I64 } else { Type::I32 };
+        let word = word(mode);
         let mut locals = Locals {
             word,
             regs: [None; SLOTS],
@@ -69,8 +74,10 @@ impl Locals {
 pub(super) enum Ended {
     /// Nothing.
     Plain,
-    /// A jump or return that depends.
+    /// A return.
     Gone,
+    /// The address to jump to has been put into a local.
+    Jump,
     /// A condition on the stack.
     Condition,
     /// The address to call: a number where it is known, else it has been put into a local.
@@ -161,8 +168,9 @@ impl Function {
         local
     }
 
-    pub(super) fn finish(self) -> wasm_encoder::Function {
-        let types = self.locals.types.iter().map(|ty| match ty {
+    /// With `switched`, the first of the locals is a parameter: the address to begin at.
+    pub(super) fn finish(self, switched: bool) -> wasm_encoder::Function {
+        let types = self.locals.types.iter().skip(usize::from(switched)).map(|ty| match ty {
             Type::I32 => ValType::I32,
             Type::I64 => ValType::I64,
             Type::F32 => ValType::F32,
@@ -217,9 +225,10 @@ impl Function {
                 Ended::Condition
             }
             Exit::Indirect(target) => {
-                let target = self.local(&mut progress, target);
-                self.leave_for(target, charge, depth);
-                Ended::Gone
+                self.get(&mut progress, target, false);
+                let rip = self.locals.rip;
+                self.sink().local_set(rip);
+                Ended::Jump
             }
             Exit::Return(target) => {
                 let target = self.local(&mut progress, target);

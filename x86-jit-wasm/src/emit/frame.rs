@@ -33,18 +33,17 @@ fn offset(slot: usize) -> u64 {
 }
 
 impl Function {
-    fn shared(&mut self) {
+    pub(super) fn shared(&mut self) {
         let address = self.places.shared as i32;
         self.sink().i32_const(address);
     }
 
     /// What the offset of a slot is relative to.
     fn base(&mut self, slot: usize) {
-        match slot {
-            FLAGS..IMPRECISE | TLB => self.shared(),
-            _ => {
-                self.sink().local_get(CPU);
-            }
+        if (FLAGS..IMPRECISE).contains(&slot) || slot == TLB {
+            self.shared();
+        } else {
+            self.sink().local_get(CPU);
         }
     }
 
@@ -177,14 +176,14 @@ impl Function {
     }
 
     /// Leaves for the address in a local.
-    pub(super) fn leave_for(&mut self, target: u32, charge: u32, depth: u32) {
+    pub(super) fn leave_for(&mut self, target: u32, why: u32, charge: u32, depth: u32) {
         let (number, set) = self.epilogue(Leaving::new(self.state, 0));
         self.store_all(self.state.dirty & !set);
         for slot in slots(set & !self.state.held) {
             self.load_slot(slot);
         }
         self.wide(target);
-        let rest = self.way_out(0, reason::JUMP, charge);
+        let rest = self.way_out(0, why, charge);
         let mut sink = self.sink();
         sink.i64_const(reason::PC_AT.into()).i64_shl().i64_const(rest).i64_add().br(depth + number);
     }
@@ -318,7 +317,7 @@ impl Function {
         self.sink().if_(BlockType::Empty);
         match callee.pc {
             Some(pc) => self.leave_to(pc, reason::JUMP, 0, depth + inside),
-            None => self.leave_for(rip, 0, depth + inside),
+            None => self.leave_for(rip, reason::JUMP, 0, depth + inside),
         }
         self.sink().end();
         parameters(self);

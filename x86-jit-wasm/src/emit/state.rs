@@ -172,6 +172,11 @@ impl Touched {
     fn behind(&self, held: Slots) -> Slots {
         if self.calls { 0 } else { held | self.reads | self.writes }
     }
+
+    /// What is dirty behind the block.
+    fn dirty_behind(&self, dirty: Slots) -> Slots {
+        if self.calls { 0 } else { dirty & !self.clears | self.writes }
+    }
 }
 
 /// The state that each block of a region begins with, and the ends of the region.
@@ -208,7 +213,7 @@ fn states(region: &Region, structure: &Structure, touched: &[Touched]) -> Vec<St
     let mut ways: Vec<Vec<Way>> = vec![Vec::new(); count];
     let mut behind: Vec<Vec<usize>> = vec![Vec::new(); count];
     for &from in order {
-        for to in successors(&region.blocks[from].end) {
+        for to in successors(region, from) {
             let back = structure.is_back(from, to);
             if !back || structure.dominates(to, from) {
                 ways[to].push(Way { from, back });
@@ -229,21 +234,28 @@ fn states(region: &Region, structure: &Structure, touched: &[Touched]) -> Vec<St
     fixed_point(order.iter(), &mut some, |block, some| {
         ways[block].iter().fold(0, |all, way| all | touched[way.from].behind(some[way.from]))
     });
+    // What a loop changes stays in locals, though nobody reads it but who leaves.
+    let mut changes: Vec<Slots> = vec![0; count];
+    fixed_point(order.iter(), &mut changes, |block, changes| {
+        ways[block].iter().fold(0, |all, way| all | touched[way.from].dirty_behind(changes[way.from]))
+    });
+    let kept = |block: usize| {
+        let back = ways[block].iter().filter(|way| way.back);
+        back.fold(0, |all, way| all | touched[way.from].dirty_behind(changes[way.from]))
+    };
+    let kept: Vec<Slots> = (0..count).map(kept).collect();
     let mut held: Vec<Slots> = vec![!0; count];
     fixed_point(order.iter(), &mut held, |block, held| {
         let entry = if block == 0 { 0 } else { !0 };
         let every = ways[block].iter().fold(entry, |all, way| all & touched[way.from].behind(held[way.from]));
-        every | if joint(block) { live[block] & some[block] } else { 0 }
+        every | if joint(block) { live[block] & some[block] | kept[block] } else { 0 }
     });
     let calls: Vec<bool> = (0..count).map(|block| calls_in_loop(block, &ways, touched)).collect();
     let mut dirty: Vec<Slots> = vec![0; count];
     fixed_point(order.iter(), &mut dirty, |block, dirty| {
         // Before a loop with calls, what it does not change is stored.
         let counts = |way: &&Way| way.back || !structure.loops[block] || !calls[block];
-        let of = |way: &Way| {
-            let touched = touched[way.from];
-            if touched.calls { 0 } else { dirty[way.from] & !touched.clears | touched.writes }
-        };
+        let of = |way: &Way| touched[way.from].dirty_behind(dirty[way.from]);
         ways[block].iter().filter(counts).fold(0, |all, way| all | of(way)) & held[block]
     });
     held.into_iter().zip(dirty).map(|(held, dirty)| State { held, dirty }).collect()
@@ -340,7 +352,9 @@ fn epilogues(
                 [taken, next].into_iter().map(|to| u32::from(matches!(to, Target::Leave(_)))).sum()
             }
             End::Call { .. } => 1,
-            End::Elsewhere => u32::from(matches!(body.exit, Exit::Indirect(_))),
+            End::Indirect { inside, .. } => u32::from(!inside),
+            End::Switch { .. } => 1,
+            End::Elsewhere => 0,
         };
         if leaves > 0 {
             *exits.entry(Leaving::new(state, 0)).or_default() += leaves;

@@ -72,7 +72,7 @@ pub(crate) fn lift_all(region: &Region, structure: &Structure) -> Vec<Body> {
     for (number, block) in region.blocks.iter().enumerate() {
         // A call may change the flags in any way; and so may whoever enters the region.
         let known = !matches!(block.end, End::Call { .. });
-        successors(&block.end).for_each(|to| before[to].push(known.then_some(number)));
+        successors(region, number).for_each(|to| before[to].push(known.then_some(number)));
     }
     before[0].push(None);
     for &number in &structure.order {

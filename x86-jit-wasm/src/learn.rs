@@ -1,0 +1,85 @@
+//! Where indirect jumps go, as translated code reports.
+//!
+//! Code that is translated for the first time comes back to the engine at each of its indirect jumps, for a while; then it is translated
+//! anew, with the targets that are near as part of the region. That is done a few times, as what is behind the targets jumps
+//! elsewhere; then the jump is known.
+
+use crate::cache::Key;
+use crate::region::Targets;
+use alloc::vec::Vec;
+use hashbrown::HashMap;
+
+/// Reports after which a region is translated anew.
+const REPORTS: u32 = 200;
+/// How often that is done for a jump.
+const ROUNDS: u32 = 4;
+/// Targets of a jump that are remembered.
+const MOST: usize = 256;
+
+/// Of one jump.
+#[derive(Debug, Default)]
+struct Learned {
+    /// Addresses, and how often it went there.
+    targets: Vec<(u64, u32)>,
+    /// Reports that are not made use of yet.
+    reports: u32,
+    rounds: u32,
+}
+
+/// Of all jumps.
+#[derive(Debug, Default)]
+pub(crate) struct Jumps {
+    by_jump: HashMap<Key, Learned>,
+    /// The region that an arm of a switch is in, by the address of the region.
+    owner: HashMap<Key, Key>,
+}
+
+impl Jumps {
+    /// Takes note of where a jump went. Tells whether that is enough for its region to be translated anew.
+    pub(crate) fn report(&mut self, jump: Key, target: u64) -> bool {
+        let learned = self.by_jump.entry(jump).or_default();
+        if let Some((_, count)) = learned.targets.iter_mut().find(|(known, _)| *known == target) {
+            *count = count.saturating_add(1);
+        } else if learned.targets.len() < MOST {
+            learned.targets.push((target, 1));
+        }
+        learned.reports += 1;
+        let enough = learned.reports >= REPORTS;
+        if enough {
+            learned.reports = 0;
+            learned.rounds += 1;
+        }
+        enough
+    }
+
+    /// What is known of a jump in the region of `root`. `holds` tells whether there is a translation of the code at an address.
+    pub(crate) fn targets(&self, jump: Key, root: u64, mut holds: impl FnMut(Key) -> bool) -> Targets {
+        let Some(learned) = self.by_jump.get(&jump) else {
+            return Targets { known: Vec::new(), learn: true };
+        };
+        // What is in another switch already stays there: each of them would hold all of an interpreter's loop.
+        let mut free = |pc: u64| {
+            let key = Key { pc, ..jump };
+            self.owner.get(&key).is_none_or(|owner| owner.pc == root || !holds(key))
+        };
+        let mut known: Vec<(u64, u32)> =
+            learned.targets.iter().copied().filter(|(pc, _)| free(*pc)).collect();
+        known.sort_by_key(|(_, count)| core::cmp::Reverse(*count));
+        Targets { known: known.into_iter().map(|(pc, _)| pc).collect(), learn: learned.rounds < ROUNDS }
+    }
+
+    /// Takes note of the arms of a region's switch.
+    pub(crate) fn own(&mut self, root: Key, arms: impl Iterator<Item = u64>) {
+        self.owner.extend(arms.map(|pc| (Key { pc, ..root }, root)));
+    }
+
+    /// Whether an address is an arm of the switch of another region.
+    pub(crate) fn is_arm(&self, key: Key) -> bool {
+        self.owner.get(&key).is_some_and(|owner| *owner != key)
+    }
+
+    /// Forgets which regions there are, but not where jumps go.
+    pub(crate) fn clear(&mut self) {
+        self.owner.clear();
+    }
+}
