@@ -59,11 +59,8 @@ impl Translations {
     pub(crate) fn know(&mut self, key: Key, region: &Region) {
         let exits = region.exits().map(|pc| (Key { pc, ..key }, key));
         self.exits.extend(exits.filter(|(exit, _)| *exit != key));
-        let blocks = region
-            .blocks
-            .iter()
-            .map(|block| block.pc)
-            .filter(|pc| region.entries().all(|entry| entry != *pc));
+        let own = region.blocks.iter().filter(|block| !block.callee).map(|block| block.pc);
+        let blocks = own.filter(|pc| region.entries().all(|entry| entry != *pc));
         self.interior.extend(blocks.map(|pc| Key { pc, ..key }));
     }
 
@@ -112,12 +109,19 @@ impl Version {
 
     /// What a region is made of, still without a function. None where its code has gone meanwhile.
     pub(crate) fn of(mem: &AddressSpace, region: &Region) -> Option<Version> {
-        let mut runs = Vec::new();
+        let mut runs: Vec<(u64, u32)> = Vec::new();
         for block in &region.blocks {
-            let Some(last) = block.insns.last() else { continue };
-            let len = last.pc.wrapping_sub(block.pc).wrapping_add(last.insn.len.into());
-            runs.push((block.pc, len as u32));
+            for at in &block.insns {
+                let len = u32::from(at.insn.len);
+                match runs.last_mut() {
+                    Some((start, so_far)) if *start + u64::from(*so_far) == at.pc => *so_far += len,
+                    _ => runs.push((at.pc, len)),
+                }
+            }
         }
+        // Functions that are part of the region are there as often as they are called.
+        runs.sort_unstable();
+        runs.dedup();
         let mut addresses: Vec<u64> = Vec::new();
         for &(start, len) in &runs {
             let mut page = page_floor(start);

@@ -6,7 +6,8 @@ use crate::layout::{JUMPS, Jump, Places, STAMP_AT, STAMPS, Shared, mxcsr, reason
 use crate::learn::Jumps;
 use crate::lift::asks_for_precision;
 use crate::pending::PendingFlags;
-use crate::region::{Code, Limits, Region, Setting, Targets, decode_at};
+use crate::region::{Code, Limits, Region, Setting, Targets};
+use crate::search::decode_at;
 use crate::translate;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};

@@ -422,6 +422,43 @@ impl Body {
         }
     }
 
+    /// An address as a number from something.
+    pub(crate) fn root(&self, addr: Value) -> (Value, i64) {
+        match self.expr(addr) {
+            Expr::Binary(Binary::Add, root, by) => match (self.constant(by), self.ty(by)) {
+                (Some(n), Type::I32) => (root, i64::from(n as i32)),
+                (Some(n), _) => (root, n as i64),
+                _ => (addr, 0),
+            },
+            _ => (addr, 0),
+        }
+    }
+
+    /// What a load of a whole value gives, if that has been stored before and nothing can have changed it since.
+    pub(crate) fn stored_last(&self, addr: Value, bytes: u8, ty: Type) -> Option<Value> {
+        let (root, offset) = self.root(addr);
+        for step in self.steps.iter().rev() {
+            match *step {
+                Step::Store { addr: to, value, bytes: stored, .. } => {
+                    let (other, at) = self.root(to);
+                    if to == addr && stored == bytes {
+                        let whole = self.ty(value) == ty && bytes == if ty == Type::I64 { 8 } else { 4 };
+                        return whole.then_some(value);
+                    }
+                    // Both near each other, so that neither wraps onto the other.
+                    let apart = offset.saturating_sub(at);
+                    let beside = apart >= i64::from(stored) || apart <= -i64::from(bytes);
+                    if other != root || !beside || apart.unsigned_abs() > 1 << 16 {
+                        return None;
+                    }
+                }
+                Step::Back { .. } | Step::Copy { .. } | Step::Fill { .. } => return None,
+                _ => {}
+            }
+        }
+        None
+    }
+
     /// Drops changes of registers that nobody sees: another one follows, and nothing leaves in between.
     pub(crate) fn drop_unseen(&mut self) {
         let mut changes = 0_u32;

@@ -22,6 +22,7 @@ mod learn;
 mod lift;
 pub mod pending;
 mod region;
+mod search;
 mod structure;
 
 pub use emit::{trampoline, translate};

@@ -1,11 +1,9 @@
 //! Regions: the code that is translated as one function, everything reached from an entry by direct jumps.
 
-use crate::lift::Probe;
-use alloc::collections::BTreeSet;
+use crate::search::{Search, target};
 use alloc::vec::Vec;
-use hashbrown::HashMap;
 use x86_cpu::CodeMode;
-use x86_decode::{FeatureSet, Flow, Insn, MAX_LEN, Mode, Operand, decode_for};
+use x86_decode::{FeatureSet, Flow, Insn, MAX_LEN};
 
 /// Where the bytes of code come from.
 pub trait Code {
@@ -62,11 +60,15 @@ pub struct Limits {
     pub switched: usize,
     /// Farthest distance of a block from the entry, in bytes.
     pub reach: u64,
+    /// Instructions of a function that becomes part of those that call it.
+    pub callee: usize,
+    /// Such calls in a region.
+    pub callees: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { instructions: 512, switched: 3000, reach: 1 << 16 }
+        Limits { instructions: 512, switched: 3000, reach: 1 << 16, callee: 24, callees: 40 }
     }
 }
 
@@ -77,6 +79,15 @@ pub struct Located {
     pub pc: u64,
     /// The instruction.
     pub insn: Insn,
+    /// A call or return that control does not leave the region by, and where it goes.
+    pub stays: Option<u64>,
+}
+
+impl Located {
+    /// An instruction that is nothing special.
+    pub fn at(pc: u64, insn: Insn) -> Located {
+        Located { pc, insn, stays: None }
+    }
 }
 
 /// Where control goes from the end of a block.
@@ -122,7 +133,7 @@ pub enum End {
     Elsewhere,
 }
 
-/// Straight-line code.
+/// Straight-line code: each instruction is followed by the next, but not always by one that stands behind it.
 #[derive(Clone, Debug)]
 pub struct Block {
     /// Address of the first instruction.
@@ -131,6 +142,8 @@ pub struct Block {
     pub insns: Vec<Located>,
     /// How it ends.
     pub end: End,
+    /// Whether it begins in a function that the region calls.
+    pub callee: bool,
 }
 
 /// Code that is translated as one function. Block 0 is the entry, or a switch to all entries.
@@ -186,7 +199,7 @@ impl Region {
     /// Targets of direct calls.
     pub fn calls(&self) -> impl Iterator<Item = u64> {
         let direct = |block: &Block| {
-            let at = block.insns.last().filter(|at| at.insn.row.flow == Flow::Call)?;
+            let at = block.insns.last().filter(|at| at.insn.row.flow == Flow::Call && at.stays.is_none())?;
             target(at.pc, &at.insn, self.setting)
         };
         self.blocks.iter().filter_map(direct)
@@ -200,201 +213,6 @@ impl Region {
         features: FeatureSet,
         limits: Limits,
     ) -> Region {
-        let mut search = Search {
-            code,
-            setting,
-            features,
-            limits,
-            entry,
-            insns: Vec::new(),
-            at: HashMap::new(),
-            heads: BTreeSet::new(),
-            targets: Vec::new(),
-            learning: BTreeSet::new(),
-            learn: false,
-        };
-        search.run();
-        search.blocks()
-    }
-}
-
-/// The instruction at an address, if there is one.
-pub(crate) fn decode_at(code: &impl Code, pc: u64, setting: Setting, features: FeatureSet) -> Option<Insn> {
-    let mut bytes = [0; MAX_LEN];
-    let got = code.fetch(pc, &mut bytes).min(MAX_LEN);
-    let mode = match setting.mode {
-        CodeMode::Bits32 => Mode::Bits32,
-        CodeMode::Bits64 => Mode::Bits64,
-    };
-    decode_for(bytes.get(..got)?, mode, features).ok()
-}
-
-/// Target of a direct jump or call.
-fn target(pc: u64, insn: &Insn, setting: Setting) -> Option<u64> {
-    let next = pc.wrapping_add(u64::from(insn.len));
-    insn.operands.iter().find_map(|operand| match *operand {
-        Operand::Rel(by) => Some(next.wrapping_add(by as u64) & setting.mask()),
-        _ => None,
-    })
-}
-
-struct Search<'a, C> {
-    code: &'a C,
-    setting: Setting,
-    features: FeatureSet,
-    limits: Limits,
-    entry: u64,
-    /// In the order in which they were found.
-    insns: Vec<Located>,
-    /// Where in it the instruction at an address is.
-    at: HashMap<u64, usize>,
-    /// Where blocks begin.
-    heads: BTreeSet<u64>,
-    /// Where indirect jumps go.
-    targets: Vec<u64>,
-    /// Indirect jumps of which the engine wants to know more.
-    learning: BTreeSet<u64>,
-    /// And whether of the switch, too.
-    learn: bool,
-}
-
-impl<C: Code> Search<'_, C> {
-    fn decode(&self, pc: u64) -> Option<Insn> {
-        decode_at(self.code, pc, self.setting, self.features)
-    }
-
-    fn run(&mut self) {
-        let setting = self.setting;
-        let mut probe = Probe::new(setting);
-        let mut open = Vec::from([self.entry]);
-        let mut asked = false;
-        loop {
-            let Some(head) = open.pop() else {
-                if asked || self.targets.is_empty() {
-                    break;
-                }
-                // What the switch has missed so far.
-                asked = true;
-                let Targets { known, learn } = self.code.targets(self.entry, self.entry);
-                open.extend(known.iter().rev());
-                self.targets.extend(known);
-                self.learn = learn;
-                continue;
-            };
-            if !self.heads.insert(head) {
-                continue;
-            }
-            let mut pc = head;
-            while !self.at.contains_key(&pc) && self.insns.len() < self.room() {
-                let Some(insn) = self.decode(pc).filter(|insn| probe.takes(insn)) else { break };
-                self.at.insert(pc, self.insns.len());
-                self.insns.push(Located { pc, insn });
-                let next = self.after(pc, &insn);
-                let mut reach = |to: u64| {
-                    if to.abs_diff(self.entry) <= self.limits.reach {
-                        open.push(to);
-                    }
-                };
-                match insn.row.flow {
-                    Flow::Next => {}
-                    Flow::Branch => {
-                        if let Some(to) = self.target(pc, &insn) {
-                            reach(to);
-                        }
-                        break;
-                    }
-                    Flow::CondBranch => {
-                        let to = self.target(pc, &insn).unwrap_or(next);
-                        let wanted = [to, next].map(|pc| self.code.wanted(pc));
-                        // Where neither has run, nothing is known.
-                        let none = wanted == [false, false];
-                        if wanted[0] || none {
-                            reach(to);
-                        }
-                        if wanted[1] || none {
-                            reach(next);
-                        }
-                        break;
-                    }
-                    Flow::Call | Flow::IndirectCall => {
-                        reach(next);
-                        break;
-                    }
-                    Flow::IndirectBranch => {
-                        let Targets { known, learn } = self.code.targets(pc, self.entry);
-                        // The last one is looked at first.
-                        known.iter().rev().copied().for_each(reach);
-                        self.targets.extend(known);
-                        if learn {
-                            self.learning.insert(pc);
-                        }
-                        break;
-                    }
-                    _ => break,
-                }
-                pc = next;
-            }
-        }
-    }
-
-    fn room(&self) -> usize {
-        if self.targets.is_empty() { self.limits.instructions } else { self.limits.switched }
-    }
-
-    fn after(&self, pc: u64, insn: &Insn) -> u64 {
-        pc.wrapping_add(u64::from(insn.len)) & self.setting.mask()
-    }
-
-    fn target(&self, pc: u64, insn: &Insn) -> Option<u64> {
-        target(pc, insn, self.setting)
-    }
-
-    fn blocks(&self) -> Region {
-        // Only heads that code was found at are blocks; the entry always is one.
-        let mut order = Vec::from([self.entry]);
-        order.extend(self.heads.iter().filter(|head| **head != self.entry && self.at.contains_key(*head)));
-        let targets: BTreeSet<u64> =
-            self.targets.iter().copied().filter(|pc| self.at.contains_key(pc)).collect();
-        // What cannot be done at the entry is left to another engine, with all that is behind.
-        let switch = !targets.is_empty() && self.at.contains_key(&self.entry);
-        let first = usize::from(switch);
-        let numbers: HashMap<u64, usize> = (first..).zip(&order).map(|(number, pc)| (*pc, number)).collect();
-        let to = |pc: u64| numbers.get(&pc).map_or(Target::Leave(pc), |number| Target::Block(*number));
-        let mut blocks = Vec::new();
-        let mut arms = Vec::new();
-        if switch {
-            blocks.push(Block { pc: self.entry, insns: Vec::new(), end: End::Switch { learn: self.learn } });
-            arms.push((self.entry, first));
-            let others = targets.iter().filter(|pc| **pc != self.entry);
-            arms.extend(others.filter_map(|pc| Some((*pc, *numbers.get(pc)?))));
-        }
-        blocks.extend(order.iter().map(|&head| self.block(head, switch, &to)));
-        Region { setting: self.setting, blocks, arms }
-    }
-
-    fn block(&self, head: u64, switch: bool, to: &impl Fn(u64) -> Target) -> Block {
-        let mut insns = Vec::new();
-        let mut pc = head;
-        let end = loop {
-            let Some(at) = self.at.get(&pc) else { break End::To(Target::Leave(pc)) };
-            let Located { insn, .. } = &self.insns[*at];
-            insns.push(self.insns[*at]);
-            let next = self.after(pc, insn);
-            match (insn.row.flow, self.target(pc, insn)) {
-                (Flow::Next, _) => {}
-                (Flow::Branch, Some(target)) => break End::To(to(target)),
-                (Flow::CondBranch, Some(target)) => break End::Either { taken: to(target), next: to(next) },
-                (Flow::Call | Flow::IndirectCall, _) => break End::Call { next: to(next) },
-                (Flow::IndirectBranch, _) => {
-                    break End::Indirect { inside: switch, learn: self.learning.contains(&pc) };
-                }
-                _ => break End::Elsewhere,
-            }
-            pc = next;
-            if let Target::Block(_) = to(pc) {
-                break End::To(to(pc));
-            }
-        };
-        Block { pc: head, insns, end }
+        Search::new(code, entry, setting, features, limits).region()
     }
 }

@@ -419,7 +419,9 @@ fn functions(rng: &mut Rng, rows: &[&Row], mode: Mode) -> Vec<u8> {
     let mut all = Vec::new();
     for number in 0..FUNCTIONS {
         let start = all.len();
-        for _ in 0..2 + rng.below(4) {
+        // The last one is small and calls none.
+        let leaf = number == FUNCTIONS - 1;
+        for _ in 0..if leaf { 1 } else { 2 + rng.below(4) } {
             let most = all.len() + rng.below(30) as usize;
             while all.len() < most {
                 let row = rows[rng.below(rows.len() as u64) as usize];
@@ -429,7 +431,16 @@ fn functions(rng: &mut Rng, rows: &[&Row], mode: Mode) -> Vec<u8> {
                     all.extend(case.bytes);
                 }
             }
-            let to = if rng.one_in(4) { rng.below(FUNCTIONS) } else { (number + 1) % FUNCTIONS };
+            if leaf {
+                break;
+            }
+            let to = if rng.one_in(3) {
+                FUNCTIONS - 1
+            } else if rng.one_in(4) {
+                rng.below(FUNCTIONS)
+            } else {
+                (number + 1) % FUNCTIONS
+            };
             let to = CODE + to * FUNCTION;
             let here = CODE + all.len() as u64;
             match rng.below(10) {
@@ -466,7 +477,7 @@ fn calls_and_jumps_between_regions() {
     let mut rng = Rng::new(number("SEED", 11));
     let mut theirs = Theirs::new();
     let (rows32, rows64) = (rows(Mode::Bits32), rows(Mode::Bits64));
-    let (mut done, mut switches) = (0, 0);
+    let (mut done, mut switches, mut inline) = (0, 0, 0);
     for n in 0..number("LINKED", LINKED) {
         let mode = if n & 1 == 0 { Mode::Bits32 } else { Mode::Bits64 };
         let bytes = functions(&mut rng, if n & 1 == 0 { &rows32 } else { &rows64 }, mode);
@@ -477,6 +488,8 @@ fn calls_and_jumps_between_regions() {
                 discover_with(&bytes, CODE + n * FUNCTION, mode, targets)
             })
             .collect();
+        let insns = regions.iter().flat_map(|region| &region.blocks).flat_map(|block| &block.insns);
+        inline += insns.filter(|at| at.stays.is_some()).count();
         switches += regions.iter().filter(|region| !region.arms.is_empty()).count();
         // Some have others at their address in the same module.
         if rng.one_in(3) {
@@ -498,6 +511,6 @@ fn calls_and_jumps_between_regions() {
             done += theirs.compare(&mut rng, (&mut wasm, &function, depth), (mode, &bytes, &regions));
         }
     }
-    println!("{done} instructions, {switches} switches");
-    assert!(done > 10_000 && switches > 100, "{done}, {switches}");
+    println!("{done} instructions, {switches} switches, {inline} calls and returns within");
+    assert!(done > 10_000 && switches > 100 && inline > 1000, "{done}, {switches}, {inline}");
 }

@@ -1,6 +1,6 @@
 //! The code of a block: values where they are wanted, steps in their order.
 
-use super::group::{Group, groups, root};
+use super::group::{Group, groups};
 use super::state::{FLAGS, IMPRECISE, Plan, SLOTS, Slots, State, TLB, XMM, changed, flag, gpr, slots, xmm};
 use crate::ir::{Binary, Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Unary, Value};
 use crate::layout::{Places, context, reason};
@@ -426,7 +426,7 @@ impl Function {
             return (CPU, 0);
         };
         let group = progress.groups[number];
-        let (_, offset) = root(progress.body, addr);
+        let (_, offset) = progress.body.root(addr);
         let behind = (offset - group.low) as u64;
         if let Some(host) = group.host {
             return (host, behind);

@@ -4,7 +4,7 @@
 //! to the last lie in one page, or in two that are neighbours in host memory too.
 
 use super::body::{Function, at};
-use crate::ir::{Binary, Body, Expr, Step, Type, Value};
+use crate::ir::{Body, Step, Type, Value};
 use alloc::vec;
 use alloc::vec::Vec;
 use wasm_encoder::BlockType;
@@ -39,7 +39,7 @@ pub(super) fn groups(body: &Body) -> (Vec<Group>, Vec<Option<usize>>) {
             Step::Store { addr, bytes, .. } | Step::LoadToChange { addr, bytes, .. } => (addr, bytes, true),
             _ => continue,
         };
-        let (root, low) = root(body, addr);
+        let (root, low) = body.root(addr);
         let high = low.saturating_add(bytes.into());
         let open = groups.iter().rposition(|group| group.root == root);
         let fits = |group: &Group| group.high.max(high).saturating_sub(group.low.min(low)) <= SPAN;
@@ -59,18 +59,6 @@ pub(super) fn groups(body: &Body) -> (Vec<Group>, Vec<Option<usize>>) {
         of[number] = Some(number_of);
     }
     (groups, of)
-}
-
-/// An address as a number from something.
-pub(super) fn root(body: &Body, addr: Value) -> (Value, i64) {
-    match body.expr(addr) {
-        Expr::Binary(Binary::Add, root, by) => match (body.constant(by), body.ty(by)) {
-            (Some(n), Type::I32) => (root, i64::from(n as i32)),
-            (Some(n), _) => (root, n as i64),
-            _ => (addr, 0),
-        },
-        _ => (addr, 0),
-    }
 }
 
 impl Function {

@@ -2,7 +2,7 @@
 
 use super::mov::register;
 use super::{Done, Lifter, Unsupported};
-use crate::ir::{Binary, Exit, Step, Type, Value};
+use crate::ir::{Binary, Compare, Exit, Step, Type, Value};
 use x86_decode::{Insn, Op, Operand, Width};
 
 const RCX: u8 = 1;
@@ -74,17 +74,29 @@ impl Lifter {
     pub(super) fn control(&mut self, insn: &Insn) -> Done {
         self.direct(insn)?;
         let word = if self.long() { Width::W64 } else { Width::W32 };
+        let word_type = self.word();
         let [operand, ..] = &insn.operands;
         let target = match (insn.op, operand) {
             (x86_decode::Op::Jmp, Operand::Rel(_)) => return Ok(()),
             (x86_decode::Op::Ret, _) => {
                 let sp = self.stack(0);
                 let target = self.load(sp, word);
-                self.canonical(target);
+                if let Some(back) = self.stays {
+                    let back = self.body.number(word_type, back);
+                    let elsewhere = self.body.compare(Compare::Ne, target, back);
+                    if self.body.constant(elsewhere) != Some(0) {
+                        let origin = self.origin();
+                        self.body.steps.push(Step::Guard { condition: elsewhere, origin });
+                    }
+                } else {
+                    self.canonical(target);
+                }
                 let drop = if let Operand::Imm(n) = operand { *n } else { 0 };
                 let sp = self.stack(i64::from(word.bytes()) + drop);
                 self.set_stack(sp);
-                self.exit(Exit::Return(target));
+                if self.stays.is_none() {
+                    self.exit(Exit::Return(target));
+                }
                 return Ok(());
             }
             (_, Operand::Rel(by)) => {
@@ -100,7 +112,9 @@ impl Lifter {
         if insn.op == x86_decode::Op::Call {
             let next = self.body.number(self.word(), self.at.1);
             self.push_value(next, word);
-            self.exit(Exit::Call(target));
+            if self.stays.is_none() {
+                self.exit(Exit::Call(target));
+            }
         } else {
             self.exit(Exit::Indirect(target));
         }

@@ -33,7 +33,7 @@ type Done = Result<(), Unsupported>;
 
 /// Whether the instruction is translated.
 pub fn takes(insn: &Insn, setting: Setting) -> bool {
-    let at = Located { pc: 0, insn: *insn };
+    let at = Located::at(0, *insn);
     Lifter::new(setting).insn(&at).is_ok()
 }
 
@@ -49,13 +49,13 @@ impl Probe {
         let mut body = core::mem::take(&mut self.0.body);
         body.clear();
         self.0 = Lifter { body, ..Lifter::new(self.0.setting) };
-        self.0.insn(&Located { pc: 0, insn: *insn }).is_ok()
+        self.0.insn(&Located::at(0, *insn)).is_ok()
     }
 }
 
 /// Whether the translation of an instruction asks for an MXCSR with which results alone tell what is to be reported.
 pub(crate) fn asks_for_precision(insn: &Insn, setting: Setting) -> bool {
-    let at = Located { pc: 0, insn: *insn };
+    let at = Located::at(0, *insn);
     let mut lifter = Lifter::new(setting);
     lifter.insn(&at).is_ok() && lifter.body.values.iter().any(|(_, expr)| *expr == Expr::Imprecise)
 }
@@ -117,6 +117,8 @@ struct Lifter {
     /// The running instruction, if it has one, in [`Body::origins`].
     origin: Option<usize>,
     at: (u64, u64),
+    /// See [`Located::stays`].
+    stays: Option<u64>,
 }
 
 fn bits(width: Width) -> u32 {
@@ -141,6 +143,7 @@ impl Lifter {
             batch: None,
             origin: None,
             at: (0, 0),
+            stays: None,
         }
     }
 
@@ -168,6 +171,7 @@ impl Lifter {
         let insn = &at.insn;
         self.origin = None;
         self.at = (at.pc, at.pc.wrapping_add(insn.len.into()) & self.setting.mask());
+        self.stays = at.stays;
         // LOCK makes no difference: one thread runs at a time.
         if self.writes_code_segment(insn) {
             return Err(Unsupported);
@@ -400,6 +404,9 @@ impl Lifter {
     }
 
     fn load(&mut self, addr: Value, width: Width) -> Value {
+        if let Some(value) = self.body.stored_last(addr, width.bytes(), ty(width)) {
+            return value;
+        }
         let to = self.body.value(ty(width), Expr::Loaded);
         self.body.bound(to, mask(width));
         let origin = self.origin();

@@ -1,0 +1,395 @@
+//! How regions are found.
+//!
+//! Small functions become part of the regions that call them, once for each call: a place in the code is an address and
+//! the call that control came by. A call then is a store of its return address, and a return a comparison with it.
+
+use crate::lift::Probe;
+use crate::region::{Block, Code, End, Limits, Located, Region, Setting, Target, Targets};
+use crate::structure::successors;
+use alloc::collections::BTreeSet;
+use alloc::vec;
+use alloc::vec::Vec;
+use hashbrown::HashMap;
+use x86_cpu::CodeMode;
+use x86_decode::{FeatureSet, Flow, Insn, MAX_LEN, Mode, Op, Operand, decode_for};
+
+/// The instruction at an address, if there is one.
+pub(crate) fn decode_at(code: &impl Code, pc: u64, setting: Setting, features: FeatureSet) -> Option<Insn> {
+    let mut bytes = [0; MAX_LEN];
+    let got = code.fetch(pc, &mut bytes).min(MAX_LEN);
+    let mode = match setting.mode {
+        CodeMode::Bits32 => Mode::Bits32,
+        CodeMode::Bits64 => Mode::Bits64,
+    };
+    decode_for(bytes.get(..got)?, mode, features).ok()
+}
+
+/// Target of a direct jump or call.
+pub(crate) fn target(pc: u64, insn: &Insn, setting: Setting) -> Option<u64> {
+    let next = pc.wrapping_add(u64::from(insn.len));
+    insn.operands.iter().find_map(|operand| match *operand {
+        Operand::Rel(by) => Some(next.wrapping_add(by as u64) & setting.mask()),
+        _ => None,
+    })
+}
+
+/// A call whose function is part of the region.
+#[derive(Clone, Copy)]
+struct Call {
+    /// The call that the code around it is part of.
+    outer: u32,
+    /// Address of the function.
+    entry: u64,
+    /// Where it comes back to.
+    back: u64,
+    /// How many calls it is within.
+    depth: u32,
+}
+
+/// By number of the call, the first being none, and address.
+type Place = (u32, u64);
+
+/// Calls within each other, at most.
+const DEPTH: u32 = 3;
+/// Instructions of a block.
+const LONGEST: usize = 200;
+
+pub(crate) struct Search<'a, C> {
+    code: &'a C,
+    setting: Setting,
+    features: FeatureSet,
+    limits: Limits,
+    entry: u64,
+    probe: Probe,
+    /// In the order in which they were found.
+    insns: Vec<Located>,
+    /// Where in it the instruction at a place is.
+    at: HashMap<Place, usize>,
+    /// Where blocks begin.
+    heads: BTreeSet<Place>,
+    /// What is still to be looked at.
+    open: Vec<Place>,
+    /// The first is that of the region itself.
+    calls: Vec<Call>,
+    /// The numbers of those that begin at a place.
+    callees: HashMap<Place, u32>,
+    /// Whether a function is small.
+    small: HashMap<u64, bool>,
+    /// Where indirect jumps go.
+    targets: Vec<u64>,
+    /// Indirect jumps of which the engine wants to know more.
+    learning: BTreeSet<u64>,
+    /// And whether of the switch, too.
+    learn: bool,
+}
+
+impl<'a, C: Code> Search<'a, C> {
+    pub(crate) fn new(
+        code: &'a C,
+        entry: u64,
+        setting: Setting,
+        features: FeatureSet,
+        limits: Limits,
+    ) -> Search<'a, C> {
+        Search {
+            code,
+            setting,
+            features,
+            limits,
+            entry,
+            probe: Probe::new(setting),
+            insns: Vec::new(),
+            at: HashMap::new(),
+            heads: BTreeSet::new(),
+            open: vec![(0, entry)],
+            calls: vec![Call { outer: 0, entry, back: 0, depth: 0 }],
+            callees: HashMap::new(),
+            small: HashMap::new(),
+            targets: Vec::new(),
+            learning: BTreeSet::new(),
+            learn: false,
+        }
+    }
+
+    pub(crate) fn region(mut self) -> Region {
+        let mut asked = false;
+        loop {
+            let Some(head) = self.open.pop() else {
+                if asked || self.targets.is_empty() {
+                    break;
+                }
+                // What the switch has missed so far.
+                asked = true;
+                self.learn = self.jump_from(self.entry);
+                continue;
+            };
+            if self.heads.insert(head) {
+                self.follow(head);
+            }
+        }
+        let mut region = self.blocks();
+        merge(&mut region);
+        region
+    }
+
+    fn decode(&mut self, pc: u64) -> Option<Insn> {
+        let insn = decode_at(self.code, pc, self.setting, self.features)?;
+        self.probe.takes(&insn).then_some(insn)
+    }
+
+    /// Looks at code until it branches.
+    fn follow(&mut self, (call, mut pc): Place) {
+        while !self.at.contains_key(&(call, pc)) && self.insns.len() < self.room() {
+            let Some(insn) = self.decode(pc) else { break };
+            self.at.insert((call, pc), self.insns.len());
+            self.insns.push(Located::at(pc, insn));
+            let next = self.after(pc, &insn);
+            match insn.row.flow {
+                Flow::Next => {}
+                Flow::Branch => {
+                    if let Some(to) = self.target(pc, &insn) {
+                        self.reach(call, to);
+                    }
+                    break;
+                }
+                Flow::CondBranch => {
+                    let to = self.target(pc, &insn).unwrap_or(next);
+                    self.sides(to, next).into_iter().flatten().for_each(|pc| self.reach(call, pc));
+                    break;
+                }
+                Flow::Call => {
+                    self.reach(call, next);
+                    // A call of what is behind it asks for its address.
+                    if let Some(to) = self.target(pc, &insn).filter(|to| *to != next) {
+                        self.call((call, pc), to, next);
+                    }
+                    break;
+                }
+                Flow::IndirectCall => {
+                    self.reach(call, next);
+                    break;
+                }
+                Flow::IndirectBranch if call == 0 => {
+                    if self.jump_from(pc) {
+                        self.learning.insert(pc);
+                    }
+                    break;
+                }
+                _ => break,
+            }
+            pc = next;
+        }
+    }
+
+    /// The sides of a conditional jump that are worth having.
+    fn sides(&self, taken: u64, next: u64) -> [Option<u64>; 2] {
+        let [a, b] = [taken, next].map(|pc| Some(pc).filter(|pc| self.code.wanted(*pc)));
+        // Where neither has run, nothing is known.
+        if a.or(b).is_some() { [a, b] } else { [Some(taken), Some(next)] }
+    }
+
+    /// Takes code in if it is near.
+    fn reach(&mut self, call: u32, to: u64) {
+        if to.abs_diff(self.calls[call as usize].entry) <= self.limits.reach {
+            self.open.push((call, to));
+        }
+    }
+
+    /// Takes the targets of an indirect jump in. Tells whether the engine wants to know more of it.
+    fn jump_from(&mut self, pc: u64) -> bool {
+        let Targets { known, learn } = self.code.targets(pc, self.entry);
+        // The last one is looked at first.
+        known.iter().rev().for_each(|pc| self.reach(0, *pc));
+        self.targets.extend(known);
+        learn
+    }
+
+    /// Takes in the function that a call goes to, if it is small.
+    fn call(&mut self, from: Place, entry: u64, back: u64) {
+        let Call { depth, .. } = self.calls[from.0 as usize];
+        let room = self.insns.len() + self.limits.callee < self.room();
+        if depth < DEPTH && self.calls.len() <= self.limits.callees && room && self.is_small(entry) {
+            self.callees.insert(from, self.calls.len() as u32);
+            self.open.push((self.calls.len() as u32, entry));
+            self.calls.push(Call { outer: from.0, entry, back, depth: depth + 1 });
+        }
+    }
+
+    /// Whether a function has few instructions, all of which are translated, and calls none but such ones.
+    fn is_small(&mut self, entry: u64) -> bool {
+        if let Some(known) = self.small.get(&entry) {
+            return *known;
+        }
+        // One that calls itself is not.
+        self.small.insert(entry, false);
+        let small = self.code.wanted(entry) && self.measure(entry).is_some();
+        self.small.insert(entry, small);
+        small
+    }
+
+    fn measure(&mut self, entry: u64) -> Option<()> {
+        let (mut seen, mut open, mut returns) = (BTreeSet::new(), vec![entry], false);
+        while let Some(pc) = open.pop() {
+            if !seen.insert(pc) {
+                continue;
+            }
+            if seen.len() > self.limits.callee {
+                return None;
+            }
+            let insn = self.decode(pc)?;
+            let next = self.after(pc, &insn);
+            match insn.row.flow {
+                Flow::Next => open.push(next),
+                Flow::Branch => open.push(self.target(pc, &insn)?),
+                Flow::CondBranch => {
+                    let to = self.target(pc, &insn)?;
+                    open.extend(self.sides(to, next).into_iter().flatten());
+                }
+                Flow::Call => {
+                    let to = self.target(pc, &insn).filter(|to| *to != next)?;
+                    self.is_small(to).then(|| open.push(next))?;
+                }
+                Flow::Ret if insn.op == Op::Ret => returns = true,
+                _ => return None,
+            }
+        }
+        returns.then_some(())
+    }
+
+    fn room(&self) -> usize {
+        if self.targets.is_empty() { self.limits.instructions } else { self.limits.switched }
+    }
+
+    fn after(&self, pc: u64, insn: &Insn) -> u64 {
+        pc.wrapping_add(u64::from(insn.len)) & self.setting.mask()
+    }
+
+    fn target(&self, pc: u64, insn: &Insn) -> Option<u64> {
+        target(pc, insn, self.setting)
+    }
+
+    fn blocks(&self) -> Region {
+        // Only heads that code was found at are blocks; the entry always is one.
+        let entry = (0, self.entry);
+        let mut order = vec![entry];
+        order.extend(self.heads.iter().filter(|head| **head != entry && self.at.contains_key(*head)));
+        let is_there = |pc: &u64| self.at.contains_key(&(0, *pc));
+        let targets: BTreeSet<u64> = self.targets.iter().copied().filter(is_there).collect();
+        // What cannot be done at the entry is left to another engine, with all that is behind.
+        let switch = !targets.is_empty() && is_there(&self.entry);
+        let first = usize::from(switch);
+        let numbers: HashMap<Place, usize> =
+            (first..).zip(&order).map(|(number, place)| (*place, number)).collect();
+        let to = |place: Place| {
+            numbers.get(&place).map_or(Target::Leave(place.1), |number| Target::Block(*number))
+        };
+        let mut blocks = Vec::new();
+        let mut arms = Vec::new();
+        if switch {
+            let end = End::Switch { learn: self.learn };
+            blocks.push(Block { pc: self.entry, insns: Vec::new(), end, callee: false });
+            arms.push((self.entry, first));
+            let others = targets.iter().filter(|pc| **pc != self.entry);
+            arms.extend(others.filter_map(|pc| Some((*pc, *numbers.get(&(0, *pc))?))));
+        }
+        blocks.extend(order.iter().map(|&head| self.block(head, switch, &to)));
+        Region { setting: self.setting, blocks, arms }
+    }
+
+    fn block(&self, head: Place, switch: bool, to: &impl Fn(Place) -> Target) -> Block {
+        let mut insns: Vec<Located> = Vec::new();
+        let (call, mut pc) = head;
+        let end = loop {
+            let Some(at) = self.at.get(&(call, pc)) else { break End::To(Target::Leave(pc)) };
+            let mut at = self.insns[*at];
+            let next = self.after(pc, &at.insn);
+            let mut stays = None;
+            let end = match (at.insn.row.flow, self.target(pc, &at.insn)) {
+                (Flow::Next, _) => None,
+                (Flow::Branch, Some(target)) => Some(End::To(to((call, target)))),
+                (Flow::CondBranch, Some(target)) => {
+                    Some(End::Either { taken: to((call, target)), next: to((call, next)) })
+                }
+                (Flow::Call | Flow::IndirectCall, target) => match (self.callees.get(&(call, pc)), target) {
+                    (Some(callee), Some(target)) => {
+                        stays = Some(target);
+                        Some(End::To(to((*callee, target))))
+                    }
+                    _ => Some(End::Call { next: to((call, next)) }),
+                },
+                (Flow::IndirectBranch, _) => Some(End::Indirect {
+                    inside: switch && call == 0,
+                    learn: call == 0 && self.learning.contains(&pc),
+                }),
+                (Flow::Ret, _) if call != 0 => {
+                    let Call { outer, back, .. } = self.calls[call as usize];
+                    stays = Some(back);
+                    Some(End::To(to((outer, back))))
+                }
+                _ => Some(End::Elsewhere),
+            };
+            at.stays = stays;
+            insns.push(at);
+            if let Some(end) = end {
+                break end;
+            }
+            pc = next;
+            if let Target::Block(_) = to((call, pc)) {
+                break End::To(to((call, pc)));
+            }
+        };
+        Block { pc: head.1, insns, end, callee: call != 0 }
+    }
+}
+
+/// Makes one block of two where control comes to the second from the first alone.
+fn merge(region: &mut Region) {
+    let count = region.blocks.len();
+    let mut ways = vec![0; count];
+    ways[0] = 2;
+    for block in 0..count {
+        successors(region, block).for_each(|to| ways[to] += 1);
+    }
+    let mut gone = vec![false; count];
+    for first in 0..count {
+        while let End::To(Target::Block(second)) = region.blocks[first].end
+            && !gone[first]
+            && second != first
+            && ways[second] == 1
+            && region.blocks[first].insns.len() + region.blocks[second].insns.len() <= LONGEST
+        {
+            let insns = core::mem::take(&mut region.blocks[second].insns);
+            region.blocks[first].insns.extend(insns);
+            region.blocks[first].end = region.blocks[second].end;
+            gone[second] = true;
+        }
+    }
+    // The others get their numbers anew.
+    let mut numbers = vec![0; count];
+    let mut left = 0;
+    for block in 0..count {
+        numbers[block] = left;
+        left += usize::from(!gone[block]);
+    }
+    let mut at = 0;
+    region.blocks.retain(|_| {
+        at += 1;
+        !gone[at - 1]
+    });
+    for block in &mut region.blocks {
+        let renumber = |to: &mut Target| {
+            if let Target::Block(block) = to {
+                *block = numbers[*block];
+            }
+        };
+        match &mut block.end {
+            End::To(to) | End::Call { next: to } => renumber(to),
+            End::Either { taken, next } => {
+                renumber(taken);
+                renumber(next);
+            }
+            End::Indirect { .. } | End::Switch { .. } | End::Elsewhere => {}
+        }
+    }
+    region.arms.iter_mut().for_each(|(_, block)| *block = numbers[*block]);
+}
