@@ -366,7 +366,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     fn learn(&mut self, mem: &AddressSpace, target: Key) {
         let (jump, root) =
             (Key { pc: self.shared.origin, ..target }, Key { pc: self.shared.region, ..target });
-        if !self.jumps.report(jump, target.pc) || !self.may_spend() || self.find(mem, root).is_none() {
+        if !self.jumps.report(root, jump, target.pc) || !self.may_spend() || self.find(mem, root).is_none() {
             return;
         }
         // Others that are about to be known as well go into the same module.
@@ -387,9 +387,24 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         let mut regions: Vec<Region> = Vec::new();
         let mut seen: BTreeSet<Key> = keys.iter().copied().collect();
         let mut open: Vec<Key> = keys.to_vec();
-        let mut arms: BTreeSet<Key> = BTreeSet::new();
+        let (mut arms, mut owners) = (BTreeSet::new(), BTreeSet::new());
         while let Some(key) = open.pop() {
             if arms.contains(&key) || self.jumps.is_arm(key) && self.find(mem, key).is_some() {
+                continue;
+            }
+            let translations = &self.translations;
+            let is_there = |other: Key| {
+                translations.has(mem, other) || regions.iter().any(|region| region.entry() == other.pc)
+            };
+            let may_join = !owners.contains(&key);
+            let reach = self.tuning.limits.reach;
+            if let Some(owner) = may_join.then(|| self.jumps.join(key, reach, is_there)).flatten() {
+                // Both become one.
+                owners.insert(owner);
+                regions.retain(|region| region.entry() != owner.pc);
+                if !open.contains(&owner) {
+                    open.push(owner);
+                }
                 continue;
             }
             let known = Some((&self.jumps, &self.translations));

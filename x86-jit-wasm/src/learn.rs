@@ -6,6 +6,7 @@
 
 use crate::cache::Key;
 use crate::region::Targets;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 
@@ -26,23 +27,32 @@ struct Learned {
     rounds: u32,
 }
 
+impl Learned {
+    fn add(&mut self, target: u64, times: u32) {
+        if let Some((_, count)) = self.targets.iter_mut().find(|(known, _)| *known == target) {
+            *count = count.saturating_add(times);
+        } else if self.targets.len() < MOST {
+            self.targets.push((target, times));
+        }
+    }
+}
+
 /// Of all jumps.
 #[derive(Debug, Default)]
 pub(crate) struct Jumps {
     by_jump: HashMap<Key, Learned>,
+    /// Jumps of regions that have reported, by the address of the region.
+    by_region: HashMap<Key, BTreeSet<u64>>,
     /// The region that an arm of a switch is in, by the address of the region.
     owner: HashMap<Key, Key>,
 }
 
 impl Jumps {
-    /// Takes note of where a jump went. Tells whether that is enough for its region to be translated anew.
-    pub(crate) fn report(&mut self, jump: Key, target: u64) -> bool {
+    /// Takes note of where a jump of the region of `root` went. Tells whether that is enough for its region to be translated anew.
+    pub(crate) fn report(&mut self, root: Key, jump: Key, target: u64) -> bool {
+        self.by_region.entry(root).or_default().insert(jump.pc);
         let learned = self.by_jump.entry(jump).or_default();
-        if let Some((_, count)) = learned.targets.iter_mut().find(|(known, _)| *known == target) {
-            *count = count.saturating_add(1);
-        } else if learned.targets.len() < MOST {
-            learned.targets.push((target, 1));
-        }
+        learned.add(target, 1);
         learned.reports += 1;
         let enough = learned.reports >= REPORTS;
         if enough {
@@ -50,6 +60,30 @@ impl Jumps {
             learned.rounds += 1;
         }
         enough
+    }
+
+    /// The region with a switch that the region of `root` is to become part of: one that its jumps go to. Where there is one, that
+    /// knows now what is known of those jumps. `is_there` tells whether a region is.
+    pub(crate) fn join(
+        &mut self,
+        root: Key,
+        reach: u64,
+        mut is_there: impl FnMut(Key) -> bool,
+    ) -> Option<Key> {
+        let jumps = self.by_region.get(&root)?;
+        let jumps = jumps.iter().filter_map(|pc| self.by_jump.get(&Key { pc: *pc, ..root }));
+        let mut targets: Vec<(u64, u32)> = jumps.flat_map(|jump| &jump.targets).copied().collect();
+        targets.sort_by_key(|(_, count)| core::cmp::Reverse(*count));
+        let mut owners =
+            targets.iter().filter_map(|(pc, _)| self.owner.get(&Key { pc: *pc, ..root }).copied());
+        let owner =
+            owners.find(|owner| *owner != root && owner.pc.abs_diff(root.pc) <= reach && is_there(*owner))?;
+        let learned = self.by_jump.entry(owner).or_default();
+        learned.add(root.pc, 1);
+        targets.iter().for_each(|(pc, count)| learned.add(*pc, *count));
+        self.owner.values_mut().filter(|known| **known == root).for_each(|known| *known = owner);
+        self.owner.insert(root, owner);
+        Some(owner)
     }
 
     /// What is known of a jump in the region of `root`. `holds` tells whether there is a translation of the code at an address.
