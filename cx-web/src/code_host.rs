@@ -1,11 +1,27 @@
 //! Runs translated code: modules are compiled and instantiated in the worker, over its own memory and table of functions.
 
+use core::cell::Cell;
 use cx_runtime::jit::layout::Shared;
 use cx_runtime::jit::{CodeError, CodeHost, Jit, Tuning, trampoline};
 use cx_runtime::{ExecEngine, Interp};
+use guest_mem::{Access, AddressSpace};
 use js_sys::{Object, Reflect, Uint8Array, WebAssembly};
 use wasm_bindgen::prelude::*;
 use x86_cpu::CpuState;
+
+thread_local! {
+    /// The address space that translated code runs in, while it runs.
+    static MEM: Cell<*const AddressSpace> = const { Cell::new(core::ptr::null()) };
+}
+
+/// Where an area is that the TLB does not have: see [`translate`](cx_runtime::jit::translate).
+#[unsafe(no_mangle)]
+extern "C" fn jit_present(addr: i64, what: u32) -> u32 {
+    // SAFETY: only translated code calls this, and `call` holds a reference as long as that runs.
+    let mem = unsafe { MEM.get().as_ref() };
+    let access = if what & 1 == 0 { Access::Read } else { Access::Write };
+    mem.and_then(|mem| mem.present(addr as u64, (what >> 1) as usize, access)).map_or(0, |host| host as u32)
+}
 
 /// Places by which the table grows at least.
 const GROWTH: u32 = 256;
@@ -36,6 +52,7 @@ impl WorkerCode {
         let (own, imports) = (Object::new(), Object::new());
         set(&own, "m", &wasm_bindgen::memory())?;
         set(&own, "t", &table)?;
+        set(&own, "f", &Reflect::get(&wasm_bindgen::exports(), &"jit_present".into())?)?;
         set(&imports, "e", &own)?;
         let module = WebAssembly::Module::new(&Uint8Array::from(trampoline().as_slice()))?;
         let instance = WebAssembly::Instance::new(&module, &imports)?;
@@ -96,14 +113,16 @@ impl CodeHost for WorkerCode {
         pointer as u32
     }
 
-    fn call(&mut self, slot: u32, cpu: &mut CpuState, shared: &mut Shared, depth: u32) {
+    fn call(&mut self, slot: u32, mem: &AddressSpace, cpu: &mut CpuState, shared: &mut Shared, depth: u32) {
         type Function = extern "C" fn(u32, *mut CpuState, u32, i64) -> i64;
         // SAFETY: on this target a function pointer is a place in the table of functions, and at this one `new` has put a function of
         // this type. What those read and write is the state behind `cpu`, the `Shared` behind the
         // other parameter, which is borrowed for as long, the TLB, which is made of cells, and frames of the guest, which no
         // reference points into.
         let function: Function = unsafe { core::mem::transmute(self.call) };
+        MEM.set(mem);
         shared.budget = function(slot, cpu, depth, shared.budget);
+        MEM.set(core::ptr::null());
     }
 
     fn remove(&mut self, first: u32, functions: u32) {

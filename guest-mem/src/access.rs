@@ -266,6 +266,18 @@ impl AddressSpace {
     }
 
     #[inline]
+    /// Host address of an area that may be accessed as it is: in one page, or in two that are neighbours in host memory too. The TLB has them
+    /// then. None where more would have to be done: a page is not there yet, is shared until it is written, or holds code.
+    pub fn present(&self, addr: u64, len: usize, access: Access) -> Option<usize> {
+        let (first, last) = (addr >> PAGE_SHIFT, addr.checked_add(len.max(1) as u64 - 1)? >> PAGE_SHIFT);
+        let host = self.admitted(first, access)?;
+        if last != first {
+            let next = (last == first + 1).then(|| self.admitted(last, access)).flatten()?;
+            (next.wrapping_sub(host) == PAGE_SIZE).then_some(())?;
+        }
+        Some(host + (addr % PAGE_BYTES) as usize)
+    }
+
     fn host_page(&self, addr: u64, access: Access) -> Result<*mut u8, MemFault> {
         let page = addr >> PAGE_SHIFT;
         let entry = self.tlb.entry(page);

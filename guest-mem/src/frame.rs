@@ -14,6 +14,8 @@ use core::ptr::NonNull;
 const CHUNK_FRAMES: usize = 1024;
 /// A fresh run starts on such a boundary, so that runs have room to grow.
 const RUN_FRAMES: usize = 16;
+/// Runs that are looked at for one that is free.
+const RUNS_LOOKED_AT: usize = 64;
 
 /// Number of a frame in its pool.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -54,6 +56,8 @@ struct Inner {
     free: Vec<u32>,
     /// First never-used frame.
     fresh: usize,
+    /// Where to look for a free run.
+    cursor: usize,
     in_use: usize,
 }
 
@@ -99,6 +103,28 @@ impl Inner {
         true
     }
 
+    /// The first of frames that have never been used, with which a run begins. They are on the free list then.
+    fn fresh_run(&mut self) -> Option<usize> {
+        let start = self.fresh.next_multiple_of(RUN_FRAMES);
+        if self.info.len() - self.fresh.min(self.info.len()) < RUN_FRAMES * 2 {
+            return None;
+        }
+        self.list(self.fresh..start + RUN_FRAMES);
+        self.fresh = start + RUN_FRAMES;
+        Some(start)
+    }
+
+    /// A run of frames that have all been given back.
+    fn free_run(&mut self) -> Option<usize> {
+        let runs = self.fresh.min(self.info.len()) / RUN_FRAMES;
+        let is_free = |run: usize| {
+            self.info[run * RUN_FRAMES..][..RUN_FRAMES].iter().all(|info| info.refs == 0 && info.listed)
+        };
+        let found = (0..runs.min(RUNS_LOOKED_AT)).map(|n| (self.cursor + n) % runs).find(|run| is_free(*run));
+        self.cursor = found.map_or(self.cursor + RUNS_LOOKED_AT, |run| run + 1);
+        found.map(|run| run * RUN_FRAMES)
+    }
+
     /// Puts never-used frames on the free list, the first of them on top.
     fn list(&mut self, frames: core::ops::Range<usize>) {
         for index in frames.rev() {
@@ -139,17 +165,17 @@ impl FramePool {
 
     /// A zeroed frame, or none where the limit is reached.
     pub fn alloc(&self) -> Option<Frame> {
-        self.alloc_raw(None).map(|id| Frame { pool: self.clone(), id })
+        self.alloc_raw(Beside::default()).map(|id| Frame { pool: self.clone(), id })
     }
 
-    /// A zeroed frame, by choice the one that follows `after` in host memory. The caller owns one reference.
-    pub(crate) fn alloc_raw(&self, after: Option<FrameId>) -> Option<FrameId> {
+    /// A zeroed frame, by choice at that place in host memory. The caller owns one reference.
+    pub(crate) fn alloc_raw(&self, beside: Beside) -> Option<FrameId> {
         let index = {
             let mut inner = self.0.inner.borrow_mut();
             if inner.in_use >= self.0.limit.get() {
                 return None;
             }
-            self.pick(&mut inner, after)?
+            self.pick(&mut inner, beside)?
         };
         let id = FrameId(NonZeroU32::new(index as u32)?);
         // SAFETY: the frame was free, so nothing else refers to its bytes; it is PAGE_SIZE long.
@@ -157,11 +183,14 @@ impl FramePool {
         Some(id)
     }
 
-    fn pick(&self, inner: &mut Inner, after: Option<FrameId>) -> Option<usize> {
-        if let Some(after) = after {
-            let next = after.index() + 1;
+    fn pick(&self, inner: &mut Inner, beside: Beside) -> Option<usize> {
+        let after = beside.after.map(|frame| frame.index() + 1);
+        let after = after.filter(|next| !next.is_multiple_of(CHUNK_FRAMES));
+        let before = beside.before.map(FrameId::index).filter(|next| !next.is_multiple_of(CHUNK_FRAMES));
+        // Frame 0 begins a chunk, so that none is before the first.
+        for next in [after, before.map(|next| next - 1)].into_iter().flatten() {
             // A frame below `fresh` with no references is on the free list as well; it is skipped there later.
-            if !next.is_multiple_of(CHUNK_FRAMES) && next < inner.info.len() && inner.info[next].refs == 0 {
+            if next != 0 && next < inner.info.len() && inner.info[next].refs == 0 {
                 if next >= inner.fresh {
                     inner.list(inner.fresh..next);
                     inner.fresh = next + 1;
@@ -170,13 +199,13 @@ impl FramePool {
                 return Some(next);
             }
         }
-        let run_start = inner.fresh.next_multiple_of(RUN_FRAMES);
-        if inner.info.len() - inner.fresh.min(inner.info.len()) >= RUN_FRAMES * 2 {
-            inner.list(inner.fresh..run_start);
-            inner.fresh = run_start + RUN_FRAMES;
-            inner.list(run_start + 1..run_start + RUN_FRAMES);
-            inner.take(run_start);
-            return Some(run_start);
+        // More memory rather than pieces, as long as half of it is in use.
+        let more = |inner: &mut Inner| 2 * inner.in_use >= inner.info.len() && inner.reserve_chunk();
+        let run = inner.fresh_run().or_else(|| inner.free_run());
+        if let Some(run) = run.or_else(|| more(inner).then(|| inner.fresh_run()).flatten()) {
+            let first = if beside.below { run + RUN_FRAMES - 1 } else { run };
+            inner.take(first);
+            return Some(first);
         }
         while let Some(index) = inner.free.pop() {
             inner.info[index as usize].listed = false;
@@ -287,6 +316,18 @@ impl FramePool {
         // SAFETY: both are whole frames of this pool; `copy` allows them to be the same.
         unsafe { core::ptr::copy(self.host(from), self.host(to), PAGE_SIZE) }
     }
+}
+
+/// Where a frame would best be in host memory: what is beside each other in an address space is beside each other there, too, if possible, since
+/// an access that crosses pages is fast then.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Beside {
+    /// Behind this one.
+    pub(crate) after: Option<FrameId>,
+    /// Else before this one.
+    pub(crate) before: Option<FrameId>,
+    /// Else with room before it: a stack grows downwards.
+    pub(crate) below: bool,
 }
 
 /// A counted reference to one frame; the frame is freed with the last.

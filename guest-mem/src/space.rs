@@ -1,5 +1,6 @@
 //! Address spaces: areas, page table and TLB together, and the mapping operations on them.
 
+use crate::frame::Beside;
 use crate::table::{PageTable, Pte};
 use crate::tlb::Tlb;
 use crate::{
@@ -496,9 +497,11 @@ impl AddressSpace {
         let prot = if area.prot.contains(Prot::WRITE) { area.prot | Prot::READ } else { area.prot };
         let write = access == Access::Write;
         let (frame, prot, dirty) = match (pte.frame(), &area.backing) {
-            (Some(frame), _) if write && area.sharing == Sharing::Private => {
-                (self.unshare(frame).ok_or(fault(FaultKind::OutOfMemory))?, prot, false)
-            }
+            (Some(frame), _) if write && area.sharing == Sharing::Private => (
+                self.unshare(frame, self.beside(page, &area)).ok_or(fault(FaultKind::OutOfMemory))?,
+                prot,
+                false,
+            ),
             (Some(frame), _) if write => {
                 self.pool.retain(frame);
                 (frame, prot, true)
@@ -508,10 +511,11 @@ impl AddressSpace {
                 let keep = pte.prot().contains(Prot::WRITE);
                 (frame, if keep { prot } else { without_write(prot) }, pte.dirty())
             }
-            (None, Backing::Anonymous) => {
-                let after = page.checked_sub(1).and_then(|before| self.table.borrow().get(before).frame());
-                (self.pool.alloc_raw(after).ok_or(fault(FaultKind::OutOfMemory))?, prot, false)
-            }
+            (None, Backing::Anonymous) => (
+                self.pool.alloc_raw(self.beside(page, &area)).ok_or(fault(FaultKind::OutOfMemory))?,
+                prot,
+                false,
+            ),
             (None, Backing::Object { object, first_page }) => {
                 let index = first_page + ((page_floor(addr) - area.start) >> PAGE_SHIFT);
                 let resident = match object.lookup(index) {
@@ -521,7 +525,8 @@ impl AddressSpace {
                 };
                 let id = resident.id();
                 if write && area.sharing == Sharing::Private {
-                    let copy = self.pool.alloc_raw(None).ok_or(fault(FaultKind::OutOfMemory))?;
+                    let copy =
+                        self.pool.alloc_raw(self.beside(page, &area)).ok_or(fault(FaultKind::OutOfMemory))?;
                     self.pool.copy_frame(id, copy);
                     (copy, prot, false)
                 } else {
@@ -541,6 +546,19 @@ impl AddressSpace {
         }
         self.tlb.flush_page(page);
         Ok(self.admit(page, frame, access))
+    }
+
+    /// Host address of a page that may be accessed as it is.
+    pub(crate) fn admitted(&self, page: u64, access: Access) -> Option<usize> {
+        let wanted = match access {
+            Access::Read => Prot::READ,
+            Access::Write => Prot::WRITE,
+            Access::Execute => Prot::EXEC,
+        };
+        let pte = self.table.borrow().get(page);
+        let frame = pte.frame().filter(|_| pte.prot().contains(wanted))?;
+        let watched = access == Access::Write && self.pool.has_code(frame);
+        (!watched).then(|| self.admit(page, frame, access).expose_provenance())
     }
 
     /// Puts a page into the TLB, unless writes to it must be seen.
@@ -564,14 +582,25 @@ impl AddressSpace {
     }
 
     /// A frame that only this page holds, with the same bytes. The result carries a reference of its own.
-    fn unshare(&self, frame: FrameId) -> Option<FrameId> {
+    fn unshare(&self, frame: FrameId, beside: Beside) -> Option<FrameId> {
         if self.pool.refs(frame) == 1 {
             self.pool.retain(frame);
             return Some(frame);
         }
-        let copy = self.pool.alloc_raw(None)?;
+        let copy = self.pool.alloc_raw(beside)?;
         self.pool.copy_frame(frame, copy);
         Some(copy)
+    }
+
+    /// Where a frame for a page of an area would best be.
+    fn beside(&self, page: u64, area: &Vma) -> Beside {
+        let table = self.table.borrow();
+        Beside {
+            after: page.checked_sub(1).and_then(|before| table.get(before).frame()),
+            before: table.get(page + 1).frame(),
+            // Who begins with the last page of an area mostly goes on with the one before.
+            below: area.grows_down_to.is_some() || area.end >> PAGE_SHIFT == page + 1,
+        }
     }
 
     fn grow_down(&self, addr: u64) -> Option<Vma> {

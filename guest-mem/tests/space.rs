@@ -262,6 +262,23 @@ fn neighbouring_pages_lie_side_by_side() {
     assert_eq!(extent.prot, RW);
 }
 
+/// Stacks of many processes, one after the other, each of which grows downwards.
+#[test]
+fn a_stack_lies_in_one_piece() {
+    let pool = FramePool::new(1 << 16);
+    for _ in 0..300 {
+        let s = AddressSpace::new(&pool);
+        s.map(anonymous(0x10_0000, 0x12_0000, RW)).unwrap();
+        for page in (0x110..0x120).rev() {
+            s.write(page * PAGE_BYTES, 1_u8).unwrap();
+        }
+        let crossing = |page: &u64| s.present(page * PAGE_BYTES - 8, 16, Access::Write).is_some();
+        let pieces = 16 - (0x111..0x120).filter(crossing).count();
+        assert!(pieces <= 2, "{pieces} pieces");
+    }
+    assert!(pool.stats().allocated < 4096, "{:?}", pool.stats());
+}
+
 #[test]
 fn the_pool_has_a_limit_and_takes_frames_back() {
     let pool = FramePool::new(4);

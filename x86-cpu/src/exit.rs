@@ -138,8 +138,9 @@ pub trait BaseEngine: ExecEngine {
         start: Start,
     ) -> (Pause, u64);
 
-    /// Whether a block at an address has ever been executed, as far as is known, of the code that ran last.
-    fn seen(&self, mem: &AddressSpace, pc: u64) -> bool;
+    /// About how often control has come to a block at an address, of the code that ran last; [`u32::MAX`] where it has been
+    /// [expected](BaseEngine::expect).
+    fn arrivals(&self, mem: &AddressSpace, pc: u64) -> u32;
 
     /// After how many arrivals a block is reported that nothing is known of.
     fn set_threshold(&mut self, arrivals: u32);

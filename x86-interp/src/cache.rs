@@ -83,6 +83,8 @@ const NEVER: u32 = u32::MAX;
 /// Decoded blocks of every process of a machine.
 pub(crate) struct BlockCache {
     arena: Vec<Uop>,
+    /// Arrivals until a block is reported, by where its operations begin, as of when it left the table in front.
+    left: Vec<u32>,
     bytes: Vec<u8>,
     capacity: usize,
     blocks: HashMap<Key, Block>,
@@ -109,6 +111,7 @@ impl BlockCache {
         let Ok(front) = front else { unreachable!("a vector of as many entries") };
         BlockCache {
             arena: Vec::new(),
+            left: Vec::new(),
             bytes: Vec::new(),
             capacity: capacity.clamp(BLOCK_INSNS, u32::MAX as usize / 2),
             blocks: HashMap::new(),
@@ -193,11 +196,23 @@ impl BlockCache {
         }
     }
 
-    /// Whether there is a block at an address, of the mode that code was looked up for last.
-    pub(crate) fn seen(&self, mem: &AddressSpace, pc: u64) -> bool {
-        let key =
-            |page: CodePage| Key { frame: page.frame, offset: (pc % PAGE_BYTES) as u16, mode: self.mode };
-        mem.code_page(pc).is_ok_and(|page| self.blocks.contains_key(&key(page)))
+    /// See [`x86_cpu::BaseEngine::arrivals`].
+    pub(crate) fn arrivals(&self, mem: &AddressSpace, pc: u64) -> u32 {
+        let entry = &self.front[front_index(pc)];
+        let left = if entry.pc == pc && entry.stamp != 0 {
+            entry.left.get()
+        } else {
+            let Ok(page) = mem.code_page(pc) else { return 0 };
+            let key = Key { frame: page.frame, offset: (pc % PAGE_BYTES) as u16, mode: self.mode };
+            let Some(block) = self.blocks.get(&key) else { return 0 };
+            self.left_of(block.ops)
+        };
+        if (1..=self.threshold).contains(&left) { self.threshold - left + 1 } else { u32::MAX }
+    }
+
+    /// Arrivals until a block is reported that the table in front does not have.
+    fn left_of(&self, ops: Ops) -> u32 {
+        self.left.get(ops.start as usize).copied().unwrap_or(self.threshold)
     }
 
     /// A block is to be reported after so many arrivals.
@@ -279,7 +294,18 @@ impl BlockCache {
         };
         // Looking at the page may have changed the context, and building may have emptied the cache.
         self.enter(cx, mode);
-        let left = Cell::new(self.threshold);
+        // Blocks go on being counted in other processes, behind changes of mappings, and when they come back to the table in front.
+        let old = &self.front[front_index(pc)];
+        if old.stamp != 0 {
+            let (start, left) = (old.ops.start as usize, old.left.get());
+            if self.left.len() <= start {
+                self.left.resize(self.arena.len(), self.threshold);
+            }
+            if let Some(known) = self.left.get_mut(start) {
+                *known = left;
+            }
+        }
+        let left = Cell::new(self.left_of(ops));
         self.front[front_index(pc)] = Front { pc, stamp: self.stamp, left, ops };
         Ok(ops)
     }
@@ -297,6 +323,7 @@ impl BlockCache {
     fn build(&mut self, cx: &mut Cx<'_>, pc: u64, mode: LowerMode) -> Result<Block, Stop> {
         if self.arena.len() + BLOCK_INSNS > self.capacity {
             self.arena.clear();
+            self.left.clear();
             self.bytes.clear();
             self.blocks.clear();
             self.forget_contexts();

@@ -315,8 +315,8 @@ impl BaseEngine for Interp {
         self.run_as(cpu, mem, budget, profile)
     }
 
-    fn seen(&self, mem: &AddressSpace, pc: u64) -> bool {
-        self.cache.seen(mem, pc)
+    fn arrivals(&self, mem: &AddressSpace, pc: u64) -> u32 {
+        self.cache.arrivals(mem, pc)
     }
 
     fn set_threshold(&mut self, arrivals: u32) {

@@ -25,7 +25,9 @@ use wasm_encoder::{
 };
 
 /// A module with a function for each [entry](Region::entries) of each region, which it puts into a table of functions, from `first` on.
-/// It imports the memory as `e.m` and the table as `e.t`.
+/// It imports the memory as `e.m`, the table as `e.t`, and as `e.f` a function for areas that the TLB does not have, of type
+/// `(address: i64, what: i32) -> i32`: `what` is twice the length, plus 1 for a store, and the result the address in the memory, or 0 where the
+/// area is not there as a whole ([`present`](guest_mem::AddressSpace::present)).
 ///
 /// A function has the type `(cpu: i32, depth: i32, budget: i64) -> i64`. It takes the state from where [`layout`](crate::layout) says and
 /// leaves it there with the address to go on at: behind an instruction, or before one that it does not do itself. `depth` is how
@@ -42,6 +44,8 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
         MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
     imports.import("e", "m", EntityType::Memory(memory));
     imports.import("e", "t", EntityType::Table(table()));
+    types.ty().function([ValType::I64, ValType::I32], [ValType::I32]);
+    imports.import("e", "f", EntityType::Function(3));
     let mut functions = FunctionSection::new();
     let mut elements = ElementSection::new();
     let mut code = CodeSection::new();
@@ -57,7 +61,7 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     for region in regions {
         let calls = |pc: u64| {
             let function = own.get(&(pc, region.setting)).copied().flatten()?;
-            Some((function, first + function))
+            Some((IMPORTED + function, first + function))
         };
         let function = function(region, places, &calls);
         if region.arms.is_empty() {
@@ -66,7 +70,7 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
         }
         let word = word(region.setting.mode);
         region.entries().for_each(|pc| {
-            code.function(&switch::entry(functions.len(), word, pc));
+            code.function(&switch::entry(IMPORTED + functions.len(), word, pc));
         });
         functions.function(if word == Type::I64 { 2 } else { 1 });
         switched.push(function);
@@ -74,7 +78,7 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     switched.iter().for_each(|function| {
         code.function(function);
     });
-    let all: Vec<u32> = (0..in_table).collect();
+    let all: Vec<u32> = (IMPORTED..IMPORTED + in_table).collect();
     elements.active(None, &ConstExpr::i32_const(first as i32), Elements::Functions(all.into()));
     let mut module = Module::new();
     module.section(&types).section(&imports).section(&functions).section(&elements).section(&code);
@@ -105,6 +109,10 @@ pub fn trampoline() -> Vec<u8> {
 fn table() -> TableType {
     TableType { element_type: RefType::FUNCREF, table64: false, minimum: 0, maximum: None, shared: false }
 }
+
+/// The function that is imported, and how many they are.
+const PRESENT: u32 = 0;
+const IMPORTED: u32 = 1;
 
 /// Functions of the module by address: their number, and their place in the table of functions.
 type Own<'a> = &'a dyn Fn(u64) -> Option<(u32, u32)>;

@@ -26,6 +26,8 @@ use x86_decode::{FeatureSet, MAX_LEN};
 pub struct Tuning {
     /// Arrivals at a block before it is translated.
     pub threshold: u32,
+    /// How many times less often than that control has come to a block at least that is translated with a hot one.
+    pub colder: u32,
     /// Instructions that the other engine does in the time in which one is translated: not more time goes into translating than
     /// has gone into the other engine.
     pub price: u64,
@@ -56,6 +58,7 @@ impl Default for Tuning {
     fn default() -> Tuning {
         Tuning {
             threshold: 500,
+            colder: 64,
             price: 1500,
             credit: 4000,
             visit: 60,
@@ -172,14 +175,15 @@ impl<B, H> fmt::Debug for Jit<B, H> {
 /// Code of an address space, and what has run of it.
 struct Guest<'a, B> {
     mem: &'a AddressSpace,
-    base: Option<&'a B>,
+    /// And how often it is to have run.
+    base: Option<(&'a B, u32)>,
     setting: Setting,
     known: Option<(&'a Jumps, &'a Translations)>,
 }
 
 impl<B: BaseEngine> Code for Guest<'_, B> {
     fn wanted(&self, pc: u64) -> bool {
-        self.base.is_none_or(|base| base.seen(self.mem, pc))
+        self.base.is_none_or(|(base, bar)| base.arrivals(self.mem, pc) >= bar)
     }
 
     fn targets(&self, pc: u64, entry: u64) -> Targets {
@@ -387,6 +391,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         let mut regions: Vec<Region> = Vec::new();
         let mut seen: BTreeSet<Key> = keys.iter().copied().collect();
         let mut open: Vec<Key> = keys.to_vec();
+        let bar = self.tuning.threshold / self.tuning.colder + 1;
         let (mut arms, mut owners) = (BTreeSet::new(), BTreeSet::new());
         while let Some(key) = open.pop() {
             if arms.contains(&key) || self.jumps.is_arm(key) && self.find(mem, key).is_some() {
@@ -408,7 +413,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
                 continue;
             }
             let known = Some((&self.jumps, &self.translations));
-            let code = Guest { mem, base: Some(&self.base), setting: key.setting, known };
+            let code = Guest { mem, base: Some((&self.base, bar)), setting: key.setting, known };
             let region = Region::discover(&code, key.pc, key.setting, self.features, self.tuning.limits);
             if region.is_empty() {
                 continue;
@@ -419,7 +424,9 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             arms.extend(region.entries().skip(1).map(|pc| Key { pc, ..key }));
             for pc in region.calls() {
                 let key = Key { pc, ..key };
-                let new = seen.len() < 2 * self.tuning.batch && self.base.seen(mem, pc) && seen.insert(key);
+                let new = seen.len() < 2 * self.tuning.batch
+                    && self.base.arrivals(mem, pc) >= bar
+                    && seen.insert(key);
                 if new && self.find(mem, key).is_none() {
                     open.push(key);
                 }
@@ -510,11 +517,11 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     }
 
     /// Calls translated code. Gives the instructions done.
-    fn call(&mut self, slot: u32, cpu: &mut CpuState, budget: i64) -> u64 {
+    fn call(&mut self, slot: u32, mem: &AddressSpace, cpu: &mut CpuState, budget: i64) -> u64 {
         let shared = &mut *self.shared;
         shared.flags = PendingFlags::load(cpu.rflags);
         (shared.budget, shared.reason) = (budget, reason::RETURN);
-        self.host.call(slot, cpu, shared, self.tuning.depth);
+        self.host.call(slot, mem, cpu, shared, self.tuning.depth);
         cpu.rflags = cpu.rflags & !flags::OSZAPC | shared.flags.bits();
         let done = (budget - shared.budget).max(0) as u64;
         cpu.tsc = cpu.tsc.wrapping_add(done);
@@ -547,7 +554,7 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
             self.enter(mem, setting);
             let key = Key { pc: cpu.rip, setting };
             if look && let Some(slot) = self.find(mem, key) {
-                let done = self.call(slot, cpu, rest.min(i64::MAX as u64) as i64);
+                let done = self.call(slot, mem, cpu, rest.min(i64::MAX as u64) as i64);
                 retired += done;
                 if let Some(pc) = arrival.take() {
                     self.weigh(pc, done);

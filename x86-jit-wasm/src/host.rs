@@ -2,6 +2,7 @@
 
 use crate::layout::Shared;
 use core::fmt;
+use guest_mem::AddressSpace;
 use x86_cpu::CpuState;
 
 /// Why a module was not taken.
@@ -37,8 +38,8 @@ pub trait CodeHost {
     /// Where in the linear memory something is that the program has at an address of its own.
     fn address(&self, pointer: usize) -> u32;
 
-    /// Calls a function that was installed.
-    fn call(&mut self, slot: u32, cpu: &mut CpuState, shared: &mut Shared, depth: u32);
+    /// Calls a function that was installed, for code that runs in `mem`: what modules import for areas asks that.
+    fn call(&mut self, slot: u32, mem: &AddressSpace, cpu: &mut CpuState, shared: &mut Shared, depth: u32);
 
     /// Takes functions out of the table again, from a place that [`CodeHost::reserve`] gave. They are not called any more.
     fn remove(&mut self, first: u32, functions: u32);

@@ -7,7 +7,7 @@ use x86_decode::{FeatureSet, Flow, Insn, MAX_LEN};
 
 /// Where the bytes of code come from.
 pub trait Code {
-    /// Whether the code at `pc`, which a conditional jump may go to, is worth having: that which has never run mostly is not.
+    /// Whether control has come often enough to the code at `pc`, which a conditional jump may go to, for it to be worth having.
     fn wanted(&self, _pc: u64) -> bool {
         true
     }

@@ -184,8 +184,7 @@ impl<'a, C: Code> Search<'a, C> {
     /// The sides of a conditional jump that are worth having.
     fn sides(&self, taken: u64, next: u64) -> [Option<u64>; 2] {
         let [a, b] = [taken, next].map(|pc| Some(pc).filter(|pc| self.code.wanted(*pc)));
-        // Where neither has run, nothing is known.
-        if a.or(b).is_some() { [a, b] } else { [Some(taken), Some(next)] }
+        [a, b]
     }
 
     /// Takes code in if it is near.

@@ -7,7 +7,7 @@ use testkit::rng::Rng;
 use testkit::state::{State, random_data};
 use testkit::{forms, guest};
 use wasmtime::{
-    Engine, Instance, Memory, MemoryType, Module, Ref, RefType, Store, Table, TableType, TypedFunc,
+    Engine, Func, Instance, Memory, MemoryType, Module, Ref, RefType, Store, Table, TableType, TypedFunc,
 };
 use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Level, flags};
 use x86_decode::{FeatureSet, Insn, MAX_LEN, Mode, Op, Operand, ROWS, Reg, Row, decode};
@@ -128,6 +128,19 @@ fn cpu_mode(mode: Mode) -> CodeMode {
     if mode == Mode::Bits64 { CodeMode::Bits64 } else { CodeMode::Bits32 }
 }
 
+/// Where an area is that the TLB does not have.
+fn present(addr: i64, what: i32) -> i32 {
+    let (addr, len) = (addr as u64, (what >> 1) as u64);
+    let within = |start: u64, size: usize| addr >= start && addr.saturating_add(len) <= start + size as u64;
+    if what & 1 == 0 && within(CODE, CODE_LEN) {
+        (PAGES as u64 + addr - CODE) as i32
+    } else if within(DATA, DATA_LEN) {
+        (PAGES as u64 + CODE_LEN as u64 + addr - DATA) as i32
+    } else {
+        0
+    }
+}
+
 struct Wasm {
     store: Store<()>,
     memory: Memory,
@@ -180,8 +193,15 @@ impl Wasm {
         wasm.map((CODE >> 12) + 1, PAGES + 0x1000, false);
         wasm.map(DATA >> 12, PAGES + CODE_LEN, true);
         let (memory, table) = (wasm.memory, wasm.table);
-        Instance::new(&mut wasm.store, &module, &[memory.into(), table.into()]).expect("links");
+        let present = Func::wrap(&mut wasm.store, present);
+        Instance::new(&mut wasm.store, &module, &[memory.into(), table.into(), present.into()])
+            .expect("links");
         wasm
+    }
+
+    /// Takes a page out of the TLB.
+    fn evict(&mut self, page: u64) {
+        self.put(TLB + (page as usize % 1024) * 32, &[0xff; 16]);
     }
 
     /// Runs a region on a state, with so many calls within each other. Gives instructions done.
@@ -302,6 +322,10 @@ impl Theirs {
         }
         if !rng.one_in(3) {
             tame(rng, &mut before, &mut data);
+        }
+        wasm.map(DATA >> 12, PAGES + CODE_LEN, true);
+        if rng.one_in(3) {
+            wasm.evict(DATA >> 12);
         }
         let (mut ours, mut our_data) = (before.clone(), data.clone());
         let count = wasm.run(function, depth, &mut ours, bytes, &mut our_data);

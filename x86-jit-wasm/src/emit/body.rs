@@ -285,16 +285,19 @@ impl Function {
             }
             Step::Copy { to, from, bytes, origin } => {
                 let [to, from, bytes] = [to, from, bytes].map(|value| self.local(progress, value));
-                let from = self.look_up_area(from, bytes, self.places.tlb.read);
-                self.leave_arm(progress, origin, depth);
-                let to = self.look_up_area(to, bytes, self.places.tlb.write);
-                self.leave_arm(progress, origin, depth);
+                let from = self.look_up_area((from, bytes), false, |function, out| {
+                    function.arm(progress, origin, depth + out);
+                });
+                let to = self.look_up_area((to, bytes), true, |function, out| {
+                    function.arm(progress, origin, depth + out);
+                });
                 self.sink().local_get(to).local_get(from).local_get(bytes).memory_copy(0, 0);
             }
             Step::Fill { to, byte, bytes, origin } => {
                 let [to, bytes] = [to, bytes].map(|value| self.local(progress, value));
-                let to = self.look_up_area(to, bytes, self.places.tlb.write);
-                self.leave_arm(progress, origin, depth);
+                let to = self.look_up_area((to, bytes), true, |function, out| {
+                    function.arm(progress, origin, depth + out);
+                });
                 self.sink().local_get(to);
                 self.get(progress, byte, false);
                 self.sink().local_get(bytes).memory_fill(0);

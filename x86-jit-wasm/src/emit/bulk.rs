@@ -4,9 +4,16 @@ use super::body::{Function, at};
 use crate::ir::Type;
 
 impl Function {
-    /// Looks an area up, address and length of which are in locals: leaves a number that is not 0 where it is not there as a whole
-    /// and in one page, and the address in linear memory in a new local. Of no bytes, any answer will do.
-    pub(super) fn look_up_area(&mut self, start: u32, bytes: u32, tag: u32) -> u32 {
+    /// Looks an area up, address and length of which are in locals: leaves through `arm` where it is not there as a whole. Gives a new local
+    /// with the address in linear memory. Of no bytes, any answer will do.
+    pub(super) fn look_up_area(
+        &mut self,
+        (start, bytes): (u32, u32),
+        writes: bool,
+        arm: impl FnOnce(&mut Function, u32),
+    ) -> u32 {
+        let tlb = self.places.tlb;
+        let tag = if writes { tlb.write } else { tlb.read };
         let (entry, host) = (self.entry_local(), self.temporary(Type::I32));
         let offset = self.places.tlb.host.into();
         self.entry(start);
@@ -27,6 +34,7 @@ impl Function {
             }
         }
         self.differ();
+        self.ask((start, Err(bytes)), writes, host, arm);
         host
     }
 }

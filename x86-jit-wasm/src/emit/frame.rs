@@ -201,7 +201,7 @@ impl Function {
     }
 
     /// The address in a local as 64 bits.
-    fn wide(&mut self, local: u32) {
+    pub(super) fn wide(&mut self, local: u32) {
         self.sink().local_get(local);
         if self.locals.word == Type::I32 {
             self.sink().i64_extend_i32_u();
