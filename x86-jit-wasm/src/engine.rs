@@ -16,8 +16,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use guest_mem::{AddressSpace, TlbLayout};
 use x86_cpu::{
-    BaseEngine, CodeMode, CpuState, Cpuid, ExecEngine, Exit, Pause, RunOutcome, Segment, Start, flags,
-    selector,
+    BaseEngine, CodeMode, CpuState, Cpuid, Descriptor, ExecEngine, Exit, Pause, RunOutcome, Segment,
+    Segments, Start, flags, selector,
 };
 use x86_decode::{FeatureSet, MAX_LEN};
 
@@ -57,11 +57,11 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Tuning {
         Tuning {
-            threshold: 500,
+            threshold: 700,
             colder: 64,
-            price: 1500,
+            price: 4000,
             credit: 4000,
-            visit: 60,
+            visit: 40,
             interior: 8,
             renewals: 3,
             batch: 32,
@@ -114,6 +114,7 @@ pub struct Jit<B, H> {
     translations: Translations,
     jumps: Jumps,
     queue: Queue,
+    segments: KnownSegments,
     /// What the stamp in `shared` stands for.
     current: Option<(Context, u32)>,
     /// Contexts that processes alternate between.
@@ -205,14 +206,33 @@ struct Queue {
     keys: Vec<Key>,
 }
 
-/// What the running code is translated for; none where it is not.
+/// What segments were last, and what code is translated for with them.
+#[derive(Default)]
+struct KnownSegments {
+    segments: Segments,
+    tls: [Descriptor; selector::TLS_ENTRIES],
+    setting: Option<Setting>,
+}
+
+impl KnownSegments {
+    /// What the running code is translated for; none where it is not.
+    fn setting(&mut self, cpu: &CpuState) -> Option<Setting> {
+        if cpu.rflags & (flags::TF | flags::AC | flags::DF) != 0 {
+            return None;
+        }
+        if cpu.mode == CodeMode::Bits64 {
+            return Some(Setting { mode: cpu.mode, fs: true, gs: true });
+        }
+        let known = self.setting.is_some() && self.segments == cpu.segments && self.tls == cpu.tls;
+        if !known || cpu.ldt.is_some() {
+            *self = KnownSegments { segments: cpu.segments, tls: cpu.tls, setting: setting(cpu) };
+        }
+        self.setting
+    }
+}
+
+/// What 32-bit code is translated for with the segments as they are; none where it is not.
 fn setting(cpu: &CpuState) -> Option<Setting> {
-    if cpu.rflags & (flags::TF | flags::AC | flags::DF) != 0 {
-        return None;
-    }
-    if cpu.mode == CodeMode::Bits64 {
-        return Some(Setting { mode: cpu.mode, fs: true, gs: true });
-    }
     let s = &cpu.segments;
     let open = |segment: Segment| {
         segment.selector == selector::USER_DS
@@ -247,6 +267,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             translations: Translations::default(),
             jumps: Jumps::default(),
             queue: Queue::default(),
+            segments: KnownSegments::default(),
             current: None,
             contexts: Vec::new(),
             next_stamp: 1,
@@ -355,7 +376,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
                 self.base.expect(key.pc, u32::MAX);
             }
         } else {
-            self.base.expect(key.pc, self.tuning.threshold / 4);
+            self.base.expect(key.pc, self.tuning.threshold);
         }
     }
 
@@ -541,7 +562,7 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
         let mut arrival = None;
         while retired < budget {
             let rest = budget - retired;
-            let Some(setting) = setting(cpu) else {
+            let Some(setting) = self.segments.setting(cpu) else {
                 // A few at a time: what forbids translated code mostly passes soon.
                 let outcome = self.base.run(cpu, mem, rest.min(UNUSUAL_SLICE));
                 self.stats.interpreted += outcome.retired;
@@ -573,7 +594,7 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
             match pause {
                 Pause::Exit(exit) => return RunOutcome { exit, retired },
                 Pause::Arrived => {
-                    let Some(setting) = self::setting(cpu) else { continue };
+                    let Some(setting) = self.segments.setting(cpu) else { continue };
                     self.enter(mem, setting);
                     self.arrived(mem, Key { pc: cpu.rip, setting });
                     (look, arrival) = (true, Some(cpu.rip));
