@@ -1,9 +1,28 @@
 //! Areas whose length is known when the code runs.
 
+use super::PRESENT;
 use super::body::{Function, at};
 use crate::ir::Type;
+use wasm_encoder::BlockType;
 
 impl Function {
+    /// Asks the host for an area that the TLB does not have, or that crosses pages: leaves through `arm` unless all of it is there.
+    fn ask(
+        &mut self,
+        (start, bytes): (u32, u32),
+        writes: bool,
+        host: u32,
+        arm: impl FnOnce(&mut Function, u32),
+    ) {
+        self.sink().if_(BlockType::Empty);
+        self.wide(start);
+        let mut sink = self.sink();
+        sink.local_get(bytes).i32_const(1).i32_shl().i32_const(writes.into()).i32_or();
+        sink.call(PRESENT).local_tee(host).i32_eqz().if_(BlockType::Empty);
+        arm(self, 2);
+        self.sink().end().end();
+    }
+
     /// Looks an area up, address and length of which are in locals: leaves through `arm` where it is not there as a whole. Gives a new local
     /// with the address in linear memory. Of no bytes, any answer will do.
     pub(super) fn look_up_area(
@@ -34,7 +53,7 @@ impl Function {
             }
         }
         self.differ();
-        self.ask((start, Err(bytes)), writes, host, arm);
+        self.ask((start, bytes), writes, host, arm);
         host
     }
 }
