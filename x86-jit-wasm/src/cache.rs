@@ -74,6 +74,11 @@ impl Translations {
         self.count += 1;
     }
 
+    /// Whether a region is left at an address for code that had not run, and has not been translated anew since.
+    pub(crate) fn is_exit(&self, key: Key) -> bool {
+        self.exits.contains_key(&key)
+    }
+
     /// The entry of a region that is left at an address, if it is to be translated anew; told once.
     pub(crate) fn parent(&mut self, exit: Key, most: u32) -> Option<Key> {
         let parent = self.exits.remove(&exit)?;

@@ -60,10 +60,10 @@ impl Default for Tuning {
             threshold: 700,
             colder: 64,
             price: 4000,
-            credit: 4000,
+            credit: 6000,
             visit: 40,
             interior: 8,
-            renewals: 3,
+            renewals: 5,
             batch: 32,
             capacity: 1 << 15,
             modules: 4096,
@@ -360,7 +360,9 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             return;
         }
         let again = self.queue.keys.contains(&key);
-        if !again && self.translations.was_interior(key) {
+        // A region is left for it again and again: it is missed there, though another has it.
+        let missed = self.translations.is_exit(key);
+        if !again && !missed && self.translations.was_interior(key) {
             self.base.expect(key.pc, self.tuning.threshold.saturating_mul(self.tuning.interior));
             return;
         }
@@ -413,6 +415,8 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         let mut seen: BTreeSet<Key> = keys.iter().copied().collect();
         let mut open: Vec<Key> = keys.to_vec();
         let bar = self.tuning.threshold / self.tuning.colder + 1;
+        // A function of which little is known yet would be cut short everywhere.
+        let callee_bar = self.tuning.threshold / 4 + 1;
         let (mut arms, mut owners) = (BTreeSet::new(), BTreeSet::new());
         while let Some(key) = open.pop() {
             if arms.contains(&key) || self.jumps.is_arm(key) && self.find(mem, key).is_some() {
@@ -446,7 +450,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             for pc in region.calls() {
                 let key = Key { pc, ..key };
                 let new = seen.len() < 2 * self.tuning.batch
-                    && self.base.arrivals(mem, pc) >= bar
+                    && self.base.arrivals(mem, pc) >= callee_bar
                     && seen.insert(key);
                 if new && self.find(mem, key).is_none() {
                     open.push(key);

@@ -128,6 +128,8 @@ fn cpu_mode(mode: Mode) -> CodeMode {
     if mode == Mode::Bits64 { CodeMode::Bits64 } else { CodeMode::Bits32 }
 }
 
+type Translated = TypedFunc<(i32, i32, i64), i64>;
+
 /// Where an area is that the TLB does not have.
 fn present(addr: i64, what: i32) -> i32 {
     let (addr, len) = (addr as u64, (what >> 1) as u64);
@@ -157,7 +159,7 @@ impl Wasm {
         Wasm { store, memory, table }
     }
 
-    fn function(&mut self, number: u64) -> TypedFunc<(i32, i32, i64), i64> {
+    fn function(&mut self, number: u64) -> Translated {
         let function = self.table.get(&mut self.store, number).expect("in the table");
         let function = function.unwrap_func().expect("was put there");
         function.typed(&self.store).expect("of that type")
@@ -207,7 +209,7 @@ impl Wasm {
     /// Runs a region on a state, with so many calls within each other. Gives instructions done.
     fn run(
         &mut self,
-        function: &TypedFunc<(i32, i32, i64), i64>,
+        function: &Translated,
         depth: i32,
         cpu: &mut CpuState,
         code: &[u8],
@@ -291,7 +293,7 @@ impl Theirs {
     fn compare(
         &mut self,
         rng: &mut Rng,
-        (wasm, function, depth): (&mut Wasm, &TypedFunc<(i32, i32, i64), i64>, i32),
+        (wasm, function, depth): (&mut Wasm, &Translated, i32),
         (mode, bytes, regions): (Mode, &[u8], &[Region]),
     ) -> i64 {
         let mut before = CpuState::new(cpu_mode(mode));
