@@ -2,9 +2,9 @@
 
 use crate::cache::{Key, Translations, Version};
 use crate::host::{CodeError, CodeHost};
-use crate::layout::{JUMPS, Jump, Places, STAMP_AT, STAMPS, Shared, mxcsr, reason};
+use crate::layout::{JUMPS, Jump, Places, STAMP_AT, STAMPS, Shared, fpu, mxcsr, reason};
 use crate::learn::Jumps;
-use crate::lift::asks_for_precision;
+use crate::lift::{asks_for_precision, is_x87, takes};
 use crate::pending::PendingFlags;
 use crate::region::{Code, Limits, Region, Setting, Targets};
 use crate::search::decode_at;
@@ -527,6 +527,12 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         let exact = cpu.mxcsr & mxcsr::MASK | mxcsr::PE == mxcsr::PRECISE;
         if exact && insn.is_some_and(|insn| asks_for_precision(&insn, key.setting)) {
             cpu.mxcsr |= mxcsr::PE;
+        }
+        // The same of x87.
+        if u64::from(cpu.fpu.control) & fpu::CONTROL_MASK == fpu::CONTROL
+            && insn.is_some_and(|insn| is_x87(&insn) && takes(&insn, key.setting))
+        {
+            cpu.fpu.status |= fpu::PE as u16;
         }
     }
 

@@ -135,6 +135,8 @@ pub enum Expr {
     Mxcsr,
     /// x87 control; the same throughout a region.
     FpuControl,
+    /// Address of the processor's state in the linear memory.
+    Cpu,
     /// Whether SSE arithmetic is left to the interpreter because of MXCSR (see [`crate::layout::mxcsr`]): 0 or 1.
     Imprecise,
     /// See [`Wasm`].
@@ -238,6 +240,28 @@ pub enum Step {
         /// As of a load.
         origin: usize,
     },
+    /// Loads `bytes` of the processor's state, zero-extended; cannot leave.
+    LoadState {
+        /// What it gives.
+        to: Value,
+        /// Address in the linear memory, [`Type::I32`].
+        addr: Value,
+        /// Bytes behind it.
+        offset: u32,
+        /// How many.
+        bytes: u8,
+    },
+    /// Stores the lower `bytes` of a value to the processor's state; cannot leave.
+    StoreState {
+        /// Address in the linear memory, [`Type::I32`].
+        addr: Value,
+        /// Bytes behind it.
+        offset: u32,
+        /// What.
+        value: Value,
+        /// How many.
+        bytes: u8,
+    },
     /// So many more instructions, [`Type::I64`], have been done than the block counts.
     Spend(Value),
     /// Leaves if a value is not 0.
@@ -292,6 +316,7 @@ impl Step {
             | Step::Aligned { origin, .. }
             | Step::Canonical { origin, .. } => Some(origin),
             Step::Back { .. } | Step::Spend(_) => None,
+            Step::LoadState { .. } | Step::StoreState { .. } => None,
             Step::SetReg(..) | Step::SetXmm(..) | Step::SetFlags(_) => None,
         }
     }
@@ -312,7 +337,10 @@ impl Step {
     pub(crate) fn values(&self) -> [Option<Value>; 3] {
         match *self {
             Step::Load { addr, .. } | Step::LoadToChange { addr, .. } => [Some(addr), None, None],
-            Step::Store { addr, value, .. } => [Some(addr), Some(value), None],
+            Step::LoadState { addr, .. } => [Some(addr), None, None],
+            Step::Store { addr, value, .. } | Step::StoreState { addr, value, .. } => {
+                [Some(addr), Some(value), None]
+            }
             Step::Copy { to, from: other, bytes, .. } | Step::Fill { to, byte: other, bytes, .. } => {
                 [Some(to), Some(other), Some(bytes)]
             }
@@ -459,9 +487,10 @@ impl Body {
         None
     }
 
-    /// Drops changes of registers that nobody sees: another one follows, and nothing leaves in between.
+    /// Drops changes of registers and of the state that nobody sees: another one follows, and nothing leaves in between.
     pub(crate) fn drop_unseen(&mut self) {
         let mut changes = 0_u32;
+        let mut stored: Vec<(Value, u32)> = Vec::new();
         let mut seen = Vec::with_capacity(self.steps.len());
         for step in self.steps.iter().rev() {
             let keep = match step {
@@ -472,9 +501,17 @@ impl Body {
                     changes |= bit;
                     first
                 }
-                Step::SetFlags(_) | Step::Back { .. } | Step::Spend(_) => true,
+                Step::StoreState { addr, offset, .. } => {
+                    let first = !stored.contains(&(*addr, *offset));
+                    if first {
+                        stored.push((*addr, *offset));
+                    }
+                    first
+                }
+                Step::SetFlags(_) | Step::Back { .. } | Step::Spend(_) | Step::LoadState { .. } => true,
                 _ => {
                     changes = 0;
+                    stored.clear();
                     true
                 }
             };
@@ -490,7 +527,7 @@ impl Body {
             Expr::Const(_) | Expr::Reg(_) | Expr::Segment(_) | Expr::Flags(_) | Expr::Loaded => {
                 (None, None, None)
             }
-            Expr::Vector(_) | Expr::Xmm(_) | Expr::Mxcsr | Expr::FpuControl | Expr::Imprecise => {
+            Expr::Vector(_) | Expr::Xmm(_) | Expr::Mxcsr | Expr::FpuControl | Expr::Cpu | Expr::Imprecise => {
                 (None, None, None)
             }
             Expr::Unary(_, a) | Expr::Extract(_, _, a) => (Some(a), None, None),

@@ -41,6 +41,36 @@ pub mod context {
     }
 }
 
+/// The x87 unit, and when generated code computes in it (SDM vol. 1 §8.1).
+pub mod fpu {
+    use core::mem::{offset_of, size_of};
+    use x86_cpu::{CpuState, F80};
+
+    /// log2 of the size of a physical register.
+    pub const REGISTER_SHIFT: u32 = size_of::<F80>().trailing_zeros();
+    /// Significand of the first register, 8 bytes.
+    pub const MANTISSA: u64 = (offset_of!(CpuState, fpu.registers) + offset_of!(F80, mantissa)) as u64;
+    /// Its sign and exponent, 2 bytes.
+    pub const SIGN_EXPONENT: u64 =
+        (offset_of!(CpuState, fpu.registers) + offset_of!(F80, sign_exponent)) as u64;
+    /// Status word, 2 bytes.
+    pub const STATUS: u64 = offset_of!(CpuState, fpu.status) as u64;
+    /// Registers that are in use, one byte.
+    pub const IN_USE: u64 = offset_of!(CpuState, fpu.in_use) as u64;
+    /// Address of the last instruction, 8 bytes.
+    pub const LAST_IP: u64 = offset_of!(CpuState, fpu.last_ip) as u64;
+    /// The bits of the control word that matter: precision, rounding, masks.
+    pub const CONTROL_MASK: u64 = 0x0f3f;
+    /// What they have to be: extended, to nearest, everything masked.
+    pub const CONTROL: u64 = 0x033f;
+    /// The bits of the status word that matter: PE, and whether an exception is pending.
+    pub const STATUS_MASK: u64 = 0x00a0;
+    /// What they have to be: an inexact result has been reported, so that it does not matter whether another one is.
+    pub const PE: u64 = 0x0020;
+
+    const _: () = assert!(size_of::<F80>().is_power_of_two());
+}
+
 /// When generated code does SSE arithmetic itself (SDM vol. 1 §10.2.3).
 pub mod mxcsr {
     /// The bits that matter: all but the exceptions that have been reported, PE among those that matter.

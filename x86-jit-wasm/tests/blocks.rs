@@ -9,10 +9,10 @@ use testkit::{forms, guest};
 use wasmtime::{
     Engine, Func, Instance, Memory, MemoryType, Module, Ref, RefType, Store, Table, TableType, TypedFunc,
 };
-use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, Level, flags};
+use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, F80, Fpu, Level, flags};
 use x86_decode::{FeatureSet, Insn, MAX_LEN, Mode, Op, Operand, ROWS, Reg, Row, decode};
 use x86_interp::Interp;
-use x86_jit_wasm::layout::{self, Jump, Places, context, mxcsr, shared};
+use x86_jit_wasm::layout::{self, Jump, Places, context, fpu, mxcsr, shared};
 use x86_jit_wasm::pending::PendingFlags;
 use x86_jit_wasm::{Code, Limits, Region, Setting, Targets, takes, translate};
 
@@ -55,14 +55,38 @@ fn tame(rng: &mut Rng, cpu: &mut CpuState, data: &mut [u8]) {
     data.chunks_exact_mut(16).for_each(|chunk| chunk.copy_from_slice(&vector().to_le_bytes()));
 }
 
+/// Ordinary numbers in most registers of the x87 unit, some of which are free, and nothing that keeps code from computing.
+fn tame_unit(rng: &mut Rng, unit: &mut Fpu) {
+    for register in &mut unit.registers {
+        let exponent = if rng.one_in(6) { rng.below(0x7fff) } else { 16383 - 40 + rng.below(80) };
+        let mantissa = if rng.one_in(2) { rng.bits() } else { rng.bits() & !0 << 58 };
+        *register = F80 { mantissa: mantissa | 1 << 63, sign_exponent: exponent as u16 };
+        match rng.below(20) {
+            0 => *register = F80::default(),
+            1 => register.mantissa = rng.bits(),
+            _ => {}
+        }
+        register.sign_exponent |= (rng.below(2) as u16) << 15;
+    }
+    unit.control = 0x37f;
+    unit.status = rng.bits() as u16 & 0x7f1f | 0x20;
+    // A few from the top on are in use.
+    let used = rng.below(9) as u32;
+    unit.in_use = (((1_u32 << used) - 1) as u8).rotate_left(unit.top() as u32);
+    if rng.one_in(8) {
+        unit.in_use = rng.bits() as u8;
+    }
+}
+
 fn vectors(before: &CpuState, ours: &CpuState, theirs: &CpuState) -> String {
     let changed = (0..16).filter(|n| ours.xmm[*n] != theirs.xmm[*n]);
     let lines = changed.map(|n| {
         format!("xmm{n}: {:032x}, ours {:032x}, theirs {:032x}\n", before.xmm[n], ours.xmm[n], theirs.xmm[n])
     });
+    let units = format!("{:x?}\nours {:x?}\ntheirs {:x?}\n", before.fpu, ours.fpu, theirs.fpu);
     let control = format!("mxcsr {:x}, ours {:x}, theirs {:x}\n", before.mxcsr, ours.mxcsr, theirs.mxcsr);
     let all = (0..16).map(|n| format!("xmm{n} {:032x}\n", before.xmm[n]));
-    lines.chain([control]).chain(all).collect()
+    lines.chain([units, control]).chain(all).collect()
 }
 
 /// Code, and what is known of its indirect jumps.
@@ -206,6 +230,28 @@ impl Wasm {
         self.put(TLB + (page as usize % 1024) * 32, &[0xff; 16]);
     }
 
+    fn put_unit(&mut self, unit: &Fpu) {
+        for (n, register) in unit.registers.iter().enumerate() {
+            let at = CPU + (n << fpu::REGISTER_SHIFT);
+            self.put(at + fpu::MANTISSA as usize, &register.mantissa.to_le_bytes());
+            self.put(at + fpu::SIGN_EXPONENT as usize, &register.sign_exponent.to_le_bytes());
+        }
+        self.put(CPU + fpu::STATUS as usize, &unit.status.to_le_bytes());
+        self.put(CPU + fpu::IN_USE as usize, &[unit.in_use]);
+        self.put(CPU + fpu::LAST_IP as usize, &unit.last_ip.to_le_bytes());
+    }
+
+    fn get_unit(&mut self, unit: &mut Fpu) {
+        for (n, register) in unit.registers.iter_mut().enumerate() {
+            let at = CPU + (n << fpu::REGISTER_SHIFT);
+            register.mantissa = u64::from_le_bytes(self.get(at + fpu::MANTISSA as usize));
+            register.sign_exponent = u16::from_le_bytes(self.get(at + fpu::SIGN_EXPONENT as usize));
+        }
+        unit.status = u16::from_le_bytes(self.get(CPU + fpu::STATUS as usize));
+        unit.in_use = u8::from_le_bytes(self.get(CPU + fpu::IN_USE as usize));
+        unit.last_ip = u64::from_le_bytes(self.get(CPU + fpu::LAST_IP as usize));
+    }
+
     /// Runs a region on a state, with so many calls within each other. Gives instructions done.
     fn run(
         &mut self,
@@ -233,7 +279,9 @@ impl Wasm {
         }
         self.put(CPU + context::MXCSR as usize, &cpu.mxcsr.to_le_bytes());
         self.put(CPU + context::FPU_CONTROL as usize, &cpu.fpu.control.to_le_bytes());
+        self.put_unit(&cpu.fpu);
         let left = function.call(&mut self.store, (CPU as i32, depth, BUDGET)).expect("runs");
+        self.get_unit(&mut cpu.fpu);
         for n in 0..16 {
             cpu.gpr[n] = u64::from_le_bytes(self.get(CPU + context::GPR as usize + 8 * n));
         }
@@ -325,6 +373,9 @@ impl Theirs {
         if !rng.one_in(3) {
             tame(rng, &mut before, &mut data);
         }
+        if !rng.one_in(8) {
+            tame_unit(rng, &mut before.fpu);
+        }
         wasm.map(DATA >> 12, PAGES + CODE_LEN, true);
         if rng.one_in(3) {
             wasm.evict(DATA >> 12);
@@ -347,6 +398,7 @@ impl Theirs {
             || ours.xmm != theirs.xmm
             || ours.mxcsr & !DE != theirs.mxcsr & !DE
             || ours.mxcsr & DE > theirs.mxcsr & DE
+            || ours.fpu != theirs.fpu
             || our_data != their_data;
         if differs {
             let listing: Vec<String> = regions
@@ -379,6 +431,12 @@ fn as_the_interpreter_does() {
         rows.iter().filter(|row| is_float(row)).copied().collect()
     };
     let (floats32, floats64) = (floats(&rows32), floats(&rows64));
+    let units = |rows: &[&'static Row]| -> Vec<&'static Row> {
+        let is_unit = |row: &&Row| row.map == x86_decode::Map::OneByte && row.opcode & 0xf8 == 0xd8;
+        rows.iter().copied().filter(is_unit).collect()
+    };
+    let (units32, units64) = (units(&rows32), units(&rows64));
+    assert!(units32.len() > 50, "{} rows", units32.len());
     assert!(floats32.len() > 50, "{} rows", floats32.len());
     println!("{} and {} rows", rows32.len(), rows64.len());
     assert!(rows32.len() > 100 && rows64.len() > 100, "{} and {} rows", rows32.len(), rows64.len());
@@ -390,7 +448,9 @@ fn as_the_interpreter_does() {
         let mut cases = Vec::new();
         for n in 0..REGIONS {
             // Every other pair is of floating-point instructions: chance alone gives few results that are operands of others.
-            let (mode, rows) = match n & 3 {
+            let (mode, rows) = match n % 6 {
+                4 => (Mode::Bits32, &units32),
+                5 => (Mode::Bits64, &units64),
                 0 => (Mode::Bits32, &rows32),
                 1 => (Mode::Bits64, &rows64),
                 2 => (Mode::Bits32, &floats32),

@@ -302,6 +302,19 @@ impl Function {
                 self.get(progress, byte, false);
                 self.sink().local_get(bytes).memory_fill(0);
             }
+            Step::LoadState { to, addr, offset, bytes } => {
+                self.get(progress, addr, false);
+                let ty = progress.body.ty(to);
+                let local = self.temporary(ty);
+                self.load(ty, offset.into(), bytes);
+                self.sink().local_set(local);
+                progress.place[to.index()] = Some(local);
+            }
+            Step::StoreState { addr, offset, value, bytes } => {
+                self.get(progress, addr, false);
+                self.get(progress, value, false);
+                self.store(progress.body.ty(value), offset.into(), bytes);
+            }
             Step::Spend(more) => {
                 self.sink().local_get(BUDGET);
                 self.get(progress, more, false);
@@ -518,6 +531,9 @@ impl Function {
             Expr::Mxcsr => {
                 self.sink().local_get(CPU).i32_load(at(context::MXCSR, 2));
             }
+            Expr::Cpu => {
+                self.sink().local_get(CPU);
+            }
             Expr::FpuControl => {
                 self.sink().local_get(CPU).i32_load16_u(at(context::FPU_CONTROL, 1));
             }
@@ -619,6 +635,11 @@ impl<'a> Progress<'a> {
                     progress.want_flags(origin, number);
                 }
                 Step::Back { value, .. } | Step::Spend(value) => progress.want(value, number),
+                Step::LoadState { addr, .. } => progress.want(addr, number),
+                Step::StoreState { addr, value, .. } => {
+                    progress.want(addr, number);
+                    progress.want(value, number);
+                }
                 Step::Copy { to, from: other, bytes, origin }
                 | Step::Fill { to, byte: other, bytes, origin } => {
                     for value in [to, other, bytes] {

@@ -15,6 +15,7 @@ mod shift;
 mod sse;
 mod stack;
 mod string;
+mod x87;
 
 use crate::ir::{Binary, Body, Exit, Expr, Origin, Step, Type, Unary, Value};
 use crate::region::{Block, End, Located, Region, Setting};
@@ -59,6 +60,8 @@ pub(crate) fn asks_for_precision(insn: &Insn, setting: Setting) -> bool {
     let mut lifter = Lifter::new(setting);
     lifter.insn(&at).is_ok() && lifter.body.values.iter().any(|(_, expr)| *expr == Expr::Imprecise)
 }
+
+pub(crate) use x87::is_x87;
 
 /// What a block does.
 pub fn lift(block: &Block, setting: Setting) -> Body {
@@ -119,6 +122,8 @@ struct Lifter {
     at: (u64, u64),
     /// See [`Located::stays`].
     stays: Option<u64>,
+    /// Of the x87 unit.
+    stack: x87::Stack,
 }
 
 fn bits(width: Width) -> u32 {
@@ -144,6 +149,7 @@ impl Lifter {
             origin: None,
             at: (0, 0),
             stays: None,
+            stack: x87::Stack::default(),
         }
     }
 
@@ -245,7 +251,10 @@ impl Lifter {
                 }
                 (x86_decode::Map::Of, 0x40..=0x4f) => self.move_if(insn),
                 (x86_decode::Map::Of, 0x90..=0x9f) => self.set_if(insn),
-                _ => self.sse(insn),
+                _ => match self.x87(insn) {
+                    Some(done) => done,
+                    None => self.sse(insn),
+                },
             },
         }
     }
