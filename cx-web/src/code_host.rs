@@ -1,17 +1,20 @@
 //! Runs translated code: modules are compiled and instantiated in the worker, over its own memory and table of functions.
 
 use core::cell::Cell;
-use cx_runtime::jit::layout::Shared;
+use cx_runtime::jit::layout::{Shared, fpu};
 use cx_runtime::jit::{CodeError, CodeHost, Jit, Tuning, trampoline};
 use cx_runtime::{ExecEngine, Interp};
 use guest_mem::{Access, AddressSpace};
 use js_sys::{Object, Reflect, Uint8Array, WebAssembly};
 use wasm_bindgen::prelude::*;
-use x86_cpu::CpuState;
+use x86_cpu::{CpuState, F80, X87Op};
+use x86_interp::compute;
 
 thread_local! {
     /// The address space that translated code runs in, while it runs.
     static MEM: Cell<*const AddressSpace> = const { Cell::new(core::ptr::null()) };
+    /// What it shares with the engine.
+    static SHARED: Cell<*mut Shared> = const { Cell::new(core::ptr::null_mut()) };
 }
 
 /// Where an area is that the TLB does not have: see [`translate`](cx_runtime::jit::translate).
@@ -21,6 +24,47 @@ extern "C" fn jit_present(addr: i64, what: u32) -> u32 {
     let mem = unsafe { MEM.get().as_ref() };
     let access = if what & 1 == 0 { Access::Read } else { Access::Write };
     mem.and_then(|mem| mem.present(addr as u64, (what >> 1) as usize, access)).map_or(0, |host| host as u32)
+}
+
+/// Gives a result of extended precision as translated code takes it.
+#[inline(always)]
+fn computed(result: Option<(F80, bool)>) -> u64 {
+    let (mantissa, rest) = fpu::result(result);
+    // SAFETY: only translated code asks, and `call` holds the `Shared` that it works on as long as that runs.
+    if let Some(shared) = unsafe { SHARED.get().as_mut() } {
+        shared.computed = rest;
+    }
+    mantissa
+}
+
+macro_rules! computations {
+    ($($name:ident $op:ident;)*) => {
+        $(
+            /// Extended precision: see [`translate`](cx_runtime::jit::translate).
+            #[unsafe(no_mangle)]
+            extern "C" fn $name(a: u64, a_se: u32, b: u64, b_se: u32) -> u64 {
+                let [a, b] =
+                    [(a, a_se), (b, b_se)].map(|(mantissa, se)| F80 { mantissa, sign_exponent: se as u16 });
+                computed(compute(X87Op::$op, a, b))
+            }
+        )*
+
+        /// What is exported for an operation.
+        fn export(op: X87Op) -> &'static str {
+            match op {
+                $(X87Op::$op => stringify!($name),)*
+            }
+        }
+    };
+}
+
+computations! {
+    jit_add Add;
+    jit_subtract Subtract;
+    jit_multiply Multiply;
+    jit_divide Divide;
+    jit_square_root SquareRoot;
+    jit_round RoundToInteger;
 }
 
 /// Places by which the table grows at least.
@@ -52,6 +96,9 @@ impl WorkerCode {
         let (own, imports) = (Object::new(), Object::new());
         set(&own, "m", &wasm_bindgen::memory())?;
         set(&own, "t", &table)?;
+        for op in X87Op::ALL {
+            set(&own, op.name(), &Reflect::get(&wasm_bindgen::exports(), &export(op).into())?)?;
+        }
         set(&own, "f", &Reflect::get(&wasm_bindgen::exports(), &"jit_present".into())?)?;
         set(&imports, "e", &own)?;
         let module = WebAssembly::Module::new(&Uint8Array::from(trampoline().as_slice()))?;
@@ -121,7 +168,9 @@ impl CodeHost for WorkerCode {
         // reference points into.
         let function: Function = unsafe { core::mem::transmute(self.call) };
         MEM.set(mem);
+        SHARED.set(shared);
         shared.budget = function(slot, cpu, depth, shared.budget);
+        SHARED.set(core::ptr::null_mut());
         MEM.set(core::ptr::null());
     }
 

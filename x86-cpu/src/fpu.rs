@@ -29,6 +29,43 @@ impl F80 {
     }
 }
 
+/// Arithmetic that translated code asks its host for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+#[allow(missing_docs)]
+pub enum X87Op {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    SquareRoot,
+    RoundToInteger,
+}
+
+impl X87Op {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [X87Op; 6] = [
+        X87Op::Add,
+        X87Op::Subtract,
+        X87Op::Multiply,
+        X87Op::Divide,
+        X87Op::SquareRoot,
+        X87Op::RoundToInteger,
+    ];
+
+    /// Its name, of a letter or two.
+    pub fn name(self) -> &'static str {
+        match self {
+            X87Op::Add => "xa",
+            X87Op::Subtract => "xs",
+            X87Op::Multiply => "xm",
+            X87Op::Divide => "xd",
+            X87Op::SquareRoot => "xq",
+            X87Op::RoundToInteger => "xi",
+        }
+    }
+}
+
 /// The x87 unit. `registers` are physical (R0–R7); ST(i) is `registers[(top + i) % 8]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fpu {

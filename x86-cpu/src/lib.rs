@@ -18,6 +18,6 @@ mod state;
 pub use cpuid::{Cpuid, Level, xstate};
 pub use descriptor::{Described, Descriptor};
 pub use exit::{BaseEngine, Exception, ExecEngine, Exit, Pause, RunOutcome, Start, SyscallGate, Vector};
-pub use fpu::{F80, Fpu};
+pub use fpu::{F80, Fpu, X87Op};
 pub use lazy::LazyFlags;
 pub use state::{CodeMode, CpuState, Segment, Segments, flags, gpr, mxcsr, selector};

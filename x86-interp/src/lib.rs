@@ -28,3 +28,4 @@ mod x87;
 
 pub use features::{FEATURES, features};
 pub use run::Interp;
+pub use x87::compute;

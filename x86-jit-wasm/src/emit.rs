@@ -23,11 +23,14 @@ use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, ElementSection, Elements, EntityType, ExportKind, ExportSection,
     FunctionSection, ImportSection, MemoryType, Module, RefType, TableType, TypeSection, ValType,
 };
+use x86_cpu::X87Op;
 
 /// A module with a function for each [entry](Region::entries) of each region, which it puts into a table of functions, from `first` on.
 /// It imports the memory as `e.m`, the table as `e.t`, and as `e.f` a function for areas that the TLB does not have, of type
 /// `(address: i64, what: i32) -> i32`: `what` is twice the length, plus 1 for a store, and the result the address in the memory, or 0 where the
-/// area is not there as a whole ([`present`](guest_mem::AddressSpace::present)).
+/// area is not there as a whole ([`present`](guest_mem::AddressSpace::present)). And by their [names](X87Op::name) those that compute in extended precision, of type
+/// `(significand: i64, sign and exponent: i32, and those of the other operand) -> i64`, which give the significand of the result and put
+/// the rest into [`Shared::computed`](crate::layout::Shared::computed).
 ///
 /// A function has the type `(cpu: i32, depth: i32, budget: i64) -> i64`. It takes the state from where [`layout`](crate::layout) says and
 /// leaves it there with the address to go on at: behind an instruction, or before one that it does not do itself. `depth` is how
@@ -46,6 +49,10 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     imports.import("e", "t", EntityType::Table(table()));
     types.ty().function([ValType::I64, ValType::I32], [ValType::I32]);
     imports.import("e", "f", EntityType::Function(3));
+    types.ty().function([ValType::I64, ValType::I32, ValType::I64, ValType::I32], [ValType::I64]);
+    for op in X87Op::ALL {
+        imports.import("e", op.name(), EntityType::Function(4));
+    }
     let mut functions = FunctionSection::new();
     let mut elements = ElementSection::new();
     let mut code = CodeSection::new();
@@ -110,9 +117,10 @@ fn table() -> TableType {
     TableType { element_type: RefType::FUNCREF, table64: false, minimum: 0, maximum: None, shared: false }
 }
 
-/// The function that is imported, and how many they are.
+/// The functions that are imported, the first of those of [`X87Op`], and how many they are.
 const PRESENT: u32 = 0;
-const IMPORTED: u32 = 1;
+const COMPUTE: u32 = 1;
+const IMPORTED: u32 = COMPUTE + X87Op::ALL.len() as u32;
 
 /// Functions of the module by address: their number, and their place in the table of functions.
 type Own<'a> = &'a dyn Fn(u64) -> Option<(u32, u32)>;

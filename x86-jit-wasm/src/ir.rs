@@ -10,6 +10,7 @@ mod wasm;
 pub use wasm::{Shape, Wasm};
 
 use alloc::vec::Vec;
+use x86_cpu::X87Op;
 
 /// Type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -262,6 +263,17 @@ pub enum Step {
         /// How many.
         bytes: u8,
     },
+    /// Has the host compute in extended precision; cannot leave.
+    Compute {
+        /// What.
+        op: X87Op,
+        /// Significand, [`Type::I64`], and sign and exponent, [`Type::I32`], of the operands.
+        operands: [(Value, Value); 2],
+        /// Significand of the result.
+        sig: Value,
+        /// Its sign and exponent, with [`fpu::UP`](crate::layout::fpu::UP) and [`fpu::BAD`](crate::layout::fpu::BAD).
+        rest: Value,
+    },
     /// So many more instructions, [`Type::I64`], have been done than the block counts.
     Spend(Value),
     /// Leaves if a value is not 0.
@@ -316,7 +328,7 @@ impl Step {
             | Step::Aligned { origin, .. }
             | Step::Canonical { origin, .. } => Some(origin),
             Step::Back { .. } | Step::Spend(_) => None,
-            Step::LoadState { .. } | Step::StoreState { .. } => None,
+            Step::LoadState { .. } | Step::StoreState { .. } | Step::Compute { .. } => None,
             Step::SetReg(..) | Step::SetXmm(..) | Step::SetFlags(_) => None,
         }
     }
@@ -334,25 +346,26 @@ impl Step {
     }
 
     /// The values it wants, but for those of flags.
-    pub(crate) fn values(&self) -> [Option<Value>; 3] {
+    pub(crate) fn values(&self) -> [Option<Value>; 4] {
         match *self {
-            Step::Load { addr, .. } | Step::LoadToChange { addr, .. } => [Some(addr), None, None],
-            Step::LoadState { addr, .. } => [Some(addr), None, None],
+            Step::Load { addr, .. } | Step::LoadToChange { addr, .. } => [Some(addr), None, None, None],
+            Step::Compute { operands: [(a, b), (c, d)], .. } => [Some(a), Some(b), Some(c), Some(d)],
+            Step::LoadState { addr, .. } => [Some(addr), None, None, None],
             Step::Store { addr, value, .. } | Step::StoreState { addr, value, .. } => {
-                [Some(addr), Some(value), None]
+                [Some(addr), Some(value), None, None]
             }
             Step::Copy { to, from: other, bytes, .. } | Step::Fill { to, byte: other, bytes, .. } => {
-                [Some(to), Some(other), Some(bytes)]
+                [Some(to), Some(other), Some(bytes), None]
             }
-            Step::GuardBoth { first, second, .. } => [Some(first), Some(second), None],
+            Step::GuardBoth { first, second, .. } => [Some(first), Some(second), None, None],
             Step::Guard { condition: value, .. }
             | Step::Aligned { addr: value, .. }
             | Step::Canonical { addr: value, .. }
             | Step::Back { value, .. }
             | Step::Spend(value)
             | Step::SetReg(_, value)
-            | Step::SetXmm(_, value) => [Some(value), None, None],
-            Step::SetFlags(_) => [None; 3],
+            | Step::SetXmm(_, value) => [Some(value), None, None, None],
+            Step::SetFlags(_) => [None; 4],
         }
     }
 }
@@ -509,6 +522,7 @@ impl Body {
                     first
                 }
                 Step::SetFlags(_) | Step::Back { .. } | Step::Spend(_) | Step::LoadState { .. } => true,
+                Step::Compute { .. } => true,
                 _ => {
                     changes = 0;
                     stored.clear();

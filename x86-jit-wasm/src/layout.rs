@@ -68,6 +68,19 @@ pub mod fpu {
     /// What they have to be: an inexact result has been reported, so that it does not matter whether another one is.
     pub const PE: u64 = 0x0020;
 
+    /// A result was rounded up.
+    pub const UP: u32 = 1 << 16;
+    /// There is none, as there is more to report than that it is not exact.
+    pub const BAD: u32 = 1 << 17;
+
+    /// A result as two words.
+    pub fn result(computed: Option<(F80, bool)>) -> (u64, u32) {
+        match computed {
+            Some((value, up)) => (value.mantissa, u32::from(value.sign_exponent) | if up { UP } else { 0 }),
+            None => (0, BAD),
+        }
+    }
+
     const _: () = assert!(size_of::<F80>().is_power_of_two());
 }
 
@@ -178,6 +191,8 @@ pub struct Shared {
     pub origin: u64,
     /// And the entry of the region.
     pub region: u64,
+    /// Sign and exponent of a result of extended precision, with [`fpu::UP`] and [`fpu::BAD`].
+    pub computed: u32,
     /// Translated code by address: see [`Jump::index`].
     pub jumps: Box<[Jump; JUMPS]>,
 }
@@ -204,6 +219,8 @@ pub mod shared {
     pub const REASON: u64 = offset_of!(Shared, reason) as u64;
     /// Of [`Shared::origin`].
     pub const ORIGIN: u64 = offset_of!(Shared, origin) as u64;
+    /// Of [`Shared::computed`].
+    pub const COMPUTED: u64 = offset_of!(Shared, computed) as u64;
     /// Of [`Shared::region`].
     pub const REGION: u64 = offset_of!(Shared, region) as u64;
     /// In an entry of [`Shared::jumps`].

@@ -7,9 +7,10 @@ use testkit::rng::Rng;
 use testkit::state::{State, random_data};
 use testkit::{forms, guest};
 use wasmtime::{
-    Engine, Func, Instance, Memory, MemoryType, Module, Ref, RefType, Store, Table, TableType, TypedFunc,
+    Caller, Engine, Func, Instance, Memory, MemoryType, Module, Ref, RefType, Store, Table, TableType,
+    TypedFunc,
 };
-use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, F80, Fpu, Level, flags};
+use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, F80, Fpu, Level, X87Op, flags};
 use x86_decode::{FeatureSet, Insn, MAX_LEN, Mode, Op, Operand, ROWS, Reg, Row, decode};
 use x86_interp::Interp;
 use x86_jit_wasm::layout::{self, Jump, Places, context, fpu, mxcsr, shared};
@@ -220,8 +221,19 @@ impl Wasm {
         wasm.map(DATA >> 12, PAGES + CODE_LEN, true);
         let (memory, table) = (wasm.memory, wasm.table);
         let present = Func::wrap(&mut wasm.store, present);
-        Instance::new(&mut wasm.store, &module, &[memory.into(), table.into(), present.into()])
-            .expect("links");
+        let mut imports = vec![memory.into(), table.into(), present.into()];
+        for op in X87Op::ALL {
+            let compute = move |mut caller: Caller<'_, ()>, a: i64, x: i32, b: i64, y: i32| {
+                let [a, b] = [(a, x), (b, y)]
+                    .map(|(mantissa, se)| F80 { mantissa: mantissa as u64, sign_exponent: se as u16 });
+                let (mantissa, rest) = fpu::result(x86_interp::compute(op, a, b));
+                let to = SHARED + shared::COMPUTED as usize;
+                memory.write(&mut caller, to, &rest.to_le_bytes()).expect("in memory");
+                mantissa as i64
+            };
+            imports.push(Func::wrap(&mut wasm.store, compute).into());
+        }
+        Instance::new(&mut wasm.store, &module, &imports).expect("links");
         wasm
     }
 

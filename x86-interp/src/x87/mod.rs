@@ -2,6 +2,7 @@
 
 mod arith;
 mod basic;
+mod compute;
 mod control;
 mod images;
 mod quick;
@@ -11,6 +12,7 @@ mod unit;
 mod value;
 mod wide;
 
+pub use compute::compute;
 pub(crate) use unit::ES;
 
 use crate::uop::{Handler, Uop};

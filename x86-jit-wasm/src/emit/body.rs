@@ -1,9 +1,10 @@
 //! The code of a block: values where they are wanted, steps in their order.
 
+use super::COMPUTE;
 use super::group::{Group, groups};
 use super::state::{FLAGS, IMPRECISE, Plan, SLOTS, Slots, State, TLB, XMM, changed, flag, gpr, slots, xmm};
 use crate::ir::{Binary, Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Unary, Value};
-use crate::layout::{Places, context, reason};
+use crate::layout::{Places, context, reason, shared};
 use alloc::vec;
 use alloc::vec::Vec;
 use wasm_encoder::{BlockType, InstructionSink, MemArg, ValType};
@@ -314,6 +315,18 @@ impl Function {
                 self.get(progress, addr, false);
                 self.get(progress, value, false);
                 self.store(progress.body.ty(value), offset.into(), bytes);
+            }
+            Step::Compute { op, operands, sig, rest } => {
+                for (sig, se) in operands {
+                    self.get(progress, sig, false);
+                    self.get(progress, se, false);
+                }
+                let (to, more) = (self.temporary(Type::I64), self.temporary(Type::I32));
+                self.sink().call(COMPUTE + op as u32).local_set(to);
+                self.shared();
+                self.sink().i32_load(at(shared::COMPUTED, 2)).local_set(more);
+                progress.place[sig.index()] = Some(to);
+                progress.place[rest.index()] = Some(more);
             }
             Step::Spend(more) => {
                 self.sink().local_get(BUDGET);
@@ -636,6 +649,12 @@ impl<'a> Progress<'a> {
                 }
                 Step::Back { value, .. } | Step::Spend(value) => progress.want(value, number),
                 Step::LoadState { addr, .. } => progress.want(addr, number),
+                Step::Compute { operands, .. } => {
+                    for (sig, se) in operands {
+                        progress.want(sig, number);
+                        progress.want(se, number);
+                    }
+                }
                 Step::StoreState { addr, value, .. } => {
                     progress.want(addr, number);
                     progress.want(value, number);

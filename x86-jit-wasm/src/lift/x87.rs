@@ -10,7 +10,8 @@ use super::flags::Flags;
 use super::{Done, Lifter, Unsupported};
 use crate::ir::{Binary, Expr, Step, Type, Unary, Value};
 use crate::layout::{context, fpu};
-use real::{BIAS, Real, Rounded, SIGN};
+use real::{BIAS, Real, SIGN};
+use x86_cpu::X87Op;
 use x86_decode::{Insn, Op, Operand, Reg, Width};
 
 /// What a block knows of the unit.
@@ -91,6 +92,8 @@ impl Lifter {
             Op::Fcmovb | Op::Fcmovnb | Op::Fcmove | Op::Fcmovne => self.fcmov(insn),
             Op::Fcmovbe | Op::Fcmovnbe | Op::Fcmovu | Op::Fcmovnu => self.fcmov(insn),
             Op::Fnstsw => self.fnstsw(insn),
+            Op::Fsqrt => self.in_place(X87Op::SquareRoot),
+            Op::Frndint => self.in_place(X87Op::RoundToInteger),
             _ => return None,
         })
     }
@@ -446,31 +449,46 @@ impl Lifter {
         let integer =
             matches!(insn.op, Op::Fiadd | Op::Fisub | Op::Fisubr | Op::Fimul | Op::Fidiv | Op::Fidivr);
         let (to, a, b) = match (Self::register(&insn.operands[0]), Self::register(&insn.operands[1])) {
-            (Some(to), Some(from)) => (to, self.ordinary(to), self.ordinary(from)),
+            (Some(to), Some(from)) => (to, self.st(to), self.st(from)),
             (None, None) => {
                 let b = self.real_in_memory(&insn.operands[0], integer)?;
-                (0, self.ordinary(0), b)
+                (0, self.st(0), b)
             }
             _ => return Err(Unsupported),
         };
-        let Rounded { real, up, bad } = match arith {
-            Arith::Add => self.add_reals(a, b),
-            Arith::Mul => self.multiply_reals(a, b),
-            Arith::Div => self.divide_reals(a, b),
-            Arith::DivR => self.divide_reals(b, a),
-            Arith::Sub => {
-                let b = self.negated(b);
-                self.add_reals(a, b)
-            }
-            Arith::SubR => {
-                let a = self.negated(a);
-                self.add_reals(b, a)
-            }
+        let (op, a, b) = match arith {
+            Arith::Add => (X87Op::Add, a, b),
+            Arith::Mul => (X87Op::Multiply, a, b),
+            Arith::Sub => (X87Op::Subtract, a, b),
+            Arith::SubR => (X87Op::Subtract, b, a),
+            Arith::Div => (X87Op::Divide, a, b),
+            Arith::DivR => (X87Op::Divide, b, a),
         };
-        self.guard(bad);
+        let (real, up) = self.computed(op, a, b);
         self.set_st(to, real);
         self.pop_reals(pops.into());
         self.done_rounded(up)
+    }
+
+    /// `fsqrt`, `frndint`.
+    fn in_place(&mut self, op: X87Op) -> Done {
+        let a = self.st(0);
+        let (real, up) = self.computed(op, a, a);
+        self.set_st(0, real);
+        self.done_rounded(up)
+    }
+
+    /// A result, and whether it was rounded up; leaves where there is more to report.
+    fn computed(&mut self, op: X87Op, a: Real, b: Real) -> (Real, Value) {
+        let sig = self.body.value(Type::I64, Expr::Loaded);
+        let rest = self.body.value(Type::I32, Expr::Loaded);
+        self.body.bound(rest, u64::from(fpu::BAD | fpu::UP) | 0xffff);
+        self.body.steps.push(Step::Compute { op, operands: [(a.sig, a.se), (b.sig, b.se)], sig, rest });
+        let bad = self.body.with(Binary::And, rest, fpu::BAD.into());
+        self.guard(bad);
+        let se = self.body.with(Binary::And, rest, 0xffff);
+        let up = self.body.with(Binary::ShrU, rest, fpu::UP.trailing_zeros().into());
+        (Real { sig, se, ordinary: true }, up)
     }
 
     /// The second operand of a comparison.
