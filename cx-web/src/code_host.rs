@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 use cx_runtime::jit::layout::{Shared, fpu};
-use cx_runtime::jit::{CodeError, CodeHost, Jit, Tuning, trampoline};
+use cx_runtime::jit::{CodeError, CodeHost, Jit, Tuning, arithmetic, trampoline};
 use cx_runtime::{ExecEngine, Interp};
 use guest_mem::{Access, AddressSpace};
 use js_sys::{Object, Reflect, Uint8Array, WebAssembly};
@@ -13,8 +13,8 @@ use x86_interp::compute;
 thread_local! {
     /// The address space that translated code runs in, while it runs.
     static MEM: Cell<*const AddressSpace> = const { Cell::new(core::ptr::null()) };
-    /// What it shares with the engine.
-    static SHARED: Cell<*mut Shared> = const { Cell::new(core::ptr::null_mut()) };
+    /// Of what was computed last: see [`fpu::result`].
+    static REST: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Where an area is that the TLB does not have: see [`translate`](cx_runtime::jit::translate).
@@ -26,26 +26,23 @@ extern "C" fn jit_present(addr: i64, what: u32) -> u32 {
     mem.and_then(|mem| mem.present(addr as u64, (what >> 1) as usize, access)).map_or(0, |host| host as u32)
 }
 
-/// Gives a result of extended precision as translated code takes it.
-#[inline(always)]
-fn computed(result: Option<(F80, bool)>) -> u64 {
-    let (mantissa, rest) = fpu::result(result);
-    // SAFETY: only translated code asks, and `call` holds the `Shared` that it works on as long as that runs.
-    if let Some(shared) = unsafe { SHARED.get().as_mut() } {
-        shared.computed = rest;
-    }
-    mantissa
+/// Sign and exponent of what was computed last.
+#[unsafe(no_mangle)]
+extern "C" fn jit_rest() -> u32 {
+    REST.get()
 }
 
 macro_rules! computations {
     ($($name:ident $op:ident;)*) => {
         $(
-            /// Extended precision: see [`translate`](cx_runtime::jit::translate).
+            /// Extended precision: see [`arithmetic`].
             #[unsafe(no_mangle)]
             extern "C" fn $name(a: u64, a_se: u32, b: u64, b_se: u32) -> u64 {
                 let [a, b] =
                     [(a, a_se), (b, b_se)].map(|(mantissa, se)| F80 { mantissa, sign_exponent: se as u16 });
-                computed(compute(X87Op::$op, a, b))
+                let (mantissa, rest) = fpu::result(compute(X87Op::$op, a, b));
+                REST.set(rest);
+                mantissa
             }
         )*
 
@@ -96,14 +93,23 @@ impl WorkerCode {
         let (own, imports) = (Object::new(), Object::new());
         set(&own, "m", &wasm_bindgen::memory())?;
         set(&own, "t", &table)?;
+        let export_of_engine = |name: &str| Reflect::get(&wasm_bindgen::exports(), &name.into());
+        set(&own, "f", &export_of_engine("jit_present")?)?;
+        set(&own, "r", &export_of_engine("jit_rest")?)?;
         for op in X87Op::ALL {
-            set(&own, op.name(), &Reflect::get(&wasm_bindgen::exports(), &export(op).into())?)?;
+            set(&own, op.name(), &export_of_engine(export(op))?)?;
         }
-        set(&own, "f", &Reflect::get(&wasm_bindgen::exports(), &"jit_present".into())?)?;
         set(&imports, "e", &own)?;
-        let module = WebAssembly::Module::new(&Uint8Array::from(trampoline().as_slice()))?;
-        let instance = WebAssembly::Instance::new(&module, &imports)?;
-        let call = Reflect::get(&instance.exports(), &"call".into())?;
+        let exports_of = |module: &[u8]| -> Result<Object, JsValue> {
+            let module = WebAssembly::Module::new(&Uint8Array::from(module))?;
+            Ok(WebAssembly::Instance::new(&module, &imports)?.exports())
+        };
+        let fast = exports_of(&arithmetic())?;
+        for op in X87Op::ALL {
+            set(&own, op.name(), &Reflect::get(&fast, &op.name().into())?)?;
+        }
+        let trampoline = exports_of(&trampoline())?;
+        let call = Reflect::get(&trampoline, &"call".into())?;
         let engine: WebAssembly::Table = wasm_bindgen::function_table().unchecked_into();
         let place = engine.grow(1)?;
         engine.set(place, call.unchecked_ref())?;
@@ -168,9 +174,7 @@ impl CodeHost for WorkerCode {
         // reference points into.
         let function: Function = unsafe { core::mem::transmute(self.call) };
         MEM.set(mem);
-        SHARED.set(shared);
         shared.budget = function(slot, cpu, depth, shared.budget);
-        SHARED.set(core::ptr::null_mut());
         MEM.set(core::ptr::null());
     }
 

@@ -1,10 +1,13 @@
 //! WebAssembly from lifted regions.
 
+mod arithmetic;
 mod body;
 mod bulk;
 mod frame;
 mod group;
 mod memory;
+mod operations;
+mod progress;
 mod state;
 mod switch;
 
@@ -15,6 +18,7 @@ use crate::region::{End, Region, Setting, Target};
 use crate::structure::Structure;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+pub use arithmetic::arithmetic;
 use body::{Ended, Function, Locals, word};
 use frame::Callee;
 use state::{Plan, State};
@@ -28,9 +32,7 @@ use x86_cpu::X87Op;
 /// A module with a function for each [entry](Region::entries) of each region, which it puts into a table of functions, from `first` on.
 /// It imports the memory as `e.m`, the table as `e.t`, and as `e.f` a function for areas that the TLB does not have, of type
 /// `(address: i64, what: i32) -> i32`: `what` is twice the length, plus 1 for a store, and the result the address in the memory, or 0 where the
-/// area is not there as a whole ([`present`](guest_mem::AddressSpace::present)). And by their [names](X87Op::name) those that compute in extended precision, of type
-/// `(significand: i64, sign and exponent: i32, and those of the other operand) -> i64`, which give the significand of the result and put
-/// the rest into [`Shared::computed`](crate::layout::Shared::computed).
+/// area is not there as a whole ([`present`](guest_mem::AddressSpace::present)). And by their [names](X87Op::name) those of [`arithmetic`].
 ///
 /// A function has the type `(cpu: i32, depth: i32, budget: i64) -> i64`. It takes the state from where [`layout`](crate::layout) says and
 /// leaves it there with the address to go on at: behind an instruction, or before one that it does not do itself. `depth` is how
@@ -49,7 +51,7 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     imports.import("e", "t", EntityType::Table(table()));
     types.ty().function([ValType::I64, ValType::I32], [ValType::I32]);
     imports.import("e", "f", EntityType::Function(3));
-    types.ty().function([ValType::I64, ValType::I32, ValType::I64, ValType::I32], [ValType::I64]);
+    types.ty().function([ValType::I64, ValType::I32, ValType::I64, ValType::I32], [ValType::I64, ValType::I32]);
     for op in X87Op::ALL {
         imports.import("e", op.name(), EntityType::Function(4));
     }

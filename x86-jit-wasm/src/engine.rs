@@ -256,7 +256,6 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             reason: reason::JUMP,
             origin: 0,
             region: 0,
-            computed: 0,
             jumps: Jump::table(),
         });
         Jit {

@@ -191,8 +191,6 @@ pub struct Shared {
     pub origin: u64,
     /// And the entry of the region.
     pub region: u64,
-    /// Sign and exponent of a result of extended precision, with [`fpu::UP`] and [`fpu::BAD`].
-    pub computed: u32,
     /// Translated code by address: see [`Jump::index`].
     pub jumps: Box<[Jump; JUMPS]>,
 }
@@ -219,8 +217,6 @@ pub mod shared {
     pub const REASON: u64 = offset_of!(Shared, reason) as u64;
     /// Of [`Shared::origin`].
     pub const ORIGIN: u64 = offset_of!(Shared, origin) as u64;
-    /// Of [`Shared::computed`].
-    pub const COMPUTED: u64 = offset_of!(Shared, computed) as u64;
     /// Of [`Shared::region`].
     pub const REGION: u64 = offset_of!(Shared, region) as u64;
     /// In an entry of [`Shared::jumps`].

@@ -25,7 +25,7 @@ mod region;
 mod search;
 mod structure;
 
-pub use emit::{trampoline, translate};
+pub use emit::{arithmetic, trampoline, translate};
 pub use engine::{Jit, JitStats, Tuning};
 pub use host::{CodeError, CodeHost};
 pub use lift::{lift, takes};

@@ -7,7 +7,7 @@ use testkit::rng::Rng;
 use testkit::state::{State, random_data};
 use testkit::{forms, guest};
 use wasmtime::{
-    Caller, Engine, Func, Instance, Memory, MemoryType, Module, Ref, RefType, Store, Table, TableType,
+    Caller, Engine, Extern, Func, Instance, Memory, MemoryType, Module, Ref, RefType, Store, Table, TableType,
     TypedFunc,
 };
 use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, F80, Fpu, Level, X87Op, flags};
@@ -15,7 +15,7 @@ use x86_decode::{FeatureSet, Insn, MAX_LEN, Mode, Op, Operand, ROWS, Reg, Row, d
 use x86_interp::Interp;
 use x86_jit_wasm::layout::{self, Jump, Places, context, fpu, mxcsr, shared};
 use x86_jit_wasm::pending::PendingFlags;
-use x86_jit_wasm::{Code, Limits, Region, Setting, Targets, takes, translate};
+use x86_jit_wasm::{Code, Limits, Region, Setting, Targets, arithmetic, takes, translate};
 
 /// Where the state is in linear memory, the TLB, and the pages of code and data.
 const CPU: usize = 0x100;
@@ -153,6 +153,9 @@ fn cpu_mode(mode: Mode) -> CodeMode {
     if mode == Mode::Bits64 { CodeMode::Bits64 } else { CodeMode::Bits32 }
 }
 
+/// Sign and exponent of what was computed last.
+type Rest = u32;
+
 type Translated = TypedFunc<(i32, i32, i64), i64>;
 
 /// Where an area is that the TLB does not have.
@@ -168,15 +171,37 @@ fn present(addr: i64, what: i32) -> i32 {
     }
 }
 
+/// What computes in extended precision.
+fn arithmetic_functions(store: &mut Store<Rest>) -> impl Iterator<Item = Extern> {
+    let mut imports: Vec<Extern> = Vec::new();
+    for op in X87Op::ALL {
+        let general = move |mut caller: Caller<'_, Rest>, a: i64, x: i32, b: i64, y: i32| {
+            let [a, b] = [(a, x), (b, y)]
+                .map(|(mantissa, se)| F80 { mantissa: mantissa as u64, sign_exponent: se as u16 });
+            let (mantissa, rest) = fpu::result(x86_interp::compute(op, a, b));
+            *caller.data_mut() = rest;
+            mantissa as i64
+        };
+        imports.push(Func::wrap(&mut *store, general).into());
+    }
+    imports.push(Func::wrap(&mut *store, |caller: Caller<'_, Rest>| *caller.data() as i32).into());
+    let module = arithmetic();
+    wasmparser::validate(&module).expect("valid");
+    let module = Module::new(store.engine(), &module).expect("compiles");
+    let instance = Instance::new(&mut *store, &module, &imports).expect("links");
+    let functions = X87Op::ALL.map(|op| instance.get_func(&mut *store, op.name()).expect("is exported"));
+    functions.into_iter().map(Extern::from)
+}
+
 struct Wasm {
-    store: Store<()>,
+    store: Store<Rest>,
     memory: Memory,
     table: Table,
 }
 
 impl Wasm {
     fn new(engine: &Engine) -> Wasm {
-        let mut store = Store::new(engine, ());
+        let mut store = Store::new(engine, 0);
         let pages = (JUMPS + size_of::<[Jump; layout::JUMPS]>()).div_ceil(1 << 16);
         let memory = Memory::new(&mut store, MemoryType::new(pages as u32, None)).expect("memory");
         let table = TableType::new(RefType::FUNCREF, REGIONS as u32, None);
@@ -222,17 +247,7 @@ impl Wasm {
         let (memory, table) = (wasm.memory, wasm.table);
         let present = Func::wrap(&mut wasm.store, present);
         let mut imports = vec![memory.into(), table.into(), present.into()];
-        for op in X87Op::ALL {
-            let compute = move |mut caller: Caller<'_, ()>, a: i64, x: i32, b: i64, y: i32| {
-                let [a, b] = [(a, x), (b, y)]
-                    .map(|(mantissa, se)| F80 { mantissa: mantissa as u64, sign_exponent: se as u16 });
-                let (mantissa, rest) = fpu::result(x86_interp::compute(op, a, b));
-                let to = SHARED + shared::COMPUTED as usize;
-                memory.write(&mut caller, to, &rest.to_le_bytes()).expect("in memory");
-                mantissa as i64
-            };
-            imports.push(Func::wrap(&mut wasm.store, compute).into());
-        }
+        imports.extend(arithmetic_functions(&mut wasm.store));
         Instance::new(&mut wasm.store, &module, &imports).expect("links");
         wasm
     }

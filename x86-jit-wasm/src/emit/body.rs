@@ -1,10 +1,11 @@
 //! The code of a block: values where they are wanted, steps in their order.
 
 use super::COMPUTE;
-use super::group::{Group, groups};
+use super::operations::{binary, compare, unary};
+use super::progress::Progress;
 use super::state::{FLAGS, IMPRECISE, Plan, SLOTS, Slots, State, TLB, XMM, changed, flag, gpr, slots, xmm};
-use crate::ir::{Binary, Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Unary, Value};
-use crate::layout::{Places, context, reason, shared};
+use crate::ir::{Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Value};
+use crate::layout::{Places, context, reason};
 use alloc::vec;
 use alloc::vec::Vec;
 use wasm_encoder::{BlockType, InstructionSink, MemArg, ValType};
@@ -103,24 +104,6 @@ pub(super) struct Function {
     pub(super) pending: u32,
     /// The entry of the TLB that was looked at last.
     entry: Option<u32>,
-}
-
-/// What of a body has been emitted.
-struct Progress<'a> {
-    body: &'a Body,
-    /// Where a value is, if it has been computed.
-    place: Vec<Option<u32>>,
-    /// How often steps and other values want it.
-    uses: Vec<u32>,
-    /// The last step that may want it.
-    last: Vec<usize>,
-    /// The value in each register.
-    in_reg: [Option<Value>; SLOTS],
-    /// Address in linear memory of what has been loaded and will be stored back.
-    hosts: Vec<(Value, u32, u64)>,
-    /// Accesses that are checked together, and which of them each step is in.
-    groups: Vec<Group>,
-    group_of: Vec<Option<usize>>,
 }
 
 pub(super) fn at(offset: u64, align: u32) -> MemArg {
@@ -322,9 +305,7 @@ impl Function {
                     self.get(progress, se, false);
                 }
                 let (to, more) = (self.temporary(Type::I64), self.temporary(Type::I32));
-                self.sink().call(COMPUTE + op as u32).local_set(to);
-                self.shared();
-                self.sink().i32_load(at(shared::COMPUTED, 2)).local_set(more);
+                self.sink().call(COMPUTE + op as u32).local_set(more).local_set(to);
                 progress.place[sig.index()] = Some(to);
                 progress.place[rest.index()] = Some(more);
             }
@@ -615,189 +596,4 @@ impl Function {
             progress.place[value.index()] = Some(local);
         }
     }
-}
-
-impl<'a> Progress<'a> {
-    fn of(body: &'a Body) -> Progress<'a> {
-        let count = body.values.len();
-        let (groups, group_of) = groups(body);
-        let mut progress = Progress {
-            body,
-            place: vec![None; count],
-            uses: vec![0; count],
-            last: vec![0; count],
-            in_reg: [None; SLOTS],
-            hosts: Vec::new(),
-            groups,
-            group_of,
-        };
-        for (number, step) in body.steps.iter().enumerate() {
-            match *step {
-                Step::Load { addr, origin, .. } | Step::LoadToChange { addr, origin, .. } => {
-                    progress.want_address(addr, number);
-                    progress.want_flags(origin, number);
-                }
-                Step::Store { addr, value, origin, .. } => {
-                    progress.want_address(addr, number);
-                    progress.want(value, number);
-                    progress.want_flags(origin, number);
-                }
-                Step::GuardBoth { first, second, origin } => {
-                    progress.want(first, number);
-                    progress.need(second, number);
-                    progress.want_flags(origin, number);
-                }
-                Step::Back { value, .. } | Step::Spend(value) => progress.want(value, number),
-                Step::LoadState { addr, .. } => progress.want(addr, number),
-                Step::Compute { operands, .. } => {
-                    for (sig, se) in operands {
-                        progress.want(sig, number);
-                        progress.want(se, number);
-                    }
-                }
-                Step::StoreState { addr, value, .. } => {
-                    progress.want(addr, number);
-                    progress.want(value, number);
-                }
-                Step::Copy { to, from: other, bytes, origin }
-                | Step::Fill { to, byte: other, bytes, origin } => {
-                    for value in [to, other, bytes] {
-                        progress.want(value, number);
-                    }
-                    progress.want_flags(origin, number);
-                }
-                Step::Canonical { addr, origin }
-                | Step::Aligned { addr, origin }
-                | Step::Guard { condition: addr, origin } => {
-                    progress.want(addr, number);
-                    progress.want_flags(origin, number);
-                }
-                Step::SetReg(_, value) | Step::SetXmm(_, value) => progress.want(value, number),
-                Step::SetFlags(values) => {
-                    for (_, value) in values.parts() {
-                        progress.want(value, number);
-                    }
-                }
-            }
-        }
-        match body.exit {
-            Exit::If(value) | Exit::Indirect(value) | Exit::Call(value) | Exit::Return(value) => {
-                progress.want(value, usize::MAX);
-            }
-            Exit::Plain => {}
-        }
-        progress
-    }
-
-    /// Counts a use on the way on, and those of what it comes from.
-    fn want(&mut self, value: Value, step: usize) {
-        self.uses[value.index()] += 1;
-        self.need(value, step);
-        if self.uses[value.index()] == 1 {
-            for operand in self.body.operands(value) {
-                self.want(operand, step);
-            }
-        }
-    }
-
-    /// Of addresses in a group, what they are numbers from is wanted, and only once.
-    fn want_address(&mut self, addr: Value, step: usize) {
-        match self.group_of[step].map(|number| self.groups[number]) {
-            Some(group) if group.count > 1 => {
-                let first = self.group_of.iter().position(|other| *other == self.group_of[step]);
-                if first == Some(step) {
-                    self.want(group.root, step);
-                }
-            }
-            _ => self.want(addr, step),
-        }
-    }
-
-    fn want_flags(&mut self, origin: usize, step: usize) {
-        if let Some(flags) = self.body.origins.get(origin).and_then(|origin| origin.flags) {
-            for (_, value) in flags.parts() {
-                self.need(value, step);
-            }
-        }
-    }
-
-    /// The value, and all it comes from, may be computed as late as at that step.
-    fn need(&mut self, value: Value, step: usize) {
-        let last = &mut self.last[value.index()];
-        if *last < step {
-            *last = step;
-            for operand in self.body.operands(value) {
-                self.need(operand, step);
-            }
-        }
-    }
-}
-
-fn binary(sink: &mut InstructionSink<'_>, ty: Type, op: Binary) {
-    match (ty, op) {
-        (Type::I32, Binary::Add) => sink.i32_add(),
-        (Type::I32, Binary::Sub) => sink.i32_sub(),
-        (Type::I32, Binary::Mul) => sink.i32_mul(),
-        (Type::I32, Binary::And) => sink.i32_and(),
-        (Type::I32, Binary::Or) => sink.i32_or(),
-        (Type::I32, Binary::Xor) => sink.i32_xor(),
-        (Type::I32, Binary::Shl) => sink.i32_shl(),
-        (Type::I32, Binary::ShrU) => sink.i32_shr_u(),
-        (Type::I32, Binary::ShrS) => sink.i32_shr_s(),
-        (Type::I32, Binary::Rotl) => sink.i32_rotl(),
-        (Type::I32, Binary::Rotr) => sink.i32_rotr(),
-        (Type::I32, Binary::DivU) => sink.i32_div_u(),
-        (Type::I32, Binary::DivS) => sink.i32_div_s(),
-        (Type::I32, Binary::RemU) => sink.i32_rem_u(),
-        (_, Binary::Add) => sink.i64_add(),
-        (_, Binary::Sub) => sink.i64_sub(),
-        (_, Binary::Mul) => sink.i64_mul(),
-        (_, Binary::And) => sink.i64_and(),
-        (_, Binary::Or) => sink.i64_or(),
-        (_, Binary::Xor) => sink.i64_xor(),
-        (_, Binary::Shl) => sink.i64_shl(),
-        (_, Binary::ShrU) => sink.i64_shr_u(),
-        (_, Binary::ShrS) => sink.i64_shr_s(),
-        (_, Binary::Rotl) => sink.i64_rotl(),
-        (_, Binary::Rotr) => sink.i64_rotr(),
-        (_, Binary::DivU) => sink.i64_div_u(),
-        (_, Binary::DivS) => sink.i64_div_s(),
-        (_, Binary::RemU) => sink.i64_rem_u(),
-    };
-}
-
-fn compare(sink: &mut InstructionSink<'_>, ty: Type, op: Compare) {
-    match (ty, op) {
-        (Type::I32, Compare::Eq) => sink.i32_eq(),
-        (Type::I32, Compare::Ne) => sink.i32_ne(),
-        (Type::I32, Compare::LtU) => sink.i32_lt_u(),
-        (Type::I32, Compare::LeU) => sink.i32_le_u(),
-        (Type::I32, Compare::LtS) => sink.i32_lt_s(),
-        (Type::I32, Compare::LeS) => sink.i32_le_s(),
-        (_, Compare::Eq) => sink.i64_eq(),
-        (_, Compare::Ne) => sink.i64_ne(),
-        (_, Compare::LtU) => sink.i64_lt_u(),
-        (_, Compare::LeU) => sink.i64_le_u(),
-        (_, Compare::LtS) => sink.i64_lt_s(),
-        (_, Compare::LeS) => sink.i64_le_s(),
-    };
-}
-
-/// `ty` is that of the result.
-fn unary(sink: &mut InstructionSink<'_>, ty: Type, op: Unary) {
-    match (ty, op) {
-        (_, Unary::Wrap) => sink.i32_wrap_i64(),
-        (_, Unary::ExtendU) => sink.i64_extend_i32_u(),
-        (_, Unary::ExtendS) => sink.i64_extend_i32_s(),
-        (Type::I32, Unary::Sext8) => sink.i32_extend8_s(),
-        (Type::I32, Unary::Sext16) => sink.i32_extend16_s(),
-        (Type::I32, Unary::Popcnt) => sink.i32_popcnt(),
-        (Type::I32, Unary::Clz) => sink.i32_clz(),
-        (Type::I32, Unary::Ctz) => sink.i32_ctz(),
-        (_, Unary::Sext8) => sink.i64_extend8_s(),
-        (_, Unary::Sext16) => sink.i64_extend16_s(),
-        (_, Unary::Popcnt) => sink.i64_popcnt(),
-        (_, Unary::Clz) => sink.i64_clz(),
-        (_, Unary::Ctz) => sink.i64_ctz(),
-    };
 }

@@ -61,7 +61,7 @@ pub(crate) fn asks_for_precision(insn: &Insn, setting: Setting) -> bool {
     lifter.insn(&at).is_ok() && lifter.body.values.iter().any(|(_, expr)| *expr == Expr::Imprecise)
 }
 
-pub(crate) use x87::is_x87;
+pub(crate) use x87::{Computed, arithmetic, is_x87};
 
 /// What a block does.
 pub fn lift(block: &Block, setting: Setting) -> Body {

@@ -4,12 +4,14 @@
 //! writes to where it is kept, behind all that may leave; what it reads again is known. Code computes where the control
 //! word is the usual one and PE is set in the status word (ADR 10); everything else is left to the interpreter.
 
+mod arithmetic;
 mod real;
 
 use super::flags::Flags;
 use super::{Done, Lifter, Unsupported};
 use crate::ir::{Binary, Expr, Step, Type, Unary, Value};
 use crate::layout::{context, fpu};
+pub(crate) use arithmetic::{Computed, arithmetic};
 use real::{BIAS, Real, SIGN};
 use x86_cpu::X87Op;
 use x86_decode::{Insn, Op, Operand, Reg, Width};
@@ -203,7 +205,7 @@ impl Lifter {
         if real.ordinary {
             return real;
         }
-        let odd = self.odd(real);
+        let odd = self.body.odd(real);
         self.guard(odd);
         let real = Real { ordinary: true, ..real };
         let number = self.number_of(i);
@@ -313,7 +315,7 @@ impl Lifter {
             _ => return Err(Unsupported),
         };
         let bits = self.load(addr, if double { Width::W64 } else { Width::W32 });
-        let (real, bad) = self.widened(bits, double);
+        let (real, bad) = self.body.widened(bits, double);
         self.guard(bad);
         Ok(real)
     }
@@ -331,7 +333,7 @@ impl Lifter {
             }
             _ => self.load(addr, Width::W64),
         };
-        self.from_integer(value)
+        self.body.from_integer(value)
     }
 
     fn fld(&mut self, insn: &Insn) -> Done {
@@ -389,7 +391,7 @@ impl Lifter {
             Operand::Mem(mem) => {
                 let double = mem.size == 8;
                 let real = self.ordinary(0);
-                let (bits, up, bad) = self.narrowed(real, double);
+                let (bits, up, bad) = self.body.narrowed(real, double);
                 self.guard(bad);
                 let addr = self.address(mem)?;
                 self.store(addr, bits, if double { Width::W64 } else { Width::W32 });
@@ -418,7 +420,7 @@ impl Lifter {
             _ => (64, Width::W64),
         };
         let real = self.ordinary(0);
-        let (value, up, bad) = self.to_integer(real, bits, insn.op == Op::Fisttp);
+        let (value, up, bad) = self.body.to_integer(real, bits, insn.op == Op::Fisttp);
         self.guard(bad);
         let addr = self.address(mem)?;
         let value = if bits == 64 { value } else { self.body.unary(Unary::Wrap, value) };
@@ -512,7 +514,7 @@ impl Lifter {
     fn fcom(&mut self, insn: &Insn) -> Done {
         let a = self.ordinary(0);
         let b = self.compared_with(insn)?;
-        let (less, equal) = self.order_reals(a, b);
+        let (less, equal) = self.body.order_reals(a, b);
         let c0 = self.body.with(Binary::Shl, less, 8);
         let c3 = self.body.with(Binary::Shl, equal, 14);
         let codes = self.body.binary(Binary::Or, c0, c3);
@@ -527,7 +529,7 @@ impl Lifter {
     fn fcomi(&mut self, insn: &Insn) -> Done {
         let a = self.ordinary(0);
         let b = self.compared_with(insn)?;
-        let (cf, zf) = self.order_reals(a, b);
+        let (cf, zf) = self.body.order_reals(a, b);
         let below_or_equal = self.body.binary(Binary::Or, cf, zf);
         let above = self.body.not(below_or_equal);
         let not_below = self.body.not(cf);
