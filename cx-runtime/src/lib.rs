@@ -31,5 +31,5 @@ pub use reply::Reply;
 pub use stats::Stats;
 pub use stdio::{Output, OutputPort, OutputSink, StdinPort, Stdio, Wants};
 pub use x86_cpu::{ExecEngine, Level};
-pub use x86_interp::Interp;
+pub use x86_interp::{Interp, compute};
 pub use x86_jit_wasm as jit;

@@ -3,12 +3,11 @@
 use core::cell::Cell;
 use cx_runtime::jit::layout::{Shared, fpu};
 use cx_runtime::jit::{CodeError, CodeHost, Jit, Tuning, arithmetic, trampoline};
-use cx_runtime::{ExecEngine, Interp};
+use cx_runtime::{ExecEngine, Interp, compute};
 use guest_mem::{Access, AddressSpace};
 use js_sys::{Object, Reflect, Uint8Array, WebAssembly};
 use wasm_bindgen::prelude::*;
 use x86_cpu::{CpuState, F80, X87Op};
-use x86_interp::compute;
 
 thread_local! {
     /// The address space that translated code runs in, while it runs.

@@ -51,7 +51,9 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     imports.import("e", "t", EntityType::Table(table()));
     types.ty().function([ValType::I64, ValType::I32], [ValType::I32]);
     imports.import("e", "f", EntityType::Function(3));
-    types.ty().function([ValType::I64, ValType::I32, ValType::I64, ValType::I32], [ValType::I64, ValType::I32]);
+    types
+        .ty()
+        .function([ValType::I64, ValType::I32, ValType::I64, ValType::I32], [ValType::I64, ValType::I32]);
     for op in X87Op::ALL {
         imports.import("e", op.name(), EntityType::Function(4));
     }

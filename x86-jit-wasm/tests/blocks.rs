@@ -7,8 +7,8 @@ use testkit::rng::Rng;
 use testkit::state::{State, random_data};
 use testkit::{forms, guest};
 use wasmtime::{
-    Caller, Engine, Extern, Func, Instance, Memory, MemoryType, Module, Ref, RefType, Store, Table, TableType,
-    TypedFunc,
+    Caller, Engine, Extern, Func, Instance, Memory, MemoryType, Module, Ref, RefType, Store, Table,
+    TableType, TypedFunc,
 };
 use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, F80, Fpu, Level, X87Op, flags};
 use x86_decode::{FeatureSet, Insn, MAX_LEN, Mode, Op, Operand, ROWS, Reg, Row, decode};

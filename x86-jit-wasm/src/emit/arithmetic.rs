@@ -86,7 +86,14 @@ impl<'a> Values<'a> {
             place[parameter.index()] = Some(local);
         }
         let uses = vec![0; body.values.len()];
-        Values { body, code: Vec::new(), locals: Vec::new(), parameters: parameters.len() as u32, place, uses }
+        Values {
+            body,
+            code: Vec::new(),
+            locals: Vec::new(),
+            parameters: parameters.len() as u32,
+            place,
+            uses,
+        }
     }
 
     fn sink(&mut self) -> InstructionSink<'_> {

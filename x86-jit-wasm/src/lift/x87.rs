@@ -333,7 +333,7 @@ impl Lifter {
             }
             _ => self.load(addr, Width::W64),
         };
-        self.body.from_integer(value)
+        self.body.of_integer(value)
     }
 
     fn fld(&mut self, insn: &Insn) -> Done {
@@ -420,7 +420,7 @@ impl Lifter {
             _ => (64, Width::W64),
         };
         let real = self.ordinary(0);
-        let (value, up, bad) = self.body.to_integer(real, bits, insn.op == Op::Fisttp);
+        let (value, up, bad) = self.body.rounded_to_integer(real, bits, insn.op == Op::Fisttp);
         self.guard(bad);
         let addr = self.address(mem)?;
         let value = if bits == 64 { value } else { self.body.unary(Unary::Wrap, value) };
@@ -506,8 +506,8 @@ impl Lifter {
         if let Operand::Mem(_) = insn.operands[0] {
             return self.real_in_memory(&insn.operands[0], integer);
         }
-        let registers = insn.operands.iter().filter_map(Self::register);
-        let i = registers.last().ok_or(Unsupported)?;
+        let mut registers = insn.operands.iter().filter_map(Self::register);
+        let i = registers.next_back().ok_or(Unsupported)?;
         Ok(self.ordinary(i))
     }
 
@@ -550,7 +550,7 @@ impl Lifter {
             Op::Fcmovu => 10,
             _ => 11,
         };
-        let i = insn.operands.iter().filter_map(Self::register).last().ok_or(Unsupported)?;
+        let i = insn.operands.iter().filter_map(Self::register).next_back().ok_or(Unsupported)?;
         let (old, new) = (self.st(0), self.st(i));
         let met = self.condition(code);
         let sig = self.body.select(met, new.sig, old.sig);

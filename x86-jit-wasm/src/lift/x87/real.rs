@@ -149,7 +149,7 @@ impl Body {
     }
 
     /// From a signed integer of 64 bits.
-    pub(super) fn from_integer(&mut self, value: Value) -> Real {
+    pub(super) fn of_integer(&mut self, value: Value) -> Real {
         let negative = self.top_bit(value);
         let none = self.number(Type::I64, 0);
         let other = self.binary(Binary::Sub, none, value);
@@ -167,7 +167,12 @@ impl Body {
     }
 
     /// To a signed integer of so many bits, to nearest or cut off: as 64 bits, whether it was rounded up, and what is not 0 where it does not fit.
-    pub(super) fn to_integer(&mut self, real: Real, bits: u32, cut_off: bool) -> (Value, Value, Value) {
+    pub(super) fn rounded_to_integer(
+        &mut self,
+        real: Real,
+        bits: u32,
+        cut_off: bool,
+    ) -> (Value, Value, Value) {
         let exponent = self.exponent_of(real);
         let top = self.number(Type::I32, BIAS + 63);
         let shift = self.binary(Binary::Sub, top, exponent);
