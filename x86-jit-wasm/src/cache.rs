@@ -24,12 +24,15 @@ pub(crate) struct Version {
     hash: u64,
 }
 
+/// Of the regions that are left for the same code, so many are translated anew with it.
+const PARENTS: usize = 4;
+
 /// All translations.
 #[derive(Debug, Default)]
 pub(crate) struct Translations {
     versions: HashMap<Key, Vec<Version>>,
     /// Where regions are left for code that had not run, and the entries of those regions.
-    exits: HashMap<Key, Key>,
+    exits: HashMap<Key, Vec<Key>>,
     /// Blocks of regions, but for the first.
     interior: HashSet<Key>,
     /// How often regions have been translated anew.
@@ -57,8 +60,12 @@ impl Translations {
 
     /// Takes note of the inner parts and the surroundings of a region.
     pub(crate) fn know(&mut self, key: Key, region: &Region) {
-        let exits = region.exits().map(|pc| (Key { pc, ..key }, key));
-        self.exits.extend(exits.filter(|(exit, _)| *exit != key));
+        for pc in region.exits().filter(|pc| *pc != key.pc) {
+            let parents = self.exits.entry(Key { pc, ..key }).or_default();
+            if !parents.contains(&key) && parents.len() < PARENTS {
+                parents.push(key);
+            }
+        }
         let own = region.blocks.iter().filter(|block| !block.callee).map(|block| block.pc);
         let blocks = own.filter(|pc| region.entries().all(|entry| entry != *pc));
         self.interior.extend(blocks.map(|pc| Key { pc, ..key }));
@@ -79,12 +86,15 @@ impl Translations {
         self.exits.contains_key(&key)
     }
 
-    /// The entry of a region that is left at an address, if it is to be translated anew; told once.
-    pub(crate) fn parent(&mut self, exit: Key, most: u32) -> Option<Key> {
-        let parent = self.exits.remove(&exit)?;
-        let renewals = self.renewals.entry(parent).or_default();
-        *renewals += 1;
-        (*renewals <= most).then_some(parent)
+    /// The entries of regions that are left at an address, as far as they are to be translated anew; told once.
+    pub(crate) fn parents(&mut self, exit: Key, most: u32) -> Vec<Key> {
+        let mut parents = self.exits.remove(&exit).unwrap_or_default();
+        parents.retain(|parent| {
+            let renewals = self.renewals.entry(*parent).or_default();
+            *renewals += 1;
+            *renewals <= most
+        });
+        parents
     }
 
     /// Whether an address is in a translated region; told once.

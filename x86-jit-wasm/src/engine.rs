@@ -368,9 +368,13 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         }
         if !again {
             // What is behind the exit of a region is translated with that region, as it is worth having after all.
-            let parent = self.translations.parent(key, self.tuning.renewals);
+            let parents = self.translations.parents(key, self.tuning.renewals);
             self.queue.keys.push(key);
-            self.queue.keys.extend(parent);
+            for parent in parents {
+                if !self.queue.keys.contains(&parent) {
+                    self.queue.keys.push(parent);
+                }
+            }
         }
         if again || self.queue.keys.len() >= self.tuning.batch {
             let keys = core::mem::take(&mut self.queue.keys);
