@@ -80,11 +80,11 @@ impl FastPath<'_> {
     pub fn try_read<T: Scalar>(self, addr: u64) -> Option<T> {
         let entry = self.tlb.entry(addr >> PAGE_SHIFT);
         if entry.read.get() == last_page::<T>(addr) {
-            // SAFETY: a matching tag means `host` is the first byte of a page frame of our pool, which is never
+            // SAFETY: a matching tag means `bias` leads to a page frame of our pool, which is never
             // unmapped from the host while we hold the pool. An entry's tag is a page number that selects this entry:
             // it cannot be that of the page behind the one of `addr`, so the last byte is in the same page, and
             // the frame. `T` is a primitive integer, for which every bit pattern is valid.
-            Some(unsafe { entry.host.get().add((addr & OFFSET_MASK) as usize).cast::<T>().read_unaligned() })
+            Some(unsafe { entry.host(addr).cast::<T>().read_unaligned() })
         } else {
             None
         }
@@ -97,7 +97,7 @@ impl FastPath<'_> {
         let hit = entry.write.get() == last_page::<T>(addr);
         if hit {
             // SAFETY: as in `try_read`; frames are plain bytes that no Rust reference points into.
-            unsafe { entry.host.get().add((addr & OFFSET_MASK) as usize).cast::<T>().write_unaligned(value) };
+            unsafe { entry.host(addr).cast::<T>().write_unaligned(value) };
         }
         hit
     }
@@ -117,10 +117,10 @@ impl AddressSpace {
         let offset = (addr & OFFSET_MASK) as usize;
         let entry = self.tlb.entry(page);
         if entry.read.get() == page && offset <= PAGE_SIZE - T::SIZE {
-            // SAFETY: a matching tag means `host` is the first byte of a page frame of our pool, which is
+            // SAFETY: a matching tag means `bias` leads to a page frame of our pool, which is
             // never unmapped from the host while we hold the pool; `offset + SIZE` stays inside the frame.
             // `T` is a primitive integer, for which every bit pattern is valid.
-            Ok(unsafe { entry.host.get().add(offset).cast::<T>().read_unaligned() })
+            Ok(unsafe { entry.host(addr).cast::<T>().read_unaligned() })
         } else {
             self.read_slow(addr)
         }
@@ -149,7 +149,7 @@ impl AddressSpace {
         let entry = self.tlb.entry(page);
         if entry.write.get() == page && offset <= PAGE_SIZE - T::SIZE {
             // SAFETY: as in `read`; frames are plain bytes that no Rust reference points into.
-            unsafe { entry.host.get().add(offset).cast::<T>().write_unaligned(value) };
+            unsafe { entry.host(addr).cast::<T>().write_unaligned(value) };
             Ok(())
         } else {
             self.write_slow(addr, value)
@@ -287,7 +287,7 @@ impl AddressSpace {
             Access::Execute => (entry.execute.get(), false),
         };
         if tag == page {
-            Ok(entry.host.get())
+            Ok(entry.host(page << PAGE_SHIFT))
         } else if store {
             self.resolve_for_store(addr)
         } else {

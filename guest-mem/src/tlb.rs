@@ -1,6 +1,6 @@
 //! The software TLB: guest page number to host page, one tag per kind of access.
 
-use crate::Access;
+use crate::{Access, PAGE_SHIFT};
 use core::cell::Cell;
 use core::mem::offset_of;
 use core::ptr;
@@ -17,7 +17,8 @@ pub(crate) struct Entry {
     pub(crate) read: Cell<u64>,
     pub(crate) write: Cell<u64>,
     pub(crate) execute: Cell<u64>,
-    pub(crate) host: Cell<*mut u8>,
+    /// Where address 0 would be in host memory, were all pages in one piece with this one.
+    pub(crate) bias: Cell<*mut u8>,
 }
 
 /// Where generated code finds what in the TLB that [`crate::AddressSpace::tlb_address`] names: an array, direct-mapped by page
@@ -33,8 +34,8 @@ pub struct TlbLayout {
     pub read: u32,
     /// Offset of the tag for stores.
     pub write: u32,
-    /// Offset of the address of the page's first byte in host memory, a pointer.
-    pub host: u32,
+    /// Offset of what an address is to be added to for where it is in host memory, a pointer.
+    pub bias: u32,
 }
 
 impl TlbLayout {
@@ -44,7 +45,7 @@ impl TlbLayout {
         stride: size_of::<Entry>() as u32,
         read: offset_of!(Entry, read) as u32,
         write: offset_of!(Entry, write) as u32,
-        host: offset_of!(Entry, host) as u32,
+        bias: offset_of!(Entry, bias) as u32,
     };
 }
 
@@ -67,7 +68,7 @@ impl Tlb {
             read: Cell::new(EMPTY),
             write: Cell::new(EMPTY),
             execute: Cell::new(EMPTY),
-            host: Cell::new(ptr::null_mut()),
+            bias: Cell::new(ptr::null_mut()),
         };
         Tlb { entries: core::array::from_fn(|_| empty()), filled: Cell::new(0) }
     }
@@ -81,11 +82,12 @@ impl Tlb {
     pub(crate) fn insert(&self, page: u64, access: Access, host: *mut u8) {
         let entry = self.entry(page);
         self.filled.set(self.filled.get() | 1 << (page as usize % ENTRIES / GROUP));
-        if entry.host.replace(host) != host
+        let bias = host.wrapping_sub((page as usize) << PAGE_SHIFT);
+        if entry.bias.replace(bias) != bias
             || (entry.read.get() != page && entry.write.get() != page && entry.execute.get() != page)
         {
             entry.clear();
-            entry.host.set(host);
+            entry.bias.set(bias);
         }
         match access {
             Access::Read => entry.read.set(page),
@@ -124,7 +126,7 @@ impl Tlb {
     /// Sends every write to the frame at `host` through the slow path.
     pub(crate) fn forbid_writes_to(&self, host: *mut u8) {
         for entry in self.filled() {
-            if entry.host.get() == host {
+            if entry.host(entry.write.get() << PAGE_SHIFT) == host {
                 entry.write.set(EMPTY);
             }
         }
@@ -132,10 +134,16 @@ impl Tlb {
 }
 
 impl Entry {
+    /// Where an address of the page is in host memory.
+    #[inline(always)]
+    pub(crate) fn host(&self, addr: u64) -> *mut u8 {
+        self.bias.get().wrapping_add(addr as usize)
+    }
+
     fn clear(&self) {
         self.read.set(EMPTY);
         self.write.set(EMPTY);
         self.execute.set(EMPTY);
-        self.host.set(ptr::null_mut());
+        self.bias.set(ptr::null_mut());
     }
 }

@@ -26,7 +26,7 @@ const JUMPS: usize = 0x21000;
 const PLACES: Places = Places {
     shared: SHARED as u32,
     jumps: JUMPS as u32,
-    tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, host: 24 },
+    tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, bias: 24 },
 };
 /// More of them by the environment, for a soak.
 const MODULES: u64 = 60;
@@ -229,7 +229,7 @@ impl Wasm {
         let entry = TLB + (page as usize % 1024) * 32;
         self.put(entry, &page.to_le_bytes());
         self.put(entry + 8, &if write { page } else { u64::MAX }.to_le_bytes());
-        self.put(entry + 24, &(host as u32).to_le_bytes());
+        self.put(entry + 24, &(host as u32).wrapping_sub((page as u32) << 12).to_le_bytes());
     }
 
     /// A module of regions, in a memory with pages for code and data.

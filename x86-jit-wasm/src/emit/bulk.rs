@@ -34,10 +34,10 @@ impl Function {
         let tlb = self.places.tlb;
         let tag = if writes { tlb.write } else { tlb.read };
         let (entry, host) = (self.entry_local(), self.temporary(Type::I32));
-        let offset = self.places.tlb.host.into();
+        let offset = self.places.tlb.bias.into();
         self.entry(start);
         self.sink().local_tee(entry).i32_load(at(offset, 2));
-        self.page_offset(start);
+        self.truncated(start);
         self.sink().i32_add().local_set(host);
         self.tag(entry, tag);
         self.sink().local_get(start).local_get(bytes);

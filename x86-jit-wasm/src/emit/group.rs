@@ -68,8 +68,8 @@ impl Function {
         let tlb = self.places.tlb;
         let entry = self.entry_local();
         self.entry(start);
-        self.sink().local_tee(entry).i32_load(at(tlb.host.into(), 2));
-        self.page_offset(start);
+        self.sink().local_tee(entry).i32_load(at(tlb.bias.into(), 2));
+        self.truncated(start);
         self.sink().i32_add().local_set(host);
         self.tag(entry, tag);
         self.page(start, bytes - 1);
@@ -99,9 +99,8 @@ impl Function {
         self.differ();
         let mut sink = self.sink();
         sink.i32_or();
-        sink.local_get(second).i32_load(at(tlb.host.into(), 2));
-        sink.local_get(entry).i32_load(at(tlb.host.into(), 2)).i32_sub();
-        sink.i32_const(1 << super::memory::PAGE_SHIFT).i32_ne().i32_or();
+        sink.local_get(second).i32_load(at(tlb.bias.into(), 2));
+        sink.local_get(entry).i32_load(at(tlb.bias.into(), 2)).i32_ne().i32_or();
     }
 
     /// Leaves through `arm` unless all of a group is there. What is on the way of two pages is worth it for more than one access. To ask the host

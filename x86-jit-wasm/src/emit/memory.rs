@@ -6,7 +6,6 @@ use super::state::TLB;
 use crate::ir::Type;
 
 pub(super) const PAGE_SHIFT: u32 = 12;
-const OFFSET: u32 = (1 << PAGE_SHIFT) - 1;
 
 impl Function {
     /// Address of the entry of a guest address.
@@ -62,15 +61,14 @@ impl Function {
         };
     }
 
-    /// Where in its page an address is.
-    pub(super) fn page_offset(&mut self, addr: u32) {
+    /// The lower half of an address.
+    pub(super) fn truncated(&mut self, addr: u32) {
         let word = self.locals.word;
         let mut sink = self.sink();
         sink.local_get(addr);
         if word == Type::I64 {
             sink.i32_wrap_i64();
         }
-        sink.i32_const(OFFSET as i32).i32_and();
     }
 
     /// Loads from so far behind the address in linear memory that is on the stack, zero-extended.
