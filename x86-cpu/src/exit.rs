@@ -147,4 +147,11 @@ pub trait BaseEngine: ExecEngine {
 
     /// The block at an address of the code that ran last is to be reported after so many arrivals; 0: always; [`u32::MAX`]: never.
     fn expect(&mut self, pc: u64, arrivals: u32);
+
+    /// From now on, runs that count return before the block at an address, whatever is expected of it, as if it had been arrived at often
+    /// enough; until it is unwatched as often as it was watched, the last one first.
+    fn watch(&mut self, pc: u64);
+
+    /// Ends what [`BaseEngine::watch`] began last.
+    fn unwatch(&mut self);
 }

@@ -101,6 +101,8 @@ pub(crate) struct BlockCache {
     hot: HotTable,
     /// Arrivals after which a block is reported.
     threshold: u32,
+    /// Blocks that are reported each time, and what was expected of them before, where the table in front had them.
+    watched: Vec<(u64, Option<u32>)>,
 }
 
 impl BlockCache {
@@ -125,6 +127,7 @@ impl BlockCache {
             features,
             hot: HotTable::new(),
             threshold: NEVER,
+            watched: Vec::new(),
         }
     }
 
@@ -185,7 +188,28 @@ impl BlockCache {
             entry.left.set(left.checked_sub(1).unwrap_or(if self.threshold == NEVER { NEVER } else { 0 }));
             return Ok((entry.ops, left == 0));
         }
-        Ok((self.find_slow(cx)?, false))
+        let pc = cx.rip;
+        Ok((self.find_slow(cx)?, self.is_watched(pc)))
+    }
+
+    fn is_watched(&self, pc: u64) -> bool {
+        self.watched.iter().any(|(watched, _)| *watched == pc)
+    }
+
+    /// See [`x86_cpu::BaseEngine::watch`].
+    pub(crate) fn watch(&mut self, pc: u64) {
+        let entry = &self.front[front_index(pc)];
+        let known = entry.pc == pc && entry.stamp != 0 && !self.is_watched(pc);
+        self.watched.push((pc, known.then(|| entry.left.replace(0))));
+    }
+
+    /// See [`x86_cpu::BaseEngine::unwatch`].
+    pub(crate) fn unwatch(&mut self) {
+        let Some((pc, before)) = self.watched.pop() else { return };
+        let entry = &self.front[front_index(pc)];
+        if entry.pc == pc && entry.stamp != 0 && !self.is_watched(pc) {
+            entry.left.set(before.unwrap_or_else(|| self.left_of(entry.ops)));
+        }
     }
 
     /// Counts arrivals at a block that the loop does not count.
@@ -216,7 +240,11 @@ impl BlockCache {
     }
 
     /// A block is to be reported after so many arrivals.
-    pub(crate) fn expect(&self, pc: u64, arrivals: u32) {
+    pub(crate) fn expect(&mut self, pc: u64, arrivals: u32) {
+        if let Some((_, later)) = self.watched.iter_mut().find(|(watched, _)| *watched == pc) {
+            *later = Some(arrivals);
+            return;
+        }
         let entry = &self.front[front_index(pc)];
         if entry.pc == pc && entry.stamp == self.stamp {
             entry.left.set(arrivals);
@@ -296,7 +324,7 @@ impl BlockCache {
         self.enter(cx, mode);
         // Blocks go on being counted in other processes, behind changes of mappings, and when they come back to the table in front.
         let old = &self.front[front_index(pc)];
-        if old.stamp != 0 {
+        if old.stamp != 0 && !self.is_watched(old.pc) {
             let (start, left) = (old.ops.start as usize, old.left.get());
             if self.left.len() <= start {
                 self.left.resize(self.arena.len(), self.threshold);
@@ -305,7 +333,7 @@ impl BlockCache {
                 *known = left;
             }
         }
-        let left = Cell::new(self.left_of(ops));
+        let left = Cell::new(if self.is_watched(pc) { 0 } else { self.left_of(ops) });
         self.front[front_index(pc)] = Front { pc, stamp: self.stamp, left, ops };
         Ok(ops)
     }

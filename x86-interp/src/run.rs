@@ -326,4 +326,12 @@ impl BaseEngine for Interp {
     fn expect(&mut self, pc: u64, arrivals: u32) {
         self.cache.expect(pc, arrivals);
     }
+
+    fn watch(&mut self, pc: u64) {
+        self.cache.watch(pc);
+    }
+
+    fn unwatch(&mut self) {
+        self.cache.unwatch();
+    }
 }

@@ -32,11 +32,13 @@ use x86_cpu::X87Op;
 /// A module with a function for each [entry](Region::entries) of each region, which it puts into a table of functions, from `first` on.
 /// It imports the memory as `e.m`, the table as `e.t`, and as `e.f` a function for areas that the TLB does not have, of type
 /// `(address: i64, what: i32) -> i32`: `what` is twice the length, plus 1 for a store, and the result the address in the memory, or 0 where the
-/// area is not there as a whole ([`present`](guest_mem::AddressSpace::present)). And by their [names](X87Op::name) those of [`arithmetic`].
+/// area is not there as a whole ([`present`](guest_mem::AddressSpace::present)). As `e.n` one of type `(address: i64, depth: i32) -> i32` for a
+/// call that was to come back to an address and has not: it goes on until that is so, with the budget in
+/// [`Shared::budget`](crate::layout::Shared::budget), or says by a number that is not 0 that the function is to be left. And by their [names](X87Op::name) those of [`arithmetic`].
 ///
 /// A function has the type `(cpu: i32, depth: i32, budget: i64) -> i64`. It takes the state from where [`layout`](crate::layout) says and
 /// leaves it there with the address to go on at: behind an instruction, or before one that it does not do itself. `depth` is how
-/// many calls may still be made within each other, `budget` how many instructions may still be done: once it is not
+/// much room there is for calls within each other, in units of some hundred bytes, `budget` how many instructions may still be done: once it is not
 /// positive, the function leaves at the next loop or call. It gives what is left of the budget.
 pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     let mut types = TypeSection::new();
@@ -51,6 +53,7 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     imports.import("e", "t", EntityType::Table(table()));
     types.ty().function([ValType::I64, ValType::I32], [ValType::I32]);
     imports.import("e", "f", EntityType::Function(3));
+    imports.import("e", "n", EntityType::Function(3));
     types
         .ty()
         .function([ValType::I64, ValType::I32, ValType::I64, ValType::I32], [ValType::I64, ValType::I32]);
@@ -123,7 +126,8 @@ fn table() -> TableType {
 
 /// The functions that are imported, the first of those of [`X87Op`], and how many they are.
 const PRESENT: u32 = 0;
-const COMPUTE: u32 = 1;
+const RESUME: u32 = 1;
+const COMPUTE: u32 = 2;
 const IMPORTED: u32 = COMPUTE + X87Op::ALL.len() as u32;
 
 /// Functions of the module by address: their number, and their place in the table of functions.
@@ -134,7 +138,7 @@ fn function(region: &Region, places: &Places, own: Own<'_>) -> wasm_encoder::Fun
     let bodies = lift_all(region, &structure);
     let mut plan = Plan::of(region, &structure, &bodies);
     let locals = Locals::of(region.setting.mode, &plan);
-    let out = Function::new(locals, *places, region.entry(), core::mem::take(&mut plan.epilogues));
+    let out = Function::new(locals, *places, region, core::mem::take(&mut plan.epilogues));
     let mut emitter = Emitter { region, structure, out, bodies, plan, own, labels: Vec::new() };
     let ends = emitter.out.open_ends();
     emitter.labels.extend((0..ends).map(|_| Label::Leave));

@@ -46,7 +46,7 @@ pub struct Tuning {
     pub capacity: usize,
     /// Modules that are kept: hosts run out of memory at some ten thousand.
     pub modules: usize,
-    /// Calls within each other, at most.
+    /// Room for calls within each other, in units of some hundred bytes of the host's stack.
     pub depth: u32,
     /// Different code at one address that is translated, at most: behind that, it is left to the other engine.
     pub versions: usize,
@@ -67,7 +67,7 @@ impl Default for Tuning {
             batch: 32,
             capacity: 1 << 15,
             modules: 4096,
-            depth: 200,
+            depth: 1500,
             versions: 8,
             limits: Limits::default(),
         }
@@ -106,11 +106,22 @@ pub struct JitStats {
 
 /// The translator as an engine, on top of one that interprets, in a place that runs WebAssembly.
 pub struct Jit<B, H> {
-    base: B,
     host: H,
+    shared: Box<Shared>,
+    core: Core<B>,
+}
+
+/// What generated code is reached by.
+struct Seat<'a, H> {
+    host: &'a H,
+    shared: &'a mut Shared,
+}
+
+/// What a call of translated code does not keep to itself: others may run within it.
+struct Core<B> {
+    base: B,
     tuning: Tuning,
     features: FeatureSet,
-    shared: Box<Shared>,
     translations: Translations,
     jumps: Jumps,
     queue: Queue,
@@ -131,7 +142,29 @@ pub struct Jit<B, H> {
     left: u64,
     /// The same by instruction, from samples.
     left_by_name: BTreeMap<&'static str, u64>,
+    /// Where calls in translated code are to come back to that have not yet, the innermost last.
+    awaited: Vec<u64>,
+    /// Why all of translated code is left.
+    ended: Option<Exit>,
+    /// Whether that which is between two runs within each other is left.
+    leaving: bool,
 }
+
+/// Where a run ends that a call in translated code waits for: behind its return address, when the stack is above what it was.
+#[derive(Clone, Copy)]
+struct Until {
+    pc: u64,
+    sp: u64,
+}
+
+impl Until {
+    fn is_reached(self, cpu: &CpuState) -> bool {
+        cpu.rip == self.pc && cpu.gpr[4] > self.sp
+    }
+}
+
+/// Room that a run within translated code takes, in units of [`Tuning::depth`].
+const RUN: u32 = 12;
 
 /// How much faster translated code is, for what may go into translating it anew.
 const TRANSLATED_FASTER: u64 = 16;
@@ -167,8 +200,8 @@ const CONTEXTS: usize = 8;
 impl<B, H> fmt::Debug for Jit<B, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Jit")
-            .field("tuning", &self.tuning)
-            .field("stats", &self.stats)
+            .field("tuning", &self.core.tuning)
+            .field("stats", &self.core.stats)
             .finish_non_exhaustive()
     }
 }
@@ -258,12 +291,10 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             region: 0,
             jumps: Jump::table(),
         });
-        Jit {
+        let core = Core {
             base,
-            host,
             tuning,
             features,
-            shared,
             translations: Translations::default(),
             jumps: Jumps::default(),
             queue: Queue::default(),
@@ -277,16 +308,22 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             spent: 0,
             left: 0,
             left_by_name: BTreeMap::new(),
-        }
+            awaited: Vec::new(),
+            ended: None,
+            leaving: false,
+        };
+        Jit { host, shared, core }
     }
 
     /// What it has done so far.
     pub fn stats(&self) -> JitStats {
-        self.stats
+        self.core.stats
     }
+}
 
+impl<B: BaseEngine> Core<B> {
     /// Takes note of what is running, for what follows.
-    fn enter(&mut self, mem: &AddressSpace, setting: Setting) {
+    fn enter<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, setting: Setting) {
         let context = Context {
             space: mem.id(),
             generation: mem.generation(),
@@ -294,19 +331,19 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             setting,
         };
         if self.current.is_none_or(|(current, _)| current != context) {
-            let stamp = self.stamp(context);
+            let stamp = self.stamp(seat, context);
             self.current = Some((context, stamp));
-            self.shared.stamp = u64::from(stamp) << STAMP_AT;
-            self.shared.tlb = self.host.address(mem.tlb_address());
+            seat.shared.stamp = u64::from(stamp) << STAMP_AT;
+            seat.shared.tlb = seat.host.address(mem.tlb_address());
         }
     }
 
-    fn stamp(&mut self, context: Context) -> u32 {
+    fn stamp<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, context: Context) -> u32 {
         if let Some((_, stamp)) = self.contexts.iter().find(|(known, _)| *known == context) {
             return *stamp;
         }
         if self.next_stamp == STAMPS {
-            self.shared.jumps.fill(Jump::EMPTY);
+            seat.shared.jumps.fill(Jump::EMPTY);
             self.contexts.clear();
             self.next_stamp = 1;
         }
@@ -322,29 +359,29 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     }
 
     /// The function of the code at an address.
-    fn find(&mut self, mem: &AddressSpace, key: Key) -> Option<u32> {
-        let entry = self.shared.jumps[Jump::index(key.pc)];
-        if entry.key == Jump::key(self.shared.stamp, key.pc) {
+    fn find<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, key: Key) -> Option<u32> {
+        let entry = seat.shared.jumps[Jump::index(key.pc)];
+        if entry.key == Jump::key(seat.shared.stamp, key.pc) {
             return Some(entry.slot());
         }
         let slot = self.translations.find(mem, key)?;
-        self.announce(mem, key, slot);
+        self.announce(seat, mem, key, slot);
         Some(slot)
     }
 
     /// Lets translated code find a function, and the other engine stop at it.
-    fn announce(&mut self, mem: &AddressSpace, key: Key, slot: u32) {
+    fn announce<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, key: Key, slot: u32) {
         // Looking at pages may have changed the context.
-        self.enter(mem, key.setting);
+        self.enter(seat, mem, key.setting);
         if key.pc >> STAMP_AT == 0 {
-            self.shared.jumps[Jump::index(key.pc)] = Jump::new(self.shared.stamp, key.pc, slot);
+            seat.shared.jumps[Jump::index(key.pc)] = Jump::new(seat.shared.stamp, key.pc, slot);
         }
         self.base.expect(key.pc, 0);
     }
 
     /// Deals with a block that the other engine has reported.
-    fn arrived(&mut self, mem: &AddressSpace, key: Key) {
-        if self.find(mem, key).is_some() {
+    fn arrived<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, key: Key) {
+        if self.find(seat, mem, key).is_some() {
             return;
         }
         if self.translations.versions(key) >= self.tuning.versions {
@@ -378,7 +415,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         }
         if again || self.queue.keys.len() >= self.tuning.batch {
             let keys = core::mem::take(&mut self.queue.keys);
-            if self.compile(mem, &keys).is_err() || self.find(mem, key).is_none() {
+            if self.compile(seat, mem, &keys).is_err() || self.find(seat, mem, key).is_none() {
                 self.base.expect(key.pc, u32::MAX);
             }
         } else {
@@ -394,10 +431,10 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     }
 
     /// Deals with an indirect jump that translated code has reported.
-    fn learn(&mut self, mem: &AddressSpace, target: Key) {
+    fn learn<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, target: Key) {
         let (jump, root) =
-            (Key { pc: self.shared.origin, ..target }, Key { pc: self.shared.region, ..target });
-        if !self.jumps.report(root, jump, target.pc) || !self.may_spend() || self.find(mem, root).is_none() {
+            (Key { pc: seat.shared.origin, ..target }, Key { pc: seat.shared.region, ..target });
+        if !self.jumps.report(root, jump, target.pc) || !self.may_spend() || self.find(seat, mem, root).is_none() {
             return;
         }
         // Others that are about to be known as well go into the same module.
@@ -410,11 +447,11 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         }
         let keys = core::mem::take(&mut self.queue.keys);
         // Where there is no room, it stays as it is.
-        let _ = self.compile(mem, &keys);
+        let _ = self.compile(seat, mem, &keys);
     }
 
     /// Translates the code at addresses, and what it calls.
-    fn compile(&mut self, mem: &AddressSpace, keys: &[Key]) -> Result<(), CodeError> {
+    fn compile<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, keys: &[Key]) -> Result<(), CodeError> {
         let mut regions: Vec<Region> = Vec::new();
         let mut seen: BTreeSet<Key> = keys.iter().copied().collect();
         let mut open: Vec<Key> = keys.to_vec();
@@ -423,7 +460,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         let callee_bar = self.tuning.threshold / 4 + 1;
         let (mut arms, mut owners) = (BTreeSet::new(), BTreeSet::new());
         while let Some(key) = open.pop() {
-            if arms.contains(&key) || self.jumps.is_arm(key) && self.find(mem, key).is_some() {
+            if arms.contains(&key) || self.jumps.is_arm(key) && self.find(seat, mem, key).is_some() {
                 continue;
             }
             let translations = &self.translations;
@@ -456,7 +493,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
                 let new = seen.len() < 2 * self.tuning.batch
                     && self.base.arrivals(mem, pc) >= callee_bar
                     && seen.insert(key);
-                if new && self.find(mem, key).is_none() {
+                if new && self.find(seat, mem, key).is_none() {
                     open.push(key);
                 }
             }
@@ -469,17 +506,17 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
         let count = regions.iter().map(|region| region.entries().count()).sum::<usize>();
         let functions = self.translations.len() + count;
         if functions > self.tuning.capacity || self.taken.len() >= self.tuning.modules {
-            self.clear();
+            self.clear(seat);
         }
         let count = count as u32;
-        let first = self.host.reserve(count)?;
+        let first = seat.host.reserve(count)?;
         let places = Places {
-            shared: self.host.address((&raw const *self.shared).expose_provenance()),
-            jumps: self.host.address(self.shared.jumps.as_ptr().expose_provenance()),
+            shared: seat.host.address((&raw const *seat.shared).expose_provenance()),
+            jumps: seat.host.address(seat.shared.jumps.as_ptr().expose_provenance()),
             tlb: TlbLayout::OWN,
         };
         let module = translate(&regions, &places, first);
-        self.host.install(&module)?;
+        seat.host.install(&module)?;
         self.taken.push((first, count));
         self.stats.modules += 1;
         self.spent += regions.iter().map(|region| region.instructions() as u64).sum::<u64>();
@@ -494,7 +531,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
                 let Some(version) = &version else { continue };
                 let key = Key { pc, setting: region.setting };
                 self.translations.insert(key, version.at(slot));
-                self.announce(mem, key, slot);
+                self.announce(seat, mem, key, slot);
             }
         }
         Ok(())
@@ -541,40 +578,104 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     }
 
     /// Gives all translations up.
-    fn clear(&mut self) {
+    fn clear<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>) {
         self.stats.clears += 1;
         self.translations.clear();
         self.jumps.clear();
-        self.shared.jumps.fill(Jump::EMPTY);
+        seat.shared.jumps.fill(Jump::EMPTY);
         for (first, count) in self.taken.drain(..) {
-            self.host.remove(first, count);
+            seat.host.remove(first, count);
         }
     }
 
-    /// Calls translated code. Gives the instructions done.
-    fn call(&mut self, slot: u32, mem: &AddressSpace, cpu: &mut CpuState, budget: i64) -> u64 {
-        let shared = &mut *self.shared;
-        shared.flags = PendingFlags::load(cpu.rflags);
-        (shared.budget, shared.reason) = (budget, reason::RETURN);
-        self.host.call(slot, mem, cpu, shared, self.tuning.depth);
+    /// Calls translated code. Gives the instructions done, all that ran within it among them.
+    fn call<H: CodeHost>(
+        &mut self,
+        seat: &mut Seat<'_, H>,
+        slot: u32,
+        mem: &AddressSpace,
+        cpu: &mut CpuState,
+        budget: i64,
+        depth: u32,
+    ) -> u64 {
+        let host = seat.host;
+        seat.shared.flags = PendingFlags::load(cpu.rflags);
+        (seat.shared.budget, seat.shared.reason) = (budget, reason::RETURN);
+        let mut within = 0;
+        host.call(slot, mem, cpu, seat.shared, depth, &mut |cpu, shared, back, depth| {
+            let (leave, done) = self.go_on(&mut Seat { host, shared }, mem, cpu, back, depth);
+            within += done;
+            leave
+        });
+        self.leaving = false;
+        let shared = &mut *seat.shared;
         cpu.rflags = cpu.rflags & !flags::OSZAPC | shared.flags.bits();
         let done = (budget - shared.budget).max(0) as u64;
-        cpu.tsc = cpu.tsc.wrapping_add(done);
+        let own = done.saturating_sub(within);
+        cpu.tsc = cpu.tsc.wrapping_add(own);
         self.stats.entries += 1;
-        self.stats.translated += done;
+        self.stats.translated += own;
         self.stats.stops += u64::from(shared.reason == reason::STOP);
         done
     }
-}
 
-impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
-    fn run(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> RunOutcome {
+    /// Goes on, within a call of translated code, until an address is reached to which another call in it is to come back. Whether
+    /// translated code is to be left instead, and the instructions done.
+    fn go_on<H: CodeHost>(
+        &mut self,
+        seat: &mut Seat<'_, H>,
+        mem: &AddressSpace,
+        cpu: &mut CpuState,
+        back: u64,
+        depth: u32,
+    ) -> (bool, u64) {
+        self.leaving |= depth <= RUN;
+        if self.leaving {
+            return (true, 0);
+        }
+        let (budget, stamp) = (seat.shared.budget, seat.shared.stamp);
+        cpu.rflags = cpu.rflags & !flags::OSZAPC | seat.shared.flags.bits();
+        if seat.shared.reason == reason::LEARN
+            && let Some(setting) = self.segments.setting(cpu)
+        {
+            self.learn(seat, mem, Key { pc: cpu.rip, setting });
+        }
+        self.base.watch(back);
+        self.awaited.push(back);
+        let until = Until { pc: back, sp: cpu.gpr[4] };
+        let (exit, done) = self.run(seat, cpu, mem, budget.max(0) as u64, Some(until), depth - RUN);
+        self.awaited.pop();
+        self.base.unwatch();
+        self.ended = exit;
+        seat.shared.flags = PendingFlags::load(cpu.rflags);
+        (seat.shared.budget, seat.shared.reason) = (budget - done as i64, reason::RETURN);
+        // The code that waits may have changed meanwhile.
+        if let Some(setting) = self.segments.setting(cpu) {
+            self.enter(seat, mem, setting);
+        }
+        self.leaving = self.ended.is_some() || seat.shared.stamp != stamp;
+        (self.leaving, done)
+    }
+
+    /// Runs until something happens, the budget is spent, or where `until` says: then there is no exit. Gives the instructions done.
+    fn run<H: CodeHost>(
+        &mut self,
+        seat: &mut Seat<'_, H>,
+        cpu: &mut CpuState,
+        mem: &AddressSpace,
+        budget: u64,
+        until: Option<Until>,
+        depth: u32,
+    ) -> (Option<Exit>, u64) {
         let mut retired = 0;
         // Whether translated code may go on where the last one ended.
-        let mut look = true;
+        let mut look = seat.shared.reason != reason::STOP || until.is_none();
         // Where the other engine has given way to translated code.
         let mut arrival = None;
         while retired < budget {
+            if until.is_some_and(|until| until.is_reached(cpu)) {
+                return (None, retired);
+            }
             let rest = budget - retired;
             let Some(setting) = self.segments.setting(cpu) else {
                 // A few at a time: what forbids translated code mostly passes soon.
@@ -582,21 +683,24 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
                 self.stats.interpreted += outcome.retired;
                 retired += outcome.retired;
                 if outcome.exit != Exit::Budget {
-                    return RunOutcome { retired, ..outcome };
+                    return (Some(outcome.exit), retired);
                 }
                 continue;
             };
-            self.enter(mem, setting);
+            self.enter(seat, mem, setting);
             let key = Key { pc: cpu.rip, setting };
-            if look && let Some(slot) = self.find(mem, key) {
-                let done = self.call(slot, mem, cpu, rest.min(i64::MAX as u64) as i64);
+            if look && let Some(slot) = self.find(seat, mem, key) {
+                let done = self.call(seat, slot, mem, cpu, rest.min(i64::MAX as u64) as i64, depth);
                 retired += done;
+                if let Some(exit) = self.ended.take() {
+                    return (Some(exit), retired);
+                }
                 if let Some(pc) = arrival.take() {
                     self.weigh(pc, done);
                 }
-                look = done > 0 && self.shared.reason != reason::STOP;
-                if self.shared.reason == reason::LEARN {
-                    self.learn(mem, Key { pc: cpu.rip, setting });
+                look = done > 0 && seat.shared.reason != reason::STOP;
+                if seat.shared.reason == reason::LEARN {
+                    self.learn(seat, mem, Key { pc: cpu.rip, setting });
                 }
                 continue;
             }
@@ -606,32 +710,47 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
             self.stats.interpreted += done;
             retired += done;
             match pause {
-                Pause::Exit(exit) => return RunOutcome { exit, retired },
+                Pause::Exit(exit) => return (Some(exit), retired),
                 Pause::Arrived => {
                     let Some(setting) = self.segments.setting(cpu) else { continue };
-                    self.enter(mem, setting);
-                    self.arrived(mem, Key { pc: cpu.rip, setting });
+                    self.enter(seat, mem, setting);
+                    let key = Key { pc: cpu.rip, setting };
+                    if self.awaited.contains(&cpu.rip) {
+                        // Somebody waits there, but not now.
+                        look = self.find(seat, mem, key).is_some();
+                        continue;
+                    }
+                    self.arrived(seat, mem, key);
                     (look, arrival) = (true, Some(cpu.rip));
                 }
             }
         }
-        RunOutcome { exit: Exit::Budget, retired }
+        (Some(Exit::Budget), retired)
+    }
+}
+
+impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
+    fn run(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> RunOutcome {
+        let mut seat = Seat { host: &self.host, shared: &mut self.shared };
+        let depth = self.core.tuning.depth;
+        let (exit, retired) = self.core.run(&mut seat, cpu, mem, budget, None, depth);
+        RunOutcome { exit: exit.unwrap_or(Exit::Budget), retired }
     }
 
     fn cpuid(&self) -> Cpuid {
-        self.base.cpuid()
+        self.core.base.cpuid()
     }
 
     fn seed(&mut self, entropy: &[u8; 32]) {
-        self.base.seed(entropy);
+        self.core.base.seed(entropy);
     }
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
         let JitStats { regions, arms, modules, bytes, translated, interpreted, entries, stops, clears } =
-            self.stats;
+            self.core.stats;
         each("jit_regions", regions);
         each("jit_arms", arms);
-        each("jit_translated", self.spent);
+        each("jit_translated", self.core.spent);
         each("jit_modules", modules);
         each("jit_module_bytes", bytes);
         each("jit_instructions", translated);
@@ -639,8 +758,8 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
         each("jit_entries", entries);
         each("jit_stops", stops);
         each("jit_clears", clears);
-        each("jit_left", self.left);
-        self.left_by_name.iter().for_each(|(name, count)| each(name, *count));
-        self.base.counters(each);
+        each("jit_left", self.core.left);
+        self.core.left_by_name.iter().for_each(|(name, count)| each(name, *count));
+        self.core.base.counters(each);
     }
 }

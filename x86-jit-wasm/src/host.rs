@@ -26,21 +26,37 @@ impl fmt::Display for CodeError {
 
 impl core::error::Error for CodeError {}
 
+/// What a call in translated code asks for when it has not come back to where it was to: to go on, in whatever way, until it does. Its
+/// parameters are the state, what is shared, where the call was to come back to, and how much room for calls there is. It says
+/// whether translated code is to be left.
+pub type Resume<'a> = dyn FnMut(&mut CpuState, &mut Shared, u64, u32) -> bool + 'a;
+
 /// Compiles modules, and calls the functions in them. Everything is in one linear memory: the states that functions work on, and the
 /// frames of the guest.
+///
+/// Methods take it shared, since calls are within each other.
 pub trait CodeHost {
     /// Makes room for that many functions in the table of functions, and gives the place of the first.
-    fn reserve(&mut self, functions: u32) -> Result<u32, CodeError>;
+    fn reserve(&self, functions: u32) -> Result<u32, CodeError>;
 
     /// Compiles and instantiates a module, which puts its functions where room was made for them.
-    fn install(&mut self, module: &[u8]) -> Result<(), CodeError>;
+    fn install(&self, module: &[u8]) -> Result<(), CodeError>;
 
     /// Where in the linear memory something is that the program has at an address of its own.
     fn address(&self, pointer: usize) -> u32;
 
-    /// Calls a function that was installed, for code that runs in `mem`: what modules import for areas asks that.
-    fn call(&mut self, slot: u32, mem: &AddressSpace, cpu: &mut CpuState, shared: &mut Shared, depth: u32);
+    /// Calls a function that was installed, for code that runs in `mem`: what modules import for areas asks that. What they import for calls that did not come
+    /// back asks `resume`.
+    fn call(
+        &self,
+        slot: u32,
+        mem: &AddressSpace,
+        cpu: &mut CpuState,
+        shared: &mut Shared,
+        depth: u32,
+        resume: &mut Resume<'_>,
+    );
 
     /// Takes functions out of the table again, from a place that [`CodeHost::reserve`] gave. They are not called any more.
-    fn remove(&mut self, first: u32, functions: u32);
+    fn remove(&self, first: u32, functions: u32);
 }

@@ -27,6 +27,6 @@ mod structure;
 
 pub use emit::{arithmetic, trampoline, translate};
 pub use engine::{Jit, JitStats, Tuning};
-pub use host::{CodeError, CodeHost};
+pub use host::{CodeError, CodeHost, Resume};
 pub use lift::{lift, takes};
 pub use region::{Block, Code, End, Limits, Located, Region, Setting, Target, Targets};

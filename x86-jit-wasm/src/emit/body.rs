@@ -6,6 +6,7 @@ use super::progress::Progress;
 use super::state::{FLAGS, IMPRECISE, Plan, SLOTS, Slots, State, TLB, XMM, changed, flag, gpr, slots, xmm};
 use crate::ir::{Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Value};
 use crate::layout::{Places, context, reason};
+use crate::region::Region;
 use alloc::vec;
 use alloc::vec::Vec;
 use wasm_encoder::{BlockType, InstructionSink, MemArg, ValType};
@@ -13,7 +14,7 @@ use x86_cpu::CodeMode;
 
 /// The first parameter: address of the processor's state.
 pub(super) const CPU: u32 = 0;
-/// The second: how many calls may still be made within each other.
+/// The second: how much room there is for calls within each other.
 pub(super) const DEPTH: u32 = 1;
 /// The third, and the result: instructions that may still be done.
 pub(super) const BUDGET: u32 = 2;
@@ -93,6 +94,8 @@ pub(super) struct Function {
     pub(super) places: Places,
     /// Address of the region's entry.
     pub(super) first: u64,
+    /// The room that the function takes, in units of [`DEPTH`].
+    pub(super) frame: u32,
     /// What is where, at the place of emission.
     pub(super) state: State,
     /// See [`Plan`].
@@ -111,12 +114,14 @@ pub(super) fn at(offset: u64, align: u32) -> MemArg {
 }
 
 impl Function {
-    pub(super) fn new(locals: Locals, places: Places, first: u64, epilogues: Vec<Slots>) -> Function {
+    pub(super) fn new(locals: Locals, places: Places, region: &Region, epilogues: Vec<Slots>) -> Function {
         Function {
             code: Vec::new(),
             locals,
             places,
-            first,
+            first: region.entry(),
+            // Hosts spill locals; large functions have many.
+            frame: 2 + region.instructions() as u32 / 64,
             state: State::default(),
             epilogues,
             free: Default::default(),

@@ -1,5 +1,6 @@
 //! The ends of a function: where it takes the state from and leaves it, calls, and what follows behind a region.
 
+use super::RESUME;
 use super::body::{BUDGET, CPU, DEPTH, Function, Locals, at};
 use super::state::{FLAGS, IMPRECISE, Leaving, Slots, State, TLB, slots};
 use crate::ir::Type;
@@ -275,10 +276,10 @@ impl Function {
         self.sink().i64_add().i64_eq();
     }
 
-    /// Calls where to go, which is to come back to `back`. Where it cannot be called, the region is left; where it
-    /// comes back elsewhere, the function ends.
+    /// Calls where to go, which is to come back to `back`. Where there is no time or room for that, the region is left; what is not translated, and
+    /// what comes back elsewhere, the engine takes care of until it comes back to `back`.
     pub(super) fn call(&mut self, callee: Callee, back: u64, depth: u32) {
-        let Locals { rip, word, jump: entry, .. } = self.locals;
+        let Locals { rip, jump: entry, .. } = self.locals;
         self.store_all(self.state.dirty);
         self.state.dirty = 0;
         match callee.pc {
@@ -289,47 +290,63 @@ impl Function {
             None => self.jump_entry(rip),
         }
         self.sink().local_set(entry);
-        // Whether there is time and room for a call, too.
-        let may = |function: &mut Function| {
-            let mut sink = function.sink();
-            sink.local_get(BUDGET).i64_const(0).i64_gt_s().i32_and();
-            sink.local_get(DEPTH).i32_const(0).i32_gt_s().i32_and().i32_eqz();
-        };
-        let parameters = |function: &mut Function| {
-            let mut sink = function.sink();
-            sink.local_get(CPU).local_get(DEPTH).i32_const(1).i32_sub().local_get(BUDGET);
-        };
-        let mut inside = 1;
         if let Some((function, place)) = callee.own {
             // Where the entry is that of this very function, it is that of the address.
-            inside = 2;
-            self.sink().block(BlockType::Result(ValType::I64)).block(BlockType::Empty);
             self.sink().local_get(entry).i64_load(at(shared::JUMP_TARGET, 3));
             self.shared();
             self.sink().i64_load(at(shared::STAMP, 3)).i64_const(place.into()).i64_add().i64_eq();
-            may(self);
-            self.sink().br_if(0);
-            parameters(self);
-            self.sink().call(function).br(1).end();
+            self.may_call();
+            self.sink().i32_and().if_(BlockType::Empty);
+            self.parameters();
+            self.sink().call(function).local_set(BUDGET).else_();
         }
         self.usable(entry, callee.pc);
-        may(self);
-        self.sink().if_(BlockType::Empty);
+        self.may_call();
+        self.sink().i32_and().if_(BlockType::Empty);
+        self.parameters();
+        let mut sink = self.sink();
+        sink.local_get(entry).i32_load(at(shared::JUMP_TARGET, 2)).call_indirect(0, FUNCTION);
+        sink.local_set(BUDGET).else_();
+        self.may_call();
+        self.sink().i32_eqz().if_(BlockType::Empty);
+        let inside = 2 + u32::from(callee.own.is_some());
         match callee.pc {
             Some(pc) => self.leave_to(pc, reason::JUMP, 0, depth + inside),
             None => self.leave_for(rip, reason::JUMP, 0, depth + inside),
         }
         self.sink().end();
-        parameters(self);
-        self.sink().local_get(entry).i32_load(at(shared::JUMP_TARGET, 2)).call_indirect(0, FUNCTION);
+        if let Some(pc) = callee.pc {
+            let word = self.locals.word;
+            self.constant(word, pc);
+            self.sink().local_set(rip);
+        }
+        self.set_rip(rip);
+        self.sink().end();
         if callee.own.is_some() {
             self.sink().end();
         }
-        self.sink().local_set(BUDGET);
         self.state = State::default();
-        // All of the state is where it is kept: whoever comes after finds it there.
+        self.come_back(back);
+    }
+
+    /// Whether there is time and room for a call.
+    fn may_call(&mut self) {
+        let frame = self.frame as i32;
+        let mut sink = self.sink();
+        sink.local_get(BUDGET).i64_const(0).i64_gt_s();
+        sink.local_get(DEPTH).i32_const(frame).i32_gt_s().i32_and();
+    }
+
+    fn parameters(&mut self) {
+        let frame = self.frame as i32;
+        let mut sink = self.sink();
+        sink.local_get(CPU).local_get(DEPTH).i32_const(frame).i32_sub().local_get(BUDGET);
+    }
+
+    /// Behind a call, has the engine go on until `back` is reached. All of the state is where it is kept: whoever comes after finds it there.
+    fn come_back(&mut self, back: u64) {
         self.sink().local_get(CPU);
-        match word {
+        match self.locals.word {
             Type::I32 => {
                 self.sink().i32_load(at(context::RIP, 2)).i32_const(back as i32).i32_ne();
             }
@@ -337,7 +354,15 @@ impl Function {
                 self.sink().i64_load(at(context::RIP, 3)).i64_const(back as i64).i64_ne();
             }
         }
-        self.sink().if_(BlockType::Empty).local_get(BUDGET).return_().end();
+        self.sink().if_(BlockType::Empty);
+        self.shared();
+        let frame = self.frame as i32;
+        let mut sink = self.sink();
+        sink.local_get(BUDGET).i64_store(at(shared::BUDGET, 3));
+        sink.i64_const(back as i64).local_get(DEPTH).i32_const(frame).i32_sub().call(RESUME);
+        self.shared();
+        self.sink().i64_load(at(shared::BUDGET, 3)).local_set(BUDGET);
+        self.sink().if_(BlockType::Empty).local_get(BUDGET).return_().end().end();
     }
 
     /// Charges the instructions done on the way here.
