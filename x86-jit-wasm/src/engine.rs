@@ -59,7 +59,7 @@ impl Default for Tuning {
         Tuning {
             threshold: 700,
             colder: 64,
-            price: 4000,
+            price: 2500,
             credit: 6000,
             visit: 40,
             interior: 8,
