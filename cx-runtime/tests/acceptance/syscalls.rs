@@ -20,6 +20,6 @@ macro_rules! programs {
 }
 
 programs!(
-    compat, events, files, machine, memory, numbers, processes, segments, signals, sockets, terminals,
+    calls, compat, events, files, machine, memory, numbers, processes, segments, signals, sockets, terminals,
     threads, traps, vectors
 );
