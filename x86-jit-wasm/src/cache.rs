@@ -37,6 +37,10 @@ pub(crate) struct Translations {
     interior: HashSet<Key>,
     /// How often regions have been translated anew.
     renewals: HashMap<Key, u32>,
+    /// Instructions of regions.
+    sizes: HashMap<Key, u32>,
+    /// Exits that are to prove more often that their regions are worth translating anew.
+    waiting: HashSet<Key>,
     count: usize,
 }
 
@@ -66,6 +70,7 @@ impl Translations {
                 parents.push(key);
             }
         }
+        self.sizes.insert(key, region.instructions() as u32);
         let own = region.blocks.iter().filter(|block| !block.callee).map(|block| block.pc);
         let blocks = own.filter(|pc| region.entries().all(|entry| entry != *pc));
         self.interior.extend(blocks.map(|pc| Key { pc, ..key }));
@@ -86,9 +91,17 @@ impl Translations {
         self.exits.contains_key(&key)
     }
 
+    /// Instructions of the regions that are left at an address, where that is to be weighed; told once.
+    pub(crate) fn to_renew(&mut self, exit: Key) -> Option<u32> {
+        let size = |parent| self.sizes.get(parent).copied().unwrap_or(0);
+        let all = self.exits.get(&exit)?.iter().map(size).sum();
+        self.waiting.insert(exit).then_some(all)
+    }
+
     /// The entries of regions that are left at an address, as far as they are to be translated anew; told once.
     pub(crate) fn parents(&mut self, exit: Key, most: u32) -> Vec<Key> {
         let mut parents = self.exits.remove(&exit).unwrap_or_default();
+        self.waiting.remove(&exit);
         parents.retain(|parent| {
             let renewals = self.renewals.entry(*parent).or_default();
             *renewals += 1;
@@ -112,6 +125,8 @@ impl Translations {
         self.exits.clear();
         self.interior.clear();
         self.renewals.clear();
+        self.sizes.clear();
+        self.waiting.clear();
         self.count = 0;
     }
 }

@@ -29,7 +29,7 @@ pub struct Tuning {
     /// How many times less often than that control has come to a block at least that is translated with a hot one.
     pub colder: u32,
     /// Instructions that the other engine does in the time in which one is translated: not more time goes into translating than
-    /// has gone into the other engine.
+    /// has gone into the other engine and changes between the two.
     pub price: u64,
     /// Instructions that are translated at once, before any have been paid for.
     pub credit: u64,
@@ -38,6 +38,8 @@ pub struct Tuning {
     /// How many times as many arrivals it takes for a block that is part of a translation, but not its beginning: mostly, control
     /// comes to the beginning before long.
     pub interior: u32,
+    /// Arrivals behind an exit, for each instruction of the regions that it leaves, after which those are translated anew with what is there.
+    pub renewal: u32,
     /// How often a region is translated anew, at most, because it was left for code that had not run before.
     pub renewals: u32,
     /// Functions in a module, at most: what a hot region calls is translated with it.
@@ -63,6 +65,7 @@ impl Default for Tuning {
             credit: 6000,
             visit: 40,
             interior: 8,
+            renewal: 14,
             renewals: 5,
             batch: 32,
             capacity: 1 << 15,
@@ -77,7 +80,15 @@ impl Default for Tuning {
 impl Tuning {
     /// Translates whatever runs twice, at any price: for tests.
     pub fn eager() -> Tuning {
-        Tuning { threshold: 1, price: 1, visit: 0, interior: 1, versions: 64, ..Tuning::default() }
+        Tuning {
+            threshold: 1,
+            price: 1,
+            visit: 0,
+            interior: 1,
+            renewal: 0,
+            versions: 64,
+            ..Tuning::default()
+        }
     }
 }
 
@@ -168,6 +179,8 @@ const RUN: u32 = 12;
 
 /// How much faster translated code is, for what may go into translating it anew.
 const TRANSLATED_FASTER: u64 = 16;
+/// Instructions that the other engine does in the time that a change to translated code and back takes.
+const CHANGE: u64 = 40;
 /// Instructions after which it is looked whether translated code may run again.
 const UNUSUAL_SLICE: u64 = 64;
 /// One in so many is looked at closely.
@@ -403,6 +416,12 @@ impl<B: BaseEngine> Core<B> {
             self.base.expect(key.pc, self.tuning.threshold.saturating_mul(self.tuning.interior));
             return;
         }
+        let more = self.translations.to_renew(key).unwrap_or(0).saturating_mul(self.tuning.renewal);
+        let more = more.min(self.tuning.threshold.saturating_mul(self.tuning.interior));
+        if !again && more > self.tuning.threshold {
+            self.base.expect(key.pc, more - self.tuning.threshold);
+            return;
+        }
         if !again {
             // What is behind the exit of a region is translated with that region, as it is worth having after all.
             let parents = self.translations.parents(key, self.tuning.renewals);
@@ -426,7 +445,8 @@ impl<B: BaseEngine> Core<B> {
     /// Whether translating has not taken more than its share of time yet.
     fn may_spend(&self) -> bool {
         let Tuning { credit, price, .. } = self.tuning;
-        let share = self.stats.interpreted / price + self.stats.translated / (price * TRANSLATED_FASTER);
+        let other = self.stats.interpreted + self.stats.entries * CHANGE;
+        let share = other / price + self.stats.translated / (price * TRANSLATED_FASTER);
         self.spent <= credit + share
     }
 
@@ -434,7 +454,10 @@ impl<B: BaseEngine> Core<B> {
     fn learn<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, target: Key) {
         let (jump, root) =
             (Key { pc: seat.shared.origin, ..target }, Key { pc: seat.shared.region, ..target });
-        if !self.jumps.report(root, jump, target.pc) || !self.may_spend() || self.find(seat, mem, root).is_none() {
+        if !self.jumps.report(root, jump, target.pc)
+            || !self.may_spend()
+            || self.find(seat, mem, root).is_none()
+        {
             return;
         }
         // Others that are about to be known as well go into the same module.
@@ -451,7 +474,12 @@ impl<B: BaseEngine> Core<B> {
     }
 
     /// Translates the code at addresses, and what it calls.
-    fn compile<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, keys: &[Key]) -> Result<(), CodeError> {
+    fn compile<H: CodeHost>(
+        &mut self,
+        seat: &mut Seat<'_, H>,
+        mem: &AddressSpace,
+        keys: &[Key],
+    ) -> Result<(), CodeError> {
         let mut regions: Vec<Region> = Vec::new();
         let mut seen: BTreeSet<Key> = keys.iter().copied().collect();
         let mut open: Vec<Key> = keys.to_vec();
@@ -459,7 +487,15 @@ impl<B: BaseEngine> Core<B> {
         // A function of which little is known yet would be cut short everywhere.
         let callee_bar = self.tuning.threshold / 4 + 1;
         let (mut arms, mut owners) = (BTreeSet::new(), BTreeSet::new());
-        while let Some(key) = open.pop() {
+        let mut joined: Vec<Key> = Vec::new();
+        loop {
+            let Some(key) = open.pop() else {
+                joined.retain(|root| !arms.contains(root));
+                let Some(root) = joined.pop() else { break };
+                self.jumps.part(root);
+                open.push(root);
+                continue;
+            };
             if arms.contains(&key) || self.jumps.is_arm(key) && self.find(seat, mem, key).is_some() {
                 continue;
             }
@@ -471,6 +507,7 @@ impl<B: BaseEngine> Core<B> {
             let reach = self.tuning.limits.reach;
             if let Some(owner) = may_join.then(|| self.jumps.join(key, reach, is_there)).flatten() {
                 // Both become one.
+                joined.push(key);
                 owners.insert(owner);
                 regions.retain(|region| region.entry() != owner.pc);
                 if !open.contains(&owner) {

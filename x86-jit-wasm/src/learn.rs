@@ -8,7 +8,7 @@ use crate::cache::Key;
 use crate::region::Targets;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 /// Reports after which a region is translated anew.
 const REPORTS: u32 = 200;
@@ -45,6 +45,8 @@ pub(crate) struct Jumps {
     by_region: HashMap<Key, BTreeSet<u64>>,
     /// The region that an arm of a switch is in, by the address of the region.
     owner: HashMap<Key, Key>,
+    /// Regions that have not found room in the one that they were to become part of.
+    apart: HashSet<Key>,
 }
 
 impl Jumps {
@@ -70,7 +72,7 @@ impl Jumps {
         reach: u64,
         mut is_there: impl FnMut(Key) -> bool,
     ) -> Option<Key> {
-        let jumps = self.by_region.get(&root)?;
+        let jumps = self.by_region.get(&root).filter(|_| !self.apart.contains(&root))?;
         let jumps = jumps.iter().filter_map(|pc| self.by_jump.get(&Key { pc: *pc, ..root }));
         let mut targets: Vec<(u64, u32)> = jumps.flat_map(|jump| &jump.targets).copied().collect();
         targets.sort_by_key(|(_, count)| core::cmp::Reverse(*count));
@@ -107,6 +109,12 @@ impl Jumps {
         self.owner.extend(arms.map(|pc| (Key { pc, ..root }, root)));
     }
 
+    /// The region of `root` stays one of its own, as another has no room for it.
+    pub(crate) fn part(&mut self, root: Key) {
+        self.owner.remove(&root);
+        self.apart.insert(root);
+    }
+
     /// Whether an address is an arm of the switch of another region.
     pub(crate) fn is_arm(&self, key: Key) -> bool {
         self.owner.get(&key).is_some_and(|owner| *owner != key)
@@ -115,5 +123,6 @@ impl Jumps {
     /// Forgets which regions there are, but not where jumps go.
     pub(crate) fn clear(&mut self) {
         self.owner.clear();
+        self.apart.clear();
     }
 }
