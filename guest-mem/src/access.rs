@@ -2,6 +2,7 @@
 
 use crate::tlb::Tlb;
 use crate::{Access, AddressSpace, MemFault, PAGE_BYTES, PAGE_SHIFT, PAGE_SIZE};
+use alloc::rc::Rc;
 use core::fmt;
 
 mod sealed {
@@ -53,7 +54,7 @@ impl fmt::Debug for FastPath<'_> {
 }
 
 /// A fast path that never answers: every access goes the slow way, where an engine can look at it.
-pub struct NoFastPath(Tlb);
+pub struct NoFastPath(Rc<Tlb>);
 
 impl fmt::Debug for NoFastPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -183,7 +183,17 @@ impl FramePool {
         Some(id)
     }
 
-    fn pick(&self, inner: &mut Inner, beside: Beside) -> Option<usize> {
+    /// A frame at just that place in host memory, with whatever it held. The caller owns one reference.
+    pub(crate) fn alloc_beside(&self, beside: Beside) -> Option<FrameId> {
+        let mut inner = self.0.inner.borrow_mut();
+        if inner.in_use >= self.0.limit.get() {
+            return None;
+        }
+        let index = Self::pick_beside(&mut inner, beside)?;
+        NonZeroU32::new(index as u32).map(FrameId)
+    }
+
+    fn pick_beside(inner: &mut Inner, beside: Beside) -> Option<usize> {
         let after = beside.after.map(|frame| frame.index() + 1);
         let after = after.filter(|next| !next.is_multiple_of(CHUNK_FRAMES));
         let before = beside.before.map(FrameId::index).filter(|next| !next.is_multiple_of(CHUNK_FRAMES));
@@ -198,6 +208,13 @@ impl FramePool {
                 inner.take(next);
                 return Some(next);
             }
+        }
+        None
+    }
+
+    fn pick(&self, inner: &mut Inner, beside: Beside) -> Option<usize> {
+        if let Some(index) = Self::pick_beside(inner, beside) {
+            return Some(index);
         }
         // More memory rather than pieces, as long as half of it is in use.
         let more = |inner: &mut Inner| 2 * inner.in_use >= inner.info.len() && inner.reserve_chunk();

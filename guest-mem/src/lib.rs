@@ -22,6 +22,7 @@ struct Readme;
 mod access;
 mod fault;
 mod frame;
+mod gather;
 mod mappable;
 mod space;
 mod table;

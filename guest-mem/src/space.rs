@@ -75,7 +75,7 @@ impl fmt::Debug for AddressSpace {
 impl AddressSpace {
     /// An empty address space.
     pub fn new(pool: &FramePool) -> AddressSpace {
-        let tlb = Rc::new(Tlb::new());
+        let tlb = Tlb::new();
         pool.register_tlb(&tlb);
         AddressSpace {
             pool: pool.clone(),
@@ -546,6 +546,14 @@ impl AddressSpace {
         }
         self.tlb.flush_page(page);
         Ok(self.admit(page, frame, access))
+    }
+
+    pub(crate) fn table(&self) -> core::cell::Ref<'_, PageTable> {
+        self.table.borrow()
+    }
+
+    pub(crate) fn table_mut(&self) -> core::cell::RefMut<'_, PageTable> {
+        self.table.borrow_mut()
     }
 
     /// Host address of a page that may be accessed as it is.

@@ -1,15 +1,16 @@
 //! The software TLB: guest page number to host page, one tag per kind of access.
 
 use crate::{Access, PAGE_SHIFT};
+use alloc::rc::Rc;
 use core::cell::Cell;
 use core::mem::offset_of;
 use core::ptr;
 
-/// Entries; direct-mapped by page number. With a quarter of them, python's stack, heap and data shared an entry every other time:
-/// each access to one then evicts another.
-const ENTRIES: usize = 4096;
+/// Entries; direct-mapped by page number, so that 64 MiB in one piece never share one. With 1024 or 4096, a page of python's stack and one of
+/// its heap often did: each access to one then evicts the other.
+const ENTRIES: usize = 1 << 14;
 /// What is looked at together when entries are cleared: most processes use few.
-const GROUP: usize = ENTRIES / u64::BITS as usize;
+const GROUP: usize = 64;
 /// A tag that no page number equals (page numbers have 52 bits).
 const EMPTY: u64 = u64::MAX;
 
@@ -55,7 +56,7 @@ pub(crate) struct Tlb {
     /// In place, not behind a pointer: every load and store of a guest comes through here.
     entries: [Entry; ENTRIES],
     /// Groups that have entries, one bit each.
-    filled: Cell<u64>,
+    filled: [Cell<u64>; ENTRIES / GROUP / u64::BITS as usize],
 }
 
 impl Tlb {
@@ -63,14 +64,14 @@ impl Tlb {
         self.entries.as_ptr().expose_provenance()
     }
 
-    pub(crate) fn new() -> Tlb {
-        let empty = || Entry {
-            read: Cell::new(EMPTY),
-            write: Cell::new(EMPTY),
-            execute: Cell::new(EMPTY),
-            bias: Cell::new(ptr::null_mut()),
-        };
-        Tlb { entries: core::array::from_fn(|_| empty()), filled: Cell::new(0) }
+    pub(crate) fn new() -> Rc<Tlb> {
+        // SAFETY: all of it is cells of integers and of pointers, for which zero is a value. Hosts give large areas of zeros away without
+        // touching them.
+        let tlb = unsafe { Rc::<Tlb>::new_zeroed().assume_init() };
+        // Zero is the number of a page, too: one that only the first entry can be for, and the last where an access
+        // goes around the end of the address space.
+        tlb.entries.first().into_iter().chain(tlb.entries.last()).for_each(Entry::clear);
+        tlb
     }
 
     #[inline(always)]
@@ -81,7 +82,9 @@ impl Tlb {
     /// Allows the access through the fast path. `host` is the page's first byte.
     pub(crate) fn insert(&self, page: u64, access: Access, host: *mut u8) {
         let entry = self.entry(page);
-        self.filled.set(self.filled.get() | 1 << (page as usize % ENTRIES / GROUP));
+        let group = page as usize % ENTRIES / GROUP;
+        let filled = &self.filled[group / u64::BITS as usize];
+        filled.set(filled.get() | 1 << (group % u64::BITS as usize));
         let bias = host.wrapping_sub((page as usize) << PAGE_SHIFT);
         if entry.bias.replace(bias) != bias
             || (entry.read.get() != page && entry.write.get() != page && entry.execute.get() != page)
@@ -98,14 +101,15 @@ impl Tlb {
 
     pub(crate) fn flush(&self) {
         self.filled().for_each(Entry::clear);
-        self.filled.set(0);
+        self.filled.iter().for_each(|groups| groups.set(0));
     }
 
     /// All entries that may be in use.
     fn filled(&self) -> impl Iterator<Item = &Entry> {
-        let filled = self.filled.get();
+        let word = |group: usize| self.filled[group / u64::BITS as usize].get();
+        let is_filled = move |group: usize| word(group) >> (group % u64::BITS as usize) & 1 != 0;
         let groups = self.entries.chunks_exact(GROUP).enumerate();
-        groups.filter(move |(n, _)| filled >> n & 1 != 0).flat_map(|(_, group)| group)
+        groups.filter(move |(group, _)| is_filled(*group)).flat_map(|(_, entries)| entries)
     }
 
     pub(crate) fn flush_page(&self, page: u64) {

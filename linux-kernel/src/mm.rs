@@ -51,9 +51,10 @@ impl Mm {
     pub fn new(pool: &guest_mem::FramePool, arch: Arch) -> Mm {
         // A 32-bit program on a 64-bit kernel has all but the last page of 4 GiB (arch/x86 IA32_PAGE_OFFSET); we keep
         // the 3 GiB of a 32-bit kernel, which is what such programs were tested with.
+        // Mappings begin where they share no entry of the TLB with the stack.
         let (user_end, mmap_top) = match arch {
             Arch::I386 => (0xc000_0000, 0xb7f0_0000),
-            Arch::X86_64 => (0x7fff_ffff_f000, 0x7fff_f7ff_f000),
+            Arch::X86_64 => (0x7fff_ffff_f000, 0x7fff_f6ff_f000),
         };
         Mm {
             space: Rc::new(AddressSpace::new(pool)),

@@ -19,7 +19,7 @@ use x86_cpu::{
     BaseEngine, CodeMode, CpuState, Cpuid, Descriptor, ExecEngine, Exit, Pause, RunOutcome, Segment,
     Segments, Start, flags, selector,
 };
-use x86_decode::{FeatureSet, MAX_LEN};
+use x86_decode::{FeatureSet, MAX_LEN, Operand};
 
 /// How much is translated, and when.
 #[derive(Clone, Copy, Debug)]
@@ -185,6 +185,8 @@ const CHANGE: u64 = 40;
 const UNUSUAL_SLICE: u64 = 64;
 /// One in so many is looked at closely.
 const SAMPLE: u64 = 64;
+/// One in so many that leave for an access.
+const GATHER: u64 = 8;
 
 /// What it was worth to give way to the translated code at an address.
 #[derive(Clone, Copy, Default)]
@@ -591,6 +593,24 @@ impl<B: BaseEngine> Core<B> {
         }
     }
 
+    /// Behind code that has left for an access, now and then: accesses that are checked together may be in two pages, which then have to be
+    /// in one piece.
+    fn gather(&mut self, cpu: &CpuState, mem: &AddressSpace, setting: Setting) {
+        if !self.stats.stops.is_multiple_of(GATHER) {
+            return;
+        }
+        mem.gather(cpu.gpr[4]);
+        let code: Guest<'_, B> = Guest { mem, base: None, setting, known: None };
+        let Some(insn) = decode_at(&code, cpu.rip, setting, self.features) else { return };
+        for operand in insn.operands.iter() {
+            if let Operand::Mem(at) = operand {
+                let register = |number: u8| cpu.gpr.get(usize::from(number)).copied().unwrap_or(0);
+                let offset = register(at.base).wrapping_add(register(at.index).wrapping_mul(at.scale.into()));
+                mem.gather(offset.wrapping_add(at.disp as u64) & setting.mask());
+            }
+        }
+    }
+
     /// Looks, now and then, which instruction is left to the other engine.
     fn sample(&mut self, cpu: &mut CpuState, mem: &AddressSpace, key: Key) {
         self.left += 1;
@@ -672,10 +692,15 @@ impl<B: BaseEngine> Core<B> {
         }
         let (budget, stamp) = (seat.shared.budget, seat.shared.stamp);
         cpu.rflags = cpu.rflags & !flags::OSZAPC | seat.shared.flags.bits();
-        if seat.shared.reason == reason::LEARN
-            && let Some(setting) = self.segments.setting(cpu)
-        {
-            self.learn(seat, mem, Key { pc: cpu.rip, setting });
+        if let Some(setting) = self.segments.setting(cpu) {
+            match seat.shared.reason {
+                reason::LEARN => self.learn(seat, mem, Key { pc: cpu.rip, setting }),
+                reason::STOP => {
+                    self.stats.stops += 1;
+                    self.gather(cpu, mem, setting);
+                }
+                _ => {}
+            }
         }
         self.base.watch(back);
         self.awaited.push(back);
@@ -736,6 +761,9 @@ impl<B: BaseEngine> Core<B> {
                     self.weigh(pc, done);
                 }
                 look = done > 0 && seat.shared.reason != reason::STOP;
+                if !look {
+                    self.gather(cpu, mem, setting);
+                }
                 if seat.shared.reason == reason::LEARN {
                     self.learn(seat, mem, Key { pc: cpu.rip, setting });
                 }
