@@ -86,6 +86,11 @@ impl Translations {
         self.count += 1;
     }
 
+    /// Forgets what there is at an address.
+    pub(crate) fn remove(&mut self, key: Key) {
+        self.count -= self.versions.remove(&key).map_or(0, |versions| versions.len());
+    }
+
     /// Whether a region is left at an address for code that had not run, and has not been translated anew since.
     pub(crate) fn is_exit(&self, key: Key) -> bool {
         self.exits.contains_key(&key)

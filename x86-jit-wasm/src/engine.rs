@@ -394,6 +394,16 @@ impl<B: BaseEngine> Core<B> {
         self.base.expect(key.pc, 0);
     }
 
+    /// Has nobody find the translation at an address any more.
+    fn forget<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, key: Key) {
+        self.translations.remove(key);
+        let entry = &mut seat.shared.jumps[Jump::index(key.pc)];
+        if entry.key == Jump::key(seat.shared.stamp, key.pc) {
+            *entry = Jump::EMPTY;
+        }
+        self.base.expect(key.pc, self.tuning.threshold);
+    }
+
     /// Deals with a block that the other engine has reported.
     fn arrived<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, key: Key) {
         if self.find(seat, mem, key).is_some() {
@@ -466,7 +476,9 @@ impl<B: BaseEngine> Core<B> {
         if self.queue.space != mem.id() {
             self.queue = Queue { space: mem.id(), keys: Vec::new() };
         }
-        if !self.queue.keys.contains(&root) {
+        let now = self.queue.keys.contains(&root);
+        self.jumps.use_reports(jump, now);
+        if !now {
             self.queue.keys.push(root);
             return;
         }
@@ -524,7 +536,9 @@ impl<B: BaseEngine> Core<B> {
                 continue;
             }
             if !region.arms.is_empty() {
-                self.jumps.own(key, region.entries());
+                for arm in self.jumps.own(key, region.entries()) {
+                    self.forget(seat, arm);
+                }
             }
             arms.extend(region.entries().skip(1).map(|pc| Key { pc, ..key }));
             for pc in region.calls() {

@@ -14,6 +14,8 @@ use hashbrown::{HashMap, HashSet};
 const REPORTS: u32 = 200;
 /// How often that is done for a jump.
 const ROUNDS: u32 = 4;
+/// And how often more because code that is older still reports.
+const LATE: u32 = 2;
 /// Targets of a jump that are remembered.
 const MOST: usize = 256;
 
@@ -56,12 +58,15 @@ impl Jumps {
         let learned = self.by_jump.entry(jump).or_default();
         learned.add(target, 1);
         learned.reports += 1;
-        let enough = learned.reports >= REPORTS;
-        if enough {
-            learned.reports = 0;
-            learned.rounds += 1;
+        learned.reports >= REPORTS && learned.rounds < ROUNDS + LATE
+    }
+
+    /// The region of a jump is translated anew; or will be, with others, after half as many reports.
+    pub(crate) fn use_reports(&mut self, jump: Key, now: bool) {
+        if let Some(learned) = self.by_jump.get_mut(&jump) {
+            learned.rounds += u32::from(now);
+            learned.reports = if now { 0 } else { REPORTS / 2 };
         }
-        enough
     }
 
     /// The region with a switch that the region of `root` is to become part of: one that its jumps go to. Where there is one, that
@@ -104,9 +109,17 @@ impl Jumps {
         Targets { known: known.into_iter().map(|(pc, _)| pc).collect(), learn: learned.rounds < ROUNDS }
     }
 
-    /// Takes note of the arms of a region's switch.
-    pub(crate) fn own(&mut self, root: Key, arms: impl Iterator<Item = u64>) {
-        self.owner.extend(arms.map(|pc| (Key { pc, ..root }, root)));
+    /// Takes note of the arms of a region's switch. Gives those that it had and has no more.
+    pub(crate) fn own(&mut self, root: Key, arms: impl Iterator<Item = u64>) -> Vec<Key> {
+        let arms: BTreeSet<u64> = arms.collect();
+        let gone = |(arm, owner): (&Key, &Key)| *owner == root && !arms.contains(&arm.pc);
+        let gone: Vec<Key> =
+            self.owner.iter().filter(|(arm, owner)| gone((arm, owner))).map(|(arm, _)| *arm).collect();
+        gone.iter().for_each(|arm| {
+            self.owner.remove(arm);
+        });
+        self.owner.extend(arms.into_iter().map(|pc| (Key { pc, ..root }, root)));
+        gone
     }
 
     /// The region of `root` stays one of its own, as another has no room for it.
