@@ -279,6 +279,37 @@ fn a_stack_lies_in_one_piece() {
     assert!(pool.stats().allocated < 4096, "{:?}", pool.stats());
 }
 
+/// Pages that two processes have taken in turns are moved, what they hold with them; those that both have stay.
+#[test]
+fn pages_are_gathered() {
+    let pool = FramePool::new(1 << 12);
+    let spaces = [0, 1].map(|_| AddressSpace::new(&pool));
+    for s in &spaces {
+        s.map(anonymous(0x10_0000, 0x14_0000, RW)).unwrap();
+    }
+    let crossing =
+        |s: &AddressSpace, page: u64| s.present(page * PAGE_BYTES - 8, 16, Access::Write).is_some();
+    // From the middle outwards, so that few find a place beside another one.
+    for page in (0..64_u64).map(|n| 0x100 + n * 37 % 64) {
+        spaces.iter().for_each(|s| s.write(page * PAGE_BYTES + 8, page).unwrap());
+    }
+    let in_use = pool.stats().in_use;
+    let apart =
+        (0x101..0x140).find(|page| !crossing(&spaces[0], *page)).expect("not all of them are in one piece");
+    spaces[0].gather(apart * PAGE_BYTES + 24);
+    assert!(crossing(&spaces[0], apart));
+    assert_eq!(pool.stats().in_use, in_use);
+    for s in &spaces {
+        (0x100..0x140).for_each(|page| assert_eq!(s.read(page * PAGE_BYTES + 8), Ok(page)));
+    }
+    let child = spaces[1].fork();
+    let apart =
+        (0x101..0x140).find(|page| !crossing(&spaces[1], *page)).expect("shared until they are written");
+    spaces[1].gather(apart * PAGE_BYTES);
+    assert!(!crossing(&spaces[1], apart));
+    (0x100..0x140).for_each(|page| assert_eq!(child.read(page * PAGE_BYTES + 8), Ok(page)));
+}
+
 #[test]
 fn the_pool_has_a_limit_and_takes_frames_back() {
     let pool = FramePool::new(4);

@@ -96,10 +96,14 @@ impl Translations {
         self.exits.contains_key(&key)
     }
 
+    /// Instructions of the region at an address.
+    pub(crate) fn size(&self, key: Key) -> u32 {
+        self.sizes.get(&key).copied().unwrap_or(0)
+    }
+
     /// Instructions of the regions that are left at an address, where that is to be weighed; told once.
-    pub(crate) fn to_renew(&mut self, exit: Key) -> Option<u32> {
-        let size = |parent| self.sizes.get(parent).copied().unwrap_or(0);
-        let all = self.exits.get(&exit)?.iter().map(size).sum();
+    pub(crate) fn weigh_renewal(&mut self, exit: Key) -> Option<u32> {
+        let all = self.exits.get(&exit)?.iter().map(|parent| self.size(*parent)).sum();
         self.waiting.insert(exit).then_some(all)
     }
 

@@ -6,9 +6,10 @@ use crate::layout::{JUMPS, Jump, Places, STAMP_AT, STAMPS, Shared, fpu, mxcsr, r
 use crate::learn::Jumps;
 use crate::lift::{asks_for_precision, is_x87, takes};
 use crate::pending::PendingFlags;
-use crate::region::{Code, Limits, Region, Setting, Targets};
+use crate::region::{Code, Region, Setting, Targets};
 use crate::search::decode_at;
 use crate::translate;
+use crate::tuning::Tuning;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
@@ -20,77 +21,6 @@ use x86_cpu::{
     Segments, Start, flags, selector,
 };
 use x86_decode::{FeatureSet, MAX_LEN, Operand};
-
-/// How much is translated, and when.
-#[derive(Clone, Copy, Debug)]
-pub struct Tuning {
-    /// Arrivals at a block before it is translated.
-    pub threshold: u32,
-    /// How many times less often than that control has come to a block at least that is translated with a hot one.
-    pub colder: u32,
-    /// Instructions that the other engine does in the time in which one is translated: not more time goes into translating than
-    /// has gone into the other engine and changes between the two.
-    pub price: u64,
-    /// Instructions that are translated at once, before any have been paid for.
-    pub credit: u64,
-    /// Instructions that translated code has to do at a time for the other engine to give way to it.
-    pub visit: u64,
-    /// How many times as many arrivals it takes for a block that is part of a translation, but not its beginning: mostly, control
-    /// comes to the beginning before long.
-    pub interior: u32,
-    /// Arrivals behind an exit, for each instruction of the regions that it leaves, after which those are translated anew with what is there.
-    pub renewal: u32,
-    /// How often a region is translated anew, at most, because it was left for code that had not run before.
-    pub renewals: u32,
-    /// Functions in a module, at most: what a hot region calls is translated with it.
-    pub batch: usize,
-    /// Functions that are kept.
-    pub capacity: usize,
-    /// Modules that are kept: hosts run out of memory at some ten thousand.
-    pub modules: usize,
-    /// Room for calls within each other, in units of some hundred bytes of the host's stack.
-    pub depth: u32,
-    /// Different code at one address that is translated, at most: behind that, it is left to the other engine.
-    pub versions: usize,
-    /// What bounds a region.
-    pub limits: Limits,
-}
-
-impl Default for Tuning {
-    fn default() -> Tuning {
-        Tuning {
-            threshold: 700,
-            colder: 64,
-            price: 2500,
-            credit: 6000,
-            visit: 40,
-            interior: 8,
-            renewal: 14,
-            renewals: 5,
-            batch: 32,
-            capacity: 1 << 15,
-            modules: 4096,
-            depth: 1500,
-            versions: 8,
-            limits: Limits::default(),
-        }
-    }
-}
-
-impl Tuning {
-    /// Translates whatever runs twice, at any price: for tests.
-    pub fn eager() -> Tuning {
-        Tuning {
-            threshold: 1,
-            price: 1,
-            visit: 0,
-            interior: 1,
-            renewal: 0,
-            versions: 64,
-            ..Tuning::default()
-        }
-    }
-}
 
 /// What an engine has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -228,6 +158,7 @@ struct Guest<'a, B> {
     base: Option<(&'a B, u32)>,
     setting: Setting,
     known: Option<(&'a Jumps, &'a Translations)>,
+    reach: u64,
 }
 
 impl<B: BaseEngine> Code for Guest<'_, B> {
@@ -238,7 +169,7 @@ impl<B: BaseEngine> Code for Guest<'_, B> {
     fn targets(&self, pc: u64, entry: u64) -> Targets {
         let Some((jumps, translations)) = self.known else { return Targets::default() };
         let jump = Key { pc, setting: self.setting };
-        jumps.targets(jump, entry, |key| translations.has(self.mem, key))
+        jumps.targets(jump, entry, self.reach, |key| translations.has(self.mem, key))
     }
 
     fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
@@ -428,7 +359,7 @@ impl<B: BaseEngine> Core<B> {
             self.base.expect(key.pc, self.tuning.threshold.saturating_mul(self.tuning.interior));
             return;
         }
-        let more = self.translations.to_renew(key).unwrap_or(0).saturating_mul(self.tuning.renewal);
+        let more = self.translations.weigh_renewal(key).unwrap_or(0).saturating_mul(self.tuning.renewal);
         let more = more.min(self.tuning.threshold.saturating_mul(self.tuning.interior));
         if !again && more > self.tuning.threshold {
             self.base.expect(key.pc, more - self.tuning.threshold);
@@ -466,10 +397,10 @@ impl<B: BaseEngine> Core<B> {
     fn learn<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, target: Key) {
         let (jump, root) =
             (Key { pc: seat.shared.origin, ..target }, Key { pc: seat.shared.region, ..target });
-        if !self.jumps.report(root, jump, target.pc)
-            || !self.may_spend()
-            || self.find(seat, mem, root).is_none()
-        {
+        let Some(reports) = self.jumps.report(root, jump, target.pc) else { return };
+        // What it has cost so far may pay for it alone.
+        let paid = u64::from(reports) * CHANGE >= u64::from(self.translations.size(root)) * self.tuning.price;
+        if !(paid || self.may_spend()) || self.find(seat, mem, root).is_none() {
             return;
         }
         // Others that are about to be known as well go into the same module.
@@ -530,12 +461,14 @@ impl<B: BaseEngine> Core<B> {
                 continue;
             }
             let known = Some((&self.jumps, &self.translations));
-            let code = Guest { mem, base: Some((&self.base, bar)), setting: key.setting, known };
+            let code = Guest { mem, base: Some((&self.base, bar)), setting: key.setting, known, reach };
             let region = Region::discover(&code, key.pc, key.setting, self.features, self.tuning.limits);
             if region.is_empty() {
                 continue;
             }
-            if !region.arms.is_empty() {
+            if region.arms.is_empty() {
+                self.jumps.alone(key);
+            } else {
                 for arm in self.jumps.own(key, region.entries()) {
                     self.forget(seat, arm);
                 }
@@ -614,7 +547,7 @@ impl<B: BaseEngine> Core<B> {
             return;
         }
         mem.gather(cpu.gpr[4]);
-        let code: Guest<'_, B> = Guest { mem, base: None, setting, known: None };
+        let code: Guest<'_, B> = Guest { mem, base: None, setting, known: None, reach: 0 };
         let Some(insn) = decode_at(&code, cpu.rip, setting, self.features) else { return };
         for operand in insn.operands.iter() {
             if let Operand::Mem(at) = operand {
@@ -631,7 +564,7 @@ impl<B: BaseEngine> Core<B> {
         if !self.left.is_multiple_of(SAMPLE) {
             return;
         }
-        let code: Guest<'_, B> = Guest { mem, base: None, setting: key.setting, known: None };
+        let code: Guest<'_, B> = Guest { mem, base: None, setting: key.setting, known: None, reach: 0 };
         let insn = decode_at(&code, key.pc, key.setting, self.features);
         *self.left_by_name.entry(insn.map_or("none", |insn| insn.op.name())).or_default() += SAMPLE;
         // Arithmetic whose results have all been exact so far, again and again: were one to be inexact, translated code would

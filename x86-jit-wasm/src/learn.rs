@@ -52,13 +52,14 @@ pub(crate) struct Jumps {
 }
 
 impl Jumps {
-    /// Takes note of where a jump of the region of `root` went. Tells whether that is enough for its region to be translated anew.
-    pub(crate) fn report(&mut self, root: Key, jump: Key, target: u64) -> bool {
+    /// Takes note of where a jump of the region of `root` went. Tells how many reports there are, where that is enough
+    /// for its region to be translated anew.
+    pub(crate) fn report(&mut self, root: Key, jump: Key, target: u64) -> Option<u32> {
         self.by_region.entry(root).or_default().insert(jump.pc);
         let learned = self.by_jump.entry(jump).or_default();
         learned.add(target, 1);
         learned.reports += 1;
-        learned.reports >= REPORTS && learned.rounds < ROUNDS + LATE
+        (learned.reports >= REPORTS && learned.rounds < ROUNDS + LATE).then_some(learned.reports)
     }
 
     /// The region of a jump is translated anew; or will be, with others, after half as many reports.
@@ -94,7 +95,13 @@ impl Jumps {
     }
 
     /// What is known of a jump in the region of `root`. `holds` tells whether there is a translation of the code at an address.
-    pub(crate) fn targets(&self, jump: Key, root: u64, mut holds: impl FnMut(Key) -> bool) -> Targets {
+    pub(crate) fn targets(
+        &self,
+        jump: Key,
+        root: u64,
+        reach: u64,
+        mut holds: impl FnMut(Key) -> bool,
+    ) -> Targets {
         let Some(learned) = self.by_jump.get(&jump) else {
             return Targets { known: Vec::new(), learn: true };
         };
@@ -105,8 +112,11 @@ impl Jumps {
         };
         let mut known: Vec<(u64, u32)> =
             learned.targets.iter().copied().filter(|(pc, _)| free(*pc)).collect();
+        known.retain(|(pc, _)| pc.abs_diff(root) <= reach);
         known.sort_by_key(|(_, count)| core::cmp::Reverse(*count));
-        Targets { known: known.into_iter().map(|(pc, _)| pc).collect(), learn: learned.rounds < ROUNDS }
+        // What goes nowhere near, as a call through a table of linkage does, is known at once.
+        let learn = learned.rounds < if known.is_empty() { 1 } else { ROUNDS };
+        Targets { known: known.into_iter().map(|(pc, _)| pc).collect(), learn }
     }
 
     /// Takes note of the arms of a region's switch. Gives those that it had and has no more.
@@ -126,6 +136,11 @@ impl Jumps {
     pub(crate) fn part(&mut self, root: Key) {
         self.owner.remove(&root);
         self.apart.insert(root);
+    }
+
+    /// An address has a region of its own now, and is no arm.
+    pub(crate) fn alone(&mut self, key: Key) {
+        self.owner.remove(&key);
     }
 
     /// Whether an address is an arm of the switch of another region.

@@ -24,9 +24,11 @@ pub mod pending;
 mod region;
 mod search;
 mod structure;
+mod tuning;
 
 pub use emit::{arithmetic, trampoline, translate};
-pub use engine::{Jit, JitStats, Tuning};
+pub use engine::{Jit, JitStats};
 pub use host::{CodeError, CodeHost, Resume};
 pub use lift::{lift, takes};
 pub use region::{Block, Code, End, Limits, Located, Region, Setting, Target, Targets};
+pub use tuning::Tuning;
