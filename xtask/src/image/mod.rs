@@ -56,7 +56,7 @@ impl Recipe {
         })
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let mut name = format!("{}-{}-{}", self.suite, self.arch, self.preset.name);
         if !self.include.is_empty() {
             name.push_str(&format!("-{}", short_name_of(&self.include.join(","))));

@@ -93,6 +93,10 @@ impl Case {
             eprintln!("left out, mounts are refused here: {}", self.name);
             return;
         }
+        if images::is_left_out(&self.image) {
+            eprintln!("left out, there is no {} just now: {}", self.image, self.name);
+            return;
+        }
         tally.case(&self.name, &self.job(), |native, engine| {
             // A case that says nothing on the real machine tests nothing.
             if native.stdout.is_empty() {
