@@ -1,5 +1,6 @@
 //! WebAssembly from lifted regions.
 
+mod areas;
 mod arithmetic;
 mod body;
 mod bulk;
@@ -138,7 +139,7 @@ fn function(region: &Region, places: &Places, own: Own<'_>) -> wasm_encoder::Fun
     let bodies = lift_all(region, &structure);
     let mut plan = Plan::of(region, &structure, &bodies);
     let locals = Locals::of(region.setting.mode, &plan);
-    let out = Function::new(locals, *places, region, core::mem::take(&mut plan.epilogues));
+    let out = Function::new(locals, *places, region, &mut plan);
     let mut emitter = Emitter { region, structure, out, bodies, plan, own, labels: Vec::new() };
     let ends = emitter.out.open_ends();
     emitter.labels.extend((0..ends).map(|_| Label::Leave));
@@ -222,7 +223,7 @@ impl Emitter<'_> {
         if self.structure.loops[number] {
             self.out.check_budget(self.region.blocks[number].pc, depth);
         }
-        let end = self.out.body(body, self.plan.touched[number].reads, depth);
+        let end = self.out.body(body, &self.plan.areas.of[number], self.plan.touched[number].reads, depth);
         match (self.region.blocks[number].end, end) {
             (End::Either { taken, next }, Ended::Condition) => {
                 self.out.sink().if_(BlockType::Empty);

@@ -333,6 +333,17 @@ impl Step {
         }
     }
 
+    /// The address, bytes, and whether they are to be written, of an access that is known to be so long.
+    pub(crate) fn access(&self) -> Option<(Value, u8, bool)> {
+        match *self {
+            Step::Load { addr, bytes, .. } => Some((addr, bytes, false)),
+            Step::Store { addr, bytes, .. } | Step::LoadToChange { addr, bytes, .. } => {
+                Some((addr, bytes, true))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it looks an address up.
     pub(crate) fn accesses(&self) -> bool {
         matches!(

@@ -3,7 +3,7 @@
 use crate::search::{Search, target};
 use alloc::vec::Vec;
 use x86_cpu::CodeMode;
-use x86_decode::{FeatureSet, Flow, Insn, MAX_LEN};
+use x86_decode::{FeatureSet, Insn, MAX_LEN};
 
 /// Where the bytes of code come from.
 pub trait Code {
@@ -79,7 +79,8 @@ pub struct Located {
     pub pc: u64,
     /// The instruction.
     pub insn: Insn,
-    /// A call or return that control does not leave the region by, and where it goes.
+    /// Of a call or return that control does not leave the region by, where it goes; of a jump that leaves a function which is part of
+    /// the region, where that one comes back to.
     pub stays: Option<u64>,
 }
 
@@ -111,7 +112,7 @@ pub enum End {
         /// The next instruction.
         next: Target,
     },
-    /// By the call that is the block's last instruction.
+    /// By the call that is the block's last instruction, or by a jump from a function that is part of the region to another one.
     Call {
         /// The next instruction, where it comes back to.
         next: Target,
@@ -199,7 +200,7 @@ impl Region {
     /// Targets of direct calls.
     pub fn calls(&self) -> impl Iterator<Item = u64> {
         let direct = |block: &Block| {
-            let at = block.insns.last().filter(|at| at.insn.row.flow == Flow::Call && at.stays.is_none())?;
+            let at = block.insns.last().filter(|_| matches!(block.end, End::Call { .. }))?;
             target(at.pc, &at.insn, self.setting)
         };
         self.blocks.iter().filter_map(direct)

@@ -1,7 +1,8 @@
 //! How regions are found.
 //!
 //! Small functions become part of the regions that call them, once for each call: a place in the code is an address and
-//! the call that control came by. A call then is a store of its return address, and a return a comparison with it.
+//! the call that control came by. A call then is a store of its return address, and a return a comparison with it. Where such a
+//! function ends by a jump to another one, that is a call that comes back to behind the first.
 
 use crate::lift::Probe;
 use crate::region::{Block, Code, End, Limits, Located, Region, Setting, Target, Targets};
@@ -11,7 +12,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 use x86_cpu::CodeMode;
-use x86_decode::{FeatureSet, Flow, Insn, MAX_LEN, Mode, Op, Operand, decode_for};
+use x86_decode::{FeatureSet, Flow, Insn, MAX_LEN, Mode, NO_REG, Op, Operand, decode_for};
 
 /// The instruction at an address, if there is one.
 pub(crate) fn decode_at(code: &impl Code, pc: u64, setting: Setting, features: FeatureSet) -> Option<Insn> {
@@ -46,11 +47,23 @@ struct Call {
     depth: u32,
 }
 
+/// Whether an address is in the small function at `entry`.
+fn is_near(entry: u64, to: u64) -> bool {
+    to.wrapping_sub(entry) < NEAR
+}
+
+/// Whether an indirect jump goes to another function, as those of tables of linkage do.
+fn goes_elsewhere(insn: &Insn) -> bool {
+    matches!(insn.operands.iter().next(), Some(Operand::Mem(mem)) if mem.index == NO_REG)
+}
+
 /// By number of the call, the first being none, and address.
 type Place = (u32, u64);
 
 /// Calls within each other, at most.
 const DEPTH: u32 = 3;
+/// Bytes from the entry of a small function that are still in it: what it jumps to behind them is another function.
+const NEAR: u64 = 256;
 /// Instructions of a block.
 const LONGEST: usize = 200;
 
@@ -147,7 +160,7 @@ impl<'a, C: Code> Search<'a, C> {
             match insn.row.flow {
                 Flow::Next => {}
                 Flow::Branch => {
-                    if let Some(to) = self.target(pc, &insn) {
+                    if let Some(to) = self.target(pc, &insn).filter(|to| !self.leaves_part(call, *to)) {
                         self.reach(call, to);
                     }
                     break;
@@ -194,6 +207,11 @@ impl<'a, C: Code> Search<'a, C> {
         }
     }
 
+    /// Whether a jump leaves the function that is part of the region: it is a call then, whose return is the function's.
+    fn leaves_part(&self, call: u32, to: u64) -> bool {
+        call != 0 && !is_near(self.calls[call as usize].entry, to)
+    }
+
     /// Takes the targets of an indirect jump in. Tells whether the engine wants to know more of it.
     fn jump_from(&mut self, pc: u64) -> bool {
         let Targets { known, learn } = self.code.targets(pc, self.entry);
@@ -214,13 +232,11 @@ impl<'a, C: Code> Search<'a, C> {
         }
     }
 
-    /// Whether a function has few instructions, all of which are translated, and calls none but such ones.
+    /// Whether a function has few instructions, all of which are translated.
     fn is_small(&mut self, entry: u64) -> bool {
         if let Some(known) = self.small.get(&entry) {
             return *known;
         }
-        // One that calls itself is not.
-        self.small.insert(entry, false);
         let small = self.code.wanted(entry) && self.measure(entry).is_some();
         self.small.insert(entry, small);
         small
@@ -239,15 +255,18 @@ impl<'a, C: Code> Search<'a, C> {
             let next = self.after(pc, &insn);
             match insn.row.flow {
                 Flow::Next => open.push(next),
-                Flow::Branch => open.push(self.target(pc, &insn)?),
+                Flow::Branch => match self.target(pc, &insn)? {
+                    to if is_near(entry, to) => open.push(to),
+                    _ => returns = true,
+                },
                 Flow::CondBranch => {
                     let to = self.target(pc, &insn)?;
                     open.extend(self.sides(to, next).into_iter().flatten());
                 }
-                Flow::Call => {
-                    let to = self.target(pc, &insn).filter(|to| *to != next)?;
-                    self.is_small(to).then(|| open.push(next))?;
-                }
+                Flow::Call if self.target(pc, &insn) == Some(next) => return None,
+                Flow::Call | Flow::IndirectCall => open.push(next),
+                // What has an index goes to a part of the same function.
+                Flow::IndirectBranch if goes_elsewhere(&insn) => returns = true,
                 Flow::Ret if insn.op == Op::Ret => returns = true,
                 _ => return None,
             }
@@ -305,7 +324,14 @@ impl<'a, C: Code> Search<'a, C> {
             let mut stays = None;
             let end = match (at.insn.row.flow, self.target(pc, &at.insn)) {
                 (Flow::Next, _) => None,
-                (Flow::Branch, Some(target)) => Some(End::To(to((call, target)))),
+                (Flow::Branch, Some(target)) if !self.leaves_part(call, target) => {
+                    Some(End::To(to((call, target))))
+                }
+                (Flow::Branch | Flow::IndirectBranch, _) if call != 0 => {
+                    let Call { outer, back, .. } = self.calls[call as usize];
+                    stays = Some(back);
+                    Some(End::Call { next: to((outer, back)) })
+                }
                 (Flow::CondBranch, Some(target)) => {
                     Some(End::Either { taken: to((call, target)), next: to((call, next)) })
                 }
@@ -317,8 +343,8 @@ impl<'a, C: Code> Search<'a, C> {
                     _ => Some(End::Call { next: to((call, next)) }),
                 },
                 (Flow::IndirectBranch, _) => Some(End::Indirect {
-                    inside: switch && call == 0,
-                    learn: call == 0 && self.learning.contains(&pc),
+                    inside: switch,
+                    learn: self.learning.contains(&pc),
                 }),
                 (Flow::Ret, _) if call != 0 => {
                     let Call { outer, back, .. } = self.calls[call as usize];

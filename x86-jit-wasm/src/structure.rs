@@ -74,6 +74,19 @@ impl Structure {
         self.position[to] <= self.position[from]
     }
 
+    /// From where control comes to each block without leaving the region.
+    pub(crate) fn ways(&self, region: &Region) -> Vec<Vec<usize>> {
+        let mut ways = vec![Vec::new(); region.blocks.len()];
+        for &from in &self.order {
+            for to in successors(region, from) {
+                if !self.is_back(from, to) || self.dominates(to, from) {
+                    ways[to].push(from);
+                }
+            }
+        }
+        ways
+    }
+
     pub(crate) fn dominates(&self, above: usize, mut below: usize) -> bool {
         while self.position[below] > self.position[above] {
             below = self.parent[below];

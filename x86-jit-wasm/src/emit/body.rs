@@ -1,6 +1,8 @@
 //! The code of a block: values where they are wanted, steps in their order.
 
 use super::COMPUTE;
+use super::areas::Area;
+use super::group::Grouped;
 use super::operations::{binary, compare, unary};
 use super::progress::Progress;
 use super::state::{FLAGS, IMPRECISE, Plan, SLOTS, Slots, State, TLB, XMM, changed, flag, gpr, slots, xmm};
@@ -18,6 +20,8 @@ pub(super) const CPU: u32 = 0;
 pub(super) const DEPTH: u32 = 1;
 /// The third, and the result: instructions that may still be done.
 pub(super) const BUDGET: u32 = 2;
+/// Operations that are rather done again on an arm than kept.
+const LARGE: u32 = 24;
 /// How many there are.
 const PARAMETERS: u32 = 3;
 
@@ -107,6 +111,10 @@ pub(super) struct Function {
     pub(super) pending: u32,
     /// The entry of the TLB that was looked at last.
     entry: Option<u32>,
+    /// The areas of the region's accesses.
+    areas: Vec<Area>,
+    /// Of those that last beyond a block, the locals.
+    area_locals: Vec<Option<u32>>,
 }
 
 pub(super) fn at(offset: u64, align: u32) -> MemArg {
@@ -114,7 +122,8 @@ pub(super) fn at(offset: u64, align: u32) -> MemArg {
 }
 
 impl Function {
-    pub(super) fn new(locals: Locals, places: Places, region: &Region, epilogues: Vec<Slots>) -> Function {
+    pub(super) fn new(locals: Locals, places: Places, region: &Region, plan: &mut Plan) -> Function {
+        let areas = core::mem::take(&mut plan.areas.all);
         Function {
             code: Vec::new(),
             locals,
@@ -123,11 +132,13 @@ impl Function {
             // Hosts spill locals; large functions have many.
             frame: 2 + region.instructions() as u32 / 64,
             state: State::default(),
-            epilogues,
+            epilogues: core::mem::take(&mut plan.epilogues),
             free: Default::default(),
             taken: Vec::new(),
             pending: 0,
             entry: None,
+            area_locals: vec![None; areas.len()],
+            areas,
         }
     }
 
@@ -182,7 +193,7 @@ impl Function {
     }
 
     /// A block, but for its end. `reads` is what it wants of before.
-    pub(super) fn body(&mut self, body: &Body, reads: Slots, depth: u32) -> Ended {
+    pub(super) fn body(&mut self, body: &Body, grouped: &Grouped, reads: Slots, depth: u32) -> Ended {
         for (ty, local) in core::mem::take(&mut self.taken) {
             self.free[ty as usize].push(local);
         }
@@ -190,7 +201,7 @@ impl Function {
             self.settle();
         }
         self.hold(reads);
-        let mut progress = Progress::of(body);
+        let mut progress = Progress::of(body, grouped);
         // Registers that the block reads stand where they are until they change.
         for (number, (_, expr)) in body.values.iter().enumerate() {
             let slot = match expr {
@@ -436,36 +447,56 @@ impl Function {
         origin: usize,
         depth: u32,
     ) -> (u32, u64) {
-        let Some(number) = progress.group_of[step] else {
+        let Some(number) = progress.grouped.of[step] else {
             debug_assert!(false, "every access is in a group");
             return (CPU, 0);
         };
-        let group = progress.groups[number];
+        let group = progress.grouped.groups[number];
         let (_, offset) = progress.body.root(addr);
-        let behind = (offset - group.low) as u64;
-        if let Some(host) = group.host {
+        let behind = (offset - group.at) as u64;
+        if let Some(host) = progress.checked[number] {
             return (host, behind);
         }
-        let word = self.locals.word;
-        let start = if group.low == offset {
-            self.local(progress, addr)
-        } else {
-            self.get(progress, group.root, false);
-            let start = self.temporary(word);
-            self.constant(word, group.low as u64);
-            match word {
-                Type::I64 => self.sink().i64_add(),
-                _ => self.sink().i32_add(),
-            };
-            self.sink().local_set(start);
-            start
-        };
-        let host = self.temporary(Type::I32);
-        self.check_group(&group, start, host, |function, out| {
-            function.arm(progress, origin, depth + out);
-        });
-        progress.groups[number].host = Some(host);
+        let host = self.area_local(group.area);
+        if !group.known {
+            let start = self.start_of(progress, addr, (group.root, group.at));
+            let area = self.areas[group.area];
+            self.check_area(&area, start, host, |function, out| {
+                function.arm(progress, origin, depth + out);
+            });
+        }
+        progress.checked[number] = Some(host);
         (host, behind)
+    }
+
+    /// A local with an address that is a number from a value; it may be that of an access.
+    fn start_of(&mut self, progress: &mut Progress<'_>, addr: Value, (root, by): (Value, i64)) -> u32 {
+        if progress.body.root(addr) == (root, by) {
+            return self.local(progress, addr);
+        }
+        let word = self.locals.word;
+        self.get(progress, root, false);
+        let start = self.temporary(word);
+        self.constant(word, by as u64);
+        match word {
+            Type::I64 => self.sink().i64_add(),
+            _ => self.sink().i32_add(),
+        };
+        self.sink().local_set(start);
+        start
+    }
+
+    /// Where the address in linear memory of an area is: a local of its own, if other blocks rely on it.
+    fn area_local(&mut self, number: usize) -> u32 {
+        if let Some(local) = self.area_locals[number] {
+            return local;
+        }
+        let local = self.temporary(Type::I32);
+        if self.areas[number].lasts {
+            self.taken.retain(|(_, other)| *other != local);
+            self.area_locals[number] = Some(local);
+        }
+        local
     }
 
     /// Leaves as before the instruction if what is on the stack is not 0.
@@ -491,6 +522,9 @@ impl Function {
             }
         };
         self.leave_with(parts, part, way, depth);
+        for value in core::mem::take(&mut progress.on_arm) {
+            progress.place[value.index()] = None;
+        }
     }
 
     /// A value in a local.
@@ -505,7 +539,8 @@ impl Function {
         local
     }
 
-    /// Puts a value on the stack. On an arm nothing is kept for the way on.
+    /// Puts a value on the stack. On an arm nothing is kept for the way on; what is large is kept as long as the arm, as others may want it
+    /// again and again.
     fn get(&mut self, progress: &mut Progress<'_>, value: Value, arm: bool) {
         let (ty, expr) = progress.body.values[value.index()];
         if let Some(local) = progress.place[value.index()] {
@@ -595,10 +630,12 @@ impl Function {
                 self.sink().select();
             }
         }
-        if !arm && progress.uses[value.index()] > 1 {
+        let once = if arm { progress.size[value.index()] > LARGE } else { progress.uses[value.index()] > 1 };
+        if once {
             let local = self.temporary(ty);
             self.sink().local_tee(local);
             progress.place[value.index()] = Some(local);
+            progress.on_arm.extend(arm.then_some(value));
         }
     }
 }

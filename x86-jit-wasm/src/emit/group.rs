@@ -3,16 +3,17 @@
 //! To leave before an instruction is always right, so a check may come early. What is asked is that all bytes from the first
 //! to the last lie in one page, or in two that are neighbours in host memory too.
 
+use super::areas::Area;
 use super::body::{Function, at};
-use crate::ir::{Body, Step, Type, Value};
+use crate::ir::{Body, Type, Value};
 use alloc::vec;
 use alloc::vec::Vec;
 use wasm_encoder::BlockType;
 
 /// Bytes that are checked together, at most: the more, the more often they cross a page.
-const SPAN: i64 = 256;
+pub(super) const SPAN: i64 = 256;
 
-/// Accesses that are checked together.
+/// Accesses that are checked together, in an [area](super::areas::Area).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group {
     /// What their addresses are numbers from.
@@ -25,20 +26,31 @@ pub(super) struct Group {
     pub(super) writes: bool,
     /// How many they are.
     pub(super) count: u32,
-    /// Local with the address in linear memory of the first byte, once they have been checked.
-    pub(super) host: Option<u32>,
+    /// Areas near each other, by number.
+    pub(super) cluster: usize,
+    /// Their area, by number.
+    pub(super) area: usize,
+    /// Where that begins, as a number from the root.
+    pub(super) at: i64,
+    /// Whether it has been checked when control comes here.
+    pub(super) known: bool,
 }
 
-/// The groups of a block's accesses, and which group each step is in.
-pub(super) fn groups(body: &Body) -> (Vec<Group>, Vec<Option<usize>>) {
+/// The groups of a block.
+#[derive(Clone, Debug)]
+pub(super) struct Grouped {
+    /// In the order of their first accesses.
+    pub(super) groups: Vec<Group>,
+    /// Which of them each step is in.
+    pub(super) of: Vec<Option<usize>>,
+}
+
+/// The groups of a block's accesses; their areas are to be found.
+pub(super) fn groups(body: &Body) -> Grouped {
     let mut groups: Vec<Group> = Vec::new();
     let mut of = vec![None; body.steps.len()];
     for (number, step) in body.steps.iter().enumerate() {
-        let (addr, bytes, writes) = match *step {
-            Step::Load { addr, bytes, .. } => (addr, bytes, false),
-            Step::Store { addr, bytes, .. } | Step::LoadToChange { addr, bytes, .. } => (addr, bytes, true),
-            _ => continue,
-        };
+        let Some((addr, bytes, writes)) = step.access() else { continue };
         let (root, low) = body.root(addr);
         let high = low.saturating_add(bytes.into());
         let open = groups.iter().rposition(|group| group.root == root);
@@ -52,13 +64,14 @@ pub(super) fn groups(body: &Body) -> (Vec<Group>, Vec<Option<usize>>) {
                 open
             }
             None => {
-                groups.push(Group { root, low, high, writes, count: 1, host: None });
+                let new = Group { root, low, high, writes, count: 1, cluster: 0, area: 0, at: 0, known: false };
+                groups.push(new);
                 groups.len() - 1
             }
         };
         of[number] = Some(number_of);
     }
-    (groups, of)
+    Grouped { groups, of }
 }
 
 impl Function {
@@ -103,21 +116,21 @@ impl Function {
         sink.local_get(entry).i32_load(at(tlb.bias.into(), 2)).i32_ne().i32_or();
     }
 
-    /// Leaves through `arm` unless all of a group is there. What is on the way of two pages is worth it for more than one access. To ask the host
+    /// Leaves through `arm` unless all of an area is there. What is on the way of two pages is worth it for more than one access. To ask the host
     /// would take less code, but a call among the accesses of a loop, though it is hardly ever made, costs V8 a fifth of its speed.
-    pub(super) fn check_group(
+    pub(super) fn check_area(
         &mut self,
-        group: &Group,
+        area: &Area,
         start: u32,
         host: u32,
         arm: impl FnOnce(&mut Function, u32),
     ) {
         let tlb = self.places.tlb;
-        let tag = if group.writes { tlb.write } else { tlb.read };
-        let bytes = (group.high - group.low) as u32;
+        let tag = if area.writes { tlb.write } else { tlb.read };
+        let bytes = area.bytes();
         self.look_up(start, bytes, tag, host);
         self.sink().if_(BlockType::Empty);
-        if group.count > 1 {
+        if area.count > 1 {
             self.look_up_two(start, bytes, tag);
             self.sink().if_(BlockType::Empty);
             arm(self, 2);

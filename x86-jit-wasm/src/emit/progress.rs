@@ -1,6 +1,6 @@
 //! How far a block has been emitted, and what of it is still wanted.
 
-use super::group::{Group, groups};
+use super::group::Grouped;
 use super::state::SLOTS;
 use crate::ir::{Body, Exit, Step, Value};
 use alloc::vec;
@@ -15,28 +15,45 @@ pub(super) struct Progress<'a> {
     pub(super) uses: Vec<u32>,
     /// The last step that may want it.
     pub(super) last: Vec<usize>,
+    /// Operations it takes to compute it from what is there before the block.
+    pub(super) size: Vec<u32>,
+    /// What has been computed on the arm in the making, and has a place there alone.
+    pub(super) on_arm: Vec<Value>,
     /// The value in each register.
     pub(super) in_reg: [Option<Value>; SLOTS],
     /// Address in linear memory of what has been loaded and will be stored back.
     pub(super) hosts: Vec<(Value, u32, u64)>,
     /// Accesses that are checked together, and which of them each step is in.
-    pub(super) groups: Vec<Group>,
-    pub(super) group_of: Vec<Option<usize>>,
+    pub(super) grouped: &'a Grouped,
+    /// Of each of them, a local with the address in linear memory of its area, once that has been checked in this block.
+    pub(super) checked: Vec<Option<u32>>,
+}
+
+/// The size of each value, as if nothing were computed once for all who want it. Values come behind what they come from.
+fn sizes(body: &Body) -> Vec<u32> {
+    let mut sizes: Vec<u32> = Vec::with_capacity(body.values.len());
+    for number in 0..body.values.len() {
+        let operands = body.operands(Value::at(number));
+        let size = operands.fold(1_u32, |size, operand| size.saturating_add(sizes[operand.index()]));
+        sizes.push(size);
+    }
+    sizes
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn of(body: &'a Body) -> Progress<'a> {
+    pub(super) fn of(body: &'a Body, grouped: &'a Grouped) -> Progress<'a> {
         let count = body.values.len();
-        let (groups, group_of) = groups(body);
         let mut progress = Progress {
             body,
             place: vec![None; count],
             uses: vec![0; count],
             last: vec![0; count],
+            size: sizes(body),
+            on_arm: Vec::new(),
             in_reg: [None; SLOTS],
             hosts: Vec::new(),
-            groups,
-            group_of,
+            grouped,
+            checked: vec![None; grouped.groups.len()],
         };
         for (number, step) in body.steps.iter().enumerate() {
             match *step {
@@ -107,16 +124,17 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Of addresses in a group, what they are numbers from is wanted, and only once.
+    /// Of a group, only the first access wants an address: where the area begins, if that is not known.
     fn want_address(&mut self, addr: Value, step: usize) {
-        match self.group_of[step].map(|number| self.groups[number]) {
-            Some(group) if group.count > 1 => {
-                let first = self.group_of.iter().position(|other| *other == self.group_of[step]);
-                if first == Some(step) {
-                    self.want(group.root, step);
-                }
-            }
-            _ => self.want(addr, step),
+        let Grouped { groups, of } = self.grouped;
+        let Some(number) = of[step].filter(|number| of.iter().position(|of| *of == Some(*number)) == Some(step))
+        else {
+            return;
+        };
+        let group = &groups[number];
+        if !group.known {
+            let begins = self.body.root(addr) == (group.root, group.at);
+            self.want(if begins { addr } else { group.root }, step);
         }
     }
 

@@ -5,7 +5,8 @@
 //! on the way to where ways meet if it is held on another of them; what is dirty is stored before a call, where the
 //! region is left, and before a loop that has calls and does not change it.
 
-use super::group::groups;
+use super::areas::Areas;
+use super::group::Grouped;
 use crate::ir::{Body, Exit, Expr, FlagPart, FlagValues, Step, Value};
 use crate::pending::shape;
 use crate::region::{End, Region, Target};
@@ -188,6 +189,8 @@ pub(super) struct Plan {
     pub(super) all: Slots,
     /// Sets that are stored behind the body; to each, exits jump that have all or much of it dirty.
     pub(super) epilogues: Vec<Slots>,
+    /// Of accesses.
+    pub(super) areas: Areas,
 }
 
 /// A way from a block to another.
@@ -202,8 +205,9 @@ impl Plan {
         let touched: Vec<Touched> = bodies.iter().map(Touched::of).collect();
         let all = touched.iter().fold(0, |all, touched| all | touched.all());
         let at = states(region, structure, &touched);
-        let epilogues = epilogues(region, structure, bodies, &touched, &at);
-        Plan { at, touched, all, epilogues }
+        let areas = Areas::of(region, structure, bodies);
+        let epilogues = epilogues(region, structure, bodies, &touched, &at, &areas);
+        Plan { at, touched, all, epilogues, areas }
     }
 }
 
@@ -327,6 +331,7 @@ fn epilogues(
     bodies: &[Body],
     touched: &[Touched],
     at: &[State],
+    areas: &Areas,
 ) -> Vec<Slots> {
     let mut exits: BTreeMap<Leaving, u32> = BTreeMap::new();
     for &block in &structure.order {
@@ -336,11 +341,11 @@ fn epilogues(
             *exits.entry(Leaving::new(state, 0)).or_default() += 1;
         }
         state.held |= touched[block].reads;
-        let (groups, group_of) = groups(body);
-        let mut checked = vec![false; groups.len()];
+        let Grouped { groups, of } = &areas.of[block];
+        let mut checked: Vec<bool> = groups.iter().map(|group| group.known).collect();
         for (number, step) in body.steps.iter().enumerate() {
             state.step(body, step);
-            let first = group_of[number].is_none_or(|group| !core::mem::replace(&mut checked[group], true));
+            let first = of[number].is_none_or(|group| !core::mem::replace(&mut checked[group], true));
             if let Some(origin) = step.origin().filter(|_| first) {
                 let parts = body.origins[origin].flags.map_or(0, |flags| changed_slots(body, flags));
                 *exits.entry(Leaving::new(state, parts)).or_default() += 1;

@@ -77,7 +77,7 @@ impl Lifter {
         let word_type = self.word();
         let [operand, ..] = &insn.operands;
         let target = match (insn.op, operand) {
-            (x86_decode::Op::Jmp, Operand::Rel(_)) => return Ok(()),
+            (x86_decode::Op::Jmp, Operand::Rel(_)) if self.stays.is_none() => return Ok(()),
             (x86_decode::Op::Ret, _) => {
                 let sp = self.stack(0);
                 let target = self.load(sp, word);
@@ -115,6 +115,9 @@ impl Lifter {
             if self.stays.is_none() {
                 self.exit(Exit::Call(target));
             }
+        } else if self.stays.is_some() {
+            // Behind it is what the function comes back to that it stands in; the return address is there already.
+            self.exit(Exit::Call(target));
         } else {
             self.exit(Exit::Indirect(target));
         }

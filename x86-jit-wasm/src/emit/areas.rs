@@ -1,0 +1,273 @@
+//! Areas of memory that are checked once for all code that control comes to behind the check.
+//!
+//! What an access goes to is told as a number from a *base*: what a register was when the region was entered, when a block was that
+//! several ways lead to, or what a block has computed. As long as no call comes between, what has been checked from a base stays
+//! where it is in linear memory, for all blocks. Accesses near each other from one base are one area, so that the first check does for most.
+
+use super::group::{Grouped, SPAN, groups};
+use crate::ir::{Body, Expr, Step, Value};
+use crate::region::{End, Region};
+use crate::structure::Structure;
+use alloc::vec;
+use alloc::vec::Vec;
+use x86_cpu::CodeMode;
+
+/// Bytes that are checked together for accesses in several blocks, but for the stack: not all of them may be done, and what is far apart
+/// may be in two pages, one of which is not there.
+const NEAR: i64 = 128;
+/// General registers.
+const REGS: usize = 16;
+const RSP: usize = 4;
+/// How often what a register is at a block may change before it gets a name of its own.
+const CHANGES: u8 = 4;
+
+/// An area.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Area {
+    low: i64,
+    high: i64,
+    pub(super) writes: bool,
+    /// How many accesses there are to it.
+    pub(super) count: u32,
+    /// Whether others rely on a check of it, in other blocks mostly.
+    pub(super) lasts: bool,
+}
+
+impl Area {
+    /// How long it is.
+    pub(super) fn bytes(&self) -> u32 {
+        (self.high - self.low) as u32
+    }
+}
+
+/// A base by its number, and what is to be added to it. Numbers: what registers are at the entry, what they are at each block, what
+/// they are behind each, what blocks compute, and last 0, for addresses that are known.
+type Named = (usize, i64);
+
+/// The areas of a region, and the groups of each block's accesses.
+pub(super) struct Areas {
+    pub(super) all: Vec<Area>,
+    pub(super) of: Vec<Grouped>,
+}
+
+impl Areas {
+    pub(super) fn of(region: &Region, structure: &Structure, bodies: &[Body]) -> Areas {
+        let mut areas = Areas { all: Vec::new(), of: bodies.iter().map(groups).collect() };
+        let names = Names::of(region, structure, bodies);
+        let clusters = areas.cluster(structure, &names);
+        areas.decide(region, structure, &clusters);
+        areas
+    }
+
+    /// Makes areas of the groups. Gives which of them go together: that of reads, and that of writes.
+    fn cluster(&mut self, structure: &Structure, names: &Names<'_>) -> Vec<[Option<usize>; 2]> {
+        let mut accesses: Vec<(Named, usize, usize)> = Vec::new();
+        for &block in &structure.order {
+            for (number, group) in self.of[block].groups.iter().enumerate() {
+                let (base, by) = names.name(block, group.root);
+                accesses.push(((base, names.cut(by.wrapping_add(group.low))), block, number));
+            }
+        }
+        accesses.sort_unstable();
+        let mut clusters: Vec<[Option<usize>; 2]> = Vec::new();
+        let mut last: Option<(Named, i64)> = None;
+        for ((base, low), block, number) in accesses {
+            let group = &mut self.of[block].groups[number];
+            let high = low.saturating_add(group.high - group.low);
+            let limit = if names.is_stack(base) { SPAN } else { NEAR };
+            match &mut last {
+                Some((start, end)) if start.0 == base && high.max(*end).saturating_sub(start.1) <= limit => {
+                    *end = high.max(*end);
+                }
+                _ => {
+                    last = Some(((base, low), high));
+                    clusters.push([None; 2]);
+                }
+            }
+            group.cluster = clusters.len() - 1;
+            let area = clusters.last_mut().map(|areas| &mut areas[usize::from(group.writes)]);
+            let Some(area) = area else { continue };
+            let number = *area.get_or_insert(self.all.len());
+            if number == self.all.len() {
+                self.all.push(Area { low, high, writes: group.writes, count: 0, lasts: false });
+            }
+            let area = &mut self.all[number];
+            (area.low, area.high) = (area.low.min(low), area.high.max(high));
+            area.count += group.count;
+            // From the base, until it is known where the area begins.
+            group.area = number;
+            group.at = low;
+        }
+        clusters
+    }
+
+    /// Finds out which groups need no check.
+    fn decide(&mut self, region: &Region, structure: &Structure, clusters: &[[Option<usize>; 2]]) {
+        let words = self.all.len().div_ceil(64);
+        let ways = structure.ways(region);
+        let mut known: Vec<Vec<u64>> = vec![vec![!0; words]; region.blocks.len()];
+        known[0].fill(0);
+        let mut behind = vec![0; words];
+        let mut again = true;
+        while again {
+            again = false;
+            for &block in &structure.order {
+                for &from in &ways[block] {
+                    behind.copy_from_slice(&known[from]);
+                    if matches!(region.blocks[from].end, End::Call { .. }) {
+                        behind.fill(0);
+                    } else {
+                        self.checks(from, clusters, &mut behind).for_each(drop);
+                    }
+                    for (known, behind) in known[block].iter_mut().zip(&behind) {
+                        again |= *known & !behind != 0;
+                        *known &= behind;
+                    }
+                }
+            }
+        }
+        for &block in &structure.order {
+            let found: Vec<(usize, bool)> = self.checks(block, clusters, &mut known[block]).collect();
+            for (group, (area, is_known)) in self.of[block].groups.iter_mut().zip(found) {
+                (group.area, group.known) = (area, is_known);
+                // From here on, where the area begins from the group's root.
+                group.at = group.low - (group.at - self.all[area].low);
+                self.all[area].lasts |= is_known;
+            }
+        }
+    }
+
+    /// By group of a block, the area that it relies on and whether that is known there; `known` before the block becomes that behind it.
+    fn checks<'a>(
+        &'a self,
+        block: usize,
+        clusters: &'a [[Option<usize>; 2]],
+        known: &'a mut [u64],
+    ) -> impl Iterator<Item = (usize, bool)> + 'a {
+        self.of[block].groups.iter().map(move |group| {
+            let is_known = |area: usize| known[area / 64] >> (area % 64) & 1 != 0;
+            let own = clusters[group.cluster][usize::from(group.writes)].unwrap_or(0);
+            let end = group.at + (group.high - group.low);
+            let covers = |area: &usize| self.all[*area].low <= group.at && end <= self.all[*area].high;
+            let written = clusters[group.cluster][1].filter(covers);
+            let found = [Some(own), written].into_iter().flatten().find(|area| is_known(*area));
+            known[own / 64] |= u64::from(found.is_none()) << (own % 64);
+            (found.unwrap_or(own), found.is_some())
+        })
+    }
+}
+
+/// What each register is at the beginning of each block.
+struct Names<'a> {
+    bodies: &'a [Body],
+    at: Vec<[Named; REGS]>,
+    /// The number of the first value of each block.
+    values: Vec<usize>,
+    /// That of no base at all.
+    none: usize,
+    is_long: bool,
+}
+
+impl<'a> Names<'a> {
+    fn of(region: &Region, structure: &Structure, bodies: &'a [Body]) -> Names<'a> {
+        let count = bodies.len();
+        let mut next = REGS * (1 + 2 * count);
+        let mut values = Vec::with_capacity(count);
+        for body in bodies {
+            values.push(next);
+            next += body.values.len();
+        }
+        let at = (0..count).map(|_| core::array::from_fn(|reg| (reg, 0))).collect();
+        let is_long = region.setting.mode == CodeMode::Bits64;
+        let mut names = Names { bodies, at, values, none: next, is_long };
+        names.settle(region, structure);
+        names
+    }
+
+    /// Brings about that each block begins with what all ways to it come with.
+    fn settle(&mut self, region: &Region, structure: &Structure) {
+        let count = self.bodies.len();
+        let ways = structure.ways(region);
+        let mut seen = vec![false; count];
+        let mut changes = vec![[0_u8; REGS]; count];
+        let mut again = true;
+        while again {
+            again = false;
+            for &block in &structure.order {
+                let mut names: Option<[Named; REGS]> = (block == 0).then(|| core::array::from_fn(|r| (r, 0)));
+                for &from in ways[block].iter().filter(|from| seen[**from]) {
+                    let behind = self.behind(from, region);
+                    match &mut names {
+                        None => names = Some(behind),
+                        Some(names) => {
+                            for (reg, (name, behind)) in names.iter_mut().zip(behind).enumerate() {
+                                if *name != behind {
+                                    *name = (own_name(block, reg), 0);
+                                }
+                            }
+                        }
+                    }
+                }
+                let Some(names) = names else { continue };
+                for (reg, name) in names.into_iter().enumerate() {
+                    let old = self.at[block][reg];
+                    if seen[block] && old != name && changes[block][reg] <= CHANGES {
+                        changes[block][reg] += 1;
+                        let own = changes[block][reg] > CHANGES;
+                        self.at[block][reg] = if own { (own_name(block, reg), 0) } else { name };
+                        again = true;
+                    } else if !seen[block] {
+                        self.at[block][reg] = name;
+                        again = true;
+                    }
+                }
+                seen[block] = true;
+            }
+        }
+    }
+
+    /// What registers are behind a block.
+    fn behind(&self, block: usize, region: &Region) -> [Named; REGS] {
+        if matches!(region.blocks[block].end, End::Call { .. }) {
+            return core::array::from_fn(|reg| (REGS * (1 + self.bodies.len() + block) + reg, 0));
+        }
+        let mut names = self.at[block];
+        for step in &self.bodies[block].steps {
+            if let Step::SetReg(reg, value) = *step {
+                names[usize::from(reg & 15)] = self.name(block, value);
+            }
+        }
+        names
+    }
+
+    /// What a value of a block is.
+    fn name(&self, block: usize, value: Value) -> Named {
+        let body = &self.bodies[block];
+        let (root, by) = body.root(value);
+        if let Some(n) = body.constant(root) {
+            return (self.none, self.cut((n as i64).wrapping_add(by)));
+        }
+        match body.expr(root) {
+            Expr::Reg(reg) => {
+                let (base, more) = self.at[block][usize::from(reg & 15)];
+                (base, self.cut(by.wrapping_add(more)))
+            }
+            _ => (self.values[block] + root.index(), by),
+        }
+    }
+
+    /// A difference of addresses.
+    fn cut(&self, by: i64) -> i64 {
+        if self.is_long { by } else { i64::from(by as i32) }
+    }
+
+    /// Whether a base is what the stack pointer was somewhere.
+    fn is_stack(&self, base: usize) -> bool {
+        base < self.values.first().copied().unwrap_or(0) && base % REGS == RSP
+    }
+}
+
+/// The number of what a register is at the beginning of a block.
+fn own_name(block: usize, reg: usize) -> usize {
+    REGS * (1 + block) + reg
+}
