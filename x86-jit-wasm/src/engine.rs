@@ -388,7 +388,7 @@ impl<B: BaseEngine> Core<B> {
     /// Whether translating has not taken more than its share of time yet.
     fn may_spend(&self) -> bool {
         let Tuning { credit, price, .. } = self.tuning;
-        let other = self.stats.interpreted + self.stats.entries * CHANGE;
+        let other = self.stats.interpreted + self.left * CHANGE;
         let share = other / price + self.stats.translated / (price * TRANSLATED_FASTER);
         self.spent <= credit + share
     }

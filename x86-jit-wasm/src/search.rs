@@ -54,7 +54,7 @@ fn is_near(entry: u64, to: u64) -> bool {
 
 /// Whether an indirect jump goes to another function, as those of tables of linkage do.
 fn goes_elsewhere(insn: &Insn) -> bool {
-    matches!(insn.operands.iter().next(), Some(Operand::Mem(mem)) if mem.index == NO_REG)
+    matches!(insn.operands[0], Operand::Mem(mem) if mem.index == NO_REG)
 }
 
 /// By number of the call, the first being none, and address.
@@ -342,10 +342,9 @@ impl<'a, C: Code> Search<'a, C> {
                     }
                     _ => Some(End::Call { next: to((call, next)) }),
                 },
-                (Flow::IndirectBranch, _) => Some(End::Indirect {
-                    inside: switch,
-                    learn: self.learning.contains(&pc),
-                }),
+                (Flow::IndirectBranch, _) => {
+                    Some(End::Indirect { inside: switch, learn: self.learning.contains(&pc) })
+                }
                 (Flow::Ret, _) if call != 0 => {
                     let Call { outer, back, .. } = self.calls[call as usize];
                     stays = Some(back);

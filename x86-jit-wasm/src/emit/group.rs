@@ -64,7 +64,8 @@ pub(super) fn groups(body: &Body) -> Grouped {
                 open
             }
             None => {
-                let new = Group { root, low, high, writes, count: 1, cluster: 0, area: 0, at: 0, known: false };
+                let new =
+                    Group { root, low, high, writes, count: 1, cluster: 0, area: 0, at: 0, known: false };
                 groups.push(new);
                 groups.len() - 1
             }

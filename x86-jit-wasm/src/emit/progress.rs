@@ -127,7 +127,8 @@ impl<'a> Progress<'a> {
     /// Of a group, only the first access wants an address: where the area begins, if that is not known.
     fn want_address(&mut self, addr: Value, step: usize) {
         let Grouped { groups, of } = self.grouped;
-        let Some(number) = of[step].filter(|number| of.iter().position(|of| *of == Some(*number)) == Some(step))
+        let Some(number) =
+            of[step].filter(|number| of.iter().position(|of| *of == Some(*number)) == Some(step))
         else {
             return;
         };
