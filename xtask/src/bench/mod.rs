@@ -4,6 +4,7 @@
 //! runs alternate, and the median of each counts. Programs time themselves, so that neither the start of a browser nor that of
 //! a process is in the figures of a kernel; the first run in a process, of code never seen before, is told apart.
 
+mod text;
 mod work;
 
 use crate::args::Args;
@@ -19,7 +20,7 @@ const HELP: &str = "usage: cargo xtask bench [OPTIONS]
 Times programs in the guest and natively: a table, and JSON in target/bench.json.
 
   --host A,B        native (default), node, chromium, firefox, qemu (user-mode emulation, C programs only)
-  --only NAME       rows whose name contains this
+  --only A,B        rows whose name contains one of these
   --rounds N        rounds of each side, by turns (default 3)
   --bits 32|64      of the C programs (default 32)
   --engine NAME     interp (default) or jit
@@ -50,6 +51,8 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let hosts = args.value("--host")?.unwrap_or_else(|| "native".into());
     let hosts: Vec<String> = hosts.split(',').map(str::to_string).collect();
     let only = args.value("--only")?;
+    let only: Option<Vec<&str>> = only.as_ref().map(|names| names.split(',').collect());
+    let is_wanted = |name: &str| only.as_ref().is_none_or(|only| only.iter().any(|part| name.contains(part)));
     let rounds = args.number("--rounds")?.unwrap_or(3).max(1);
     let bits = args.number("--bits")?.unwrap_or(32);
     let engine = args.value("--engine")?.unwrap_or_else(|| "interp".into());
@@ -60,15 +63,14 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     }
     setup::programs(&["gcc"])?;
     setup::gcc_for_i386()?;
-    let image = image::build(&image::Recipe::preset("mini")?, false)?;
+    let image = image::build(&image::Recipe::preset("bench")?, false)?;
     let tree = image.with_extension("root");
     let tree = Some(tree.as_path()).filter(|tree| is_root() && tree.is_dir() && bits == 32);
     if tree.is_none() {
         eprintln!("no chroot to run the image's own programs in natively (that takes root): C programs only");
     }
     let folder = project::root().join(format!("target/bench/{bits}"));
-    let all =
-        work::prepare(&folder, bits, tree, |name| only.as_ref().is_none_or(|only| name.contains(&**only)))?;
+    let all = work::prepare(&folder, bits, tree, is_wanted)?;
     let mut results = Results::new();
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");

@@ -1,6 +1,7 @@
 //! What is timed: C programs of `xtask/bench` and programs of the image.
 
-use crate::process::{Result, program, run};
+use super::text::text;
+use crate::process::{Context, Result, program, run};
 use crate::project;
 use std::path::{Path, PathBuf};
 
@@ -71,7 +72,25 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("python loop", &["/usr/bin/python3", "-c", "print(sum(i * i % 7 for i in range(200000)))"]),
     ("sort", &["/bin/bash", "-c", "seq 20000 | sort -r | md5sum"]),
     ("gzip", &["/bin/bash", "-c", "seq 60000 | gzip -6 | md5sum"]),
+    ("gzip 20 MB", &["/bin/bash", "-c", "gzip -c /bench/text | md5sum"]),
+    ("xz 20 MB", &["/bin/bash", "-c", "xz -c /bench/text | md5sum"]),
+    ("sha256sum 20 MB", &["/usr/bin/sha256sum", "/bench/text"]),
+    ("sort 20 MB", &["/bin/bash", "-c", "sort /bench/text | md5sum"]),
+    ("grep 20 MB", &["/bin/grep", "-Ec", "(ing|tion)[a-m]*ost", "/bench/text"]),
+    ("python objects", &["/usr/bin/python3", "/bench/objects.py"]),
+    ("python dicts", &["/usr/bin/python3", "/bench/dicts.py"]),
+    ("python strings", &["/usr/bin/python3", "/bench/strings.py"]),
+    ("python floats", &["/usr/bin/python3", "/bench/floats.py"]),
+    ("python recursion", &["/usr/bin/python3", "/bench/recursion.py"]),
+    ("perl words", &["/usr/bin/perl", "/bench/words.pl"]),
+    ("lua tables", &["/usr/bin/lua5.4", "/bench/tables.lua"]),
+    ("node nbody", &["/usr/bin/node", "/bench/nbody.js"]),
+    ("node json", &["/usr/bin/node", "/bench/json.js"]),
+    ("g++ store", &["/usr/bin/g++", "-std=c++17", "-O2", "-S", "-o", "-", "/bench/store.cpp"]),
 ];
+
+/// Bytes of the file that programs of that kind read.
+const TEXT: usize = 20_000_000;
 
 /// One row.
 #[derive(Clone, Debug)]
@@ -85,7 +104,7 @@ pub(super) struct Work {
 }
 
 /// Compiles what is needed into `folder`, which guests see as `/bench`. `tree` is the image's content, for running its
-/// programs natively; without one they are left out.
+/// programs natively, where they see the same at the same place; without one they are left out.
 pub(super) fn prepare(
     folder: &Path,
     bits: u64,
@@ -102,6 +121,7 @@ pub(super) fn prepare(
     }
     let programs: Vec<_> = PROGRAMS.iter().filter(|(name, _)| wanted(name)).collect();
     if let Some(tree) = tree.filter(|_| !programs.is_empty()) {
+        files(folder, tree)?;
         let stopwatch = compile(folder, bits, "stopwatch", "stopwatch", &[])?;
         for (name, words) in programs {
             let words = || words.iter().map(ToString::to_string);
@@ -112,6 +132,24 @@ pub(super) fn prepare(
         }
     }
     Ok(all)
+}
+
+/// Puts what programs work on into `folder`, and into the folder of `tree` that is where guests see the former.
+fn files(folder: &Path, tree: &Path) -> Result {
+    let text_file = folder.join("text");
+    if text_file.metadata().is_ok_and(|meta| meta.len() != TEXT as u64) || !text_file.exists() {
+        std::fs::write(&text_file, text(TEXT)).context(|| text_file.display().to_string())?;
+    }
+    let sources = project::root().join("xtask/bench/programs");
+    let there = tree.join("bench");
+    std::fs::create_dir_all(&there).context(|| there.display().to_string())?;
+    for source in std::fs::read_dir(&sources).context(|| sources.display().to_string())? {
+        let source = source?;
+        std::fs::copy(source.path(), folder.join(source.file_name()))?;
+        std::fs::copy(source.path(), there.join(source.file_name()))?;
+    }
+    std::fs::copy(&text_file, there.join("text"))?;
+    Ok(())
 }
 
 /// Compiles a source unless the binary is newer than it.

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 const HELP: &str = "usage: cargo xtask image [OPTIONS]
 Builds an ext2 image and prints its path.
 
-  --preset NAME     set of packages: tiny, mini (default), dev, large
+  --preset NAME     set of packages: tiny, mini (default), dev, processor, bench, large
   --suite SUITE     Debian suite: bookworm (default), trixie, …
   --arch ARCH       i386 (default) or amd64
   --include A,B     further packages

@@ -116,6 +116,9 @@ const LANGUAGES: &[&str] = &[
 const PROCESSOR: &[&str] =
     &["nodejs", "openssl", "gosu", "?name(^libpython3[.][0-9]+-testsuite$)", "python3-gmpy2"];
 
+/// What `xtask bench` times beside what is in dev.
+const BENCH: &[&str] = &["g++", "nodejs", "lua5.4"];
+
 const CACHES: &[&str] =
     &["var/cache/apt", "var/lib/apt/lists", "var/cache/debconf", "var/log", "var/cache/ldconfig"];
 
@@ -164,6 +167,14 @@ const PRESETS: &[Preset] = &[
         what: "dev, and what exercises the processor: Node.js, OpenSSL, a Go program, Python's own tests",
         variant: "minbase",
         packages: &[&["usr-is-merged"], INTERACTIVE, DEVELOPMENT, PROCESSOR],
+        remove: CACHES,
+        room_mib: 384,
+    },
+    Preset {
+        name: "bench",
+        what: "dev, and what `cargo xtask bench` times: g++, Node.js, Lua",
+        variant: "minbase",
+        packages: &[&["usr-is-merged"], INTERACTIVE, DEVELOPMENT, BENCH],
         remove: CACHES,
         room_mib: 384,
     },
