@@ -301,7 +301,7 @@ impl Emitter<'_> {
 
     fn go(&mut self, from: usize, to: Target) {
         match to {
-            Target::Leave(pc) => self.leave_to(pc),
+            Target::Leave(pc) => self.leave_to(from, pc),
             Target::Block(block) if self.structure.is_back(from, block) => {
                 if self.structure.dominates(block, from) {
                     self.out.settle();
@@ -309,7 +309,7 @@ impl Emitter<'_> {
                     let depth = self.depth(Label::Loop(block));
                     self.out.sink_br(depth);
                 } else {
-                    self.leave_to(self.region.blocks[block].pc);
+                    self.leave_to(from, self.region.blocks[block].pc);
                 }
             }
             Target::Block(block) if self.structure.merges[block] => {
@@ -326,10 +326,12 @@ impl Emitter<'_> {
         }
     }
 
-    fn leave_to(&mut self, pc: u64) {
+    fn leave_to(&mut self, from: usize, pc: u64) {
         let depth = self.depth(Label::Leave);
         let charge = self.out.pending;
-        self.out.leave_to(pc, reason::JUMP, charge, depth);
+        // Behind a jump is code that begins with DF clear.
+        let why = if self.bodies[from].down { reason::STOP } else { reason::JUMP };
+        self.out.leave_to(pc, why, charge, depth);
     }
 
     /// How many labels out one is.

@@ -409,6 +409,8 @@ pub struct Body {
     pub exit: Exit,
     /// Instructions it stands for.
     pub count: u32,
+    /// Whether DF is set at the end.
+    pub(crate) down: bool,
     /// Shape of the flags at the end, if it is known.
     pub(crate) flags_shape: Option<u32>,
     /// The bits of each value that may be set.
@@ -437,6 +439,7 @@ impl Default for Body {
             origins: Vec::new(),
             exit: Exit::Plain,
             count: 0,
+            down: false,
             flags_shape: None,
             possible: Vec::new(),
             known: simplify::Known::default(),
@@ -452,7 +455,7 @@ impl Body {
         self.origins.clear();
         self.possible.clear();
         self.known.clear();
-        (self.exit, self.count, self.flags_shape) = (Exit::Plain, 0, None);
+        (self.exit, self.count, self.down, self.flags_shape) = (Exit::Plain, 0, false, None);
     }
 
     /// Type of a value.

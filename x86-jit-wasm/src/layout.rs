@@ -18,6 +18,8 @@ pub mod context {
     pub const GPR: u64 = offset_of!(CpuState, gpr) as u64;
     /// The address to go on at, 8 bytes.
     pub const RIP: u64 = offset_of!(CpuState, rip) as u64;
+    /// EFLAGS, 4 bytes; of the arithmetic flags, [`Shared`](super::Shared) has what counts.
+    pub const RFLAGS: u64 = offset_of!(CpuState, rflags) as u64;
     /// SSE control and status, 4 bytes.
     pub const MXCSR: u64 = offset_of!(CpuState, mxcsr) as u64;
     /// x87 control word, 2 bytes.

@@ -145,6 +145,8 @@ pub struct Block {
     pub end: End,
     /// Whether it begins in a function that the region calls.
     pub callee: bool,
+    /// Whether DF is set where it begins.
+    pub down: bool,
 }
 
 /// Code that is translated as one function. Block 0 is the entry, or a switch to all entries.

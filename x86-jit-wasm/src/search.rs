@@ -57,8 +57,32 @@ fn goes_elsewhere(insn: &Insn) -> bool {
     matches!(insn.operands[0], Operand::Mem(mem) if mem.index == NO_REG)
 }
 
-/// By number of the call, the first being none, and address.
-type Place = (u32, u64);
+/// What is known of whoever comes to an address.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Way {
+    /// Number of the call, the first being none.
+    call: u32,
+    /// Whether DF is set.
+    down: bool,
+}
+
+type Place = (Way, u64);
+
+impl Way {
+    /// Behind an instruction.
+    fn behind(self, insn: &Insn) -> Way {
+        match insn.op {
+            Op::Std => Way { down: true, ..self },
+            Op::Cld => Way { down: false, ..self },
+            _ => self,
+        }
+    }
+}
+
+/// Whether an instruction leaves a region where DF is set: all other code begins with DF clear.
+fn leaves_down(insn: &Insn) -> bool {
+    !matches!(insn.row.flow, Flow::Next | Flow::Branch | Flow::CondBranch)
+}
 
 /// Calls within each other, at most.
 const DEPTH: u32 = 3;
@@ -114,7 +138,7 @@ impl<'a, C: Code> Search<'a, C> {
             insns: Vec::new(),
             at: HashMap::new(),
             heads: BTreeSet::new(),
-            open: vec![(0, entry)],
+            open: vec![(Way::default(), entry)],
             calls: vec![Call { outer: 0, entry, back: 0, depth: 0 }],
             callees: HashMap::new(),
             small: HashMap::new(),
@@ -151,38 +175,45 @@ impl<'a, C: Code> Search<'a, C> {
     }
 
     /// Looks at code until it branches.
-    fn follow(&mut self, (call, mut pc): Place) {
-        while !self.at.contains_key(&(call, pc)) && self.insns.len() < self.room() {
+    fn follow(&mut self, (way, mut pc): Place) {
+        while !self.at.contains_key(&(way, pc)) && self.insns.len() < self.room() {
             let Some(insn) = self.decode(pc) else { break };
-            self.at.insert((call, pc), self.insns.len());
+            if way.down && leaves_down(&insn) {
+                break;
+            }
+            self.at.insert((way, pc), self.insns.len());
             self.insns.push(Located::at(pc, insn));
             let next = self.after(pc, &insn);
             match insn.row.flow {
+                Flow::Next if way.behind(&insn) != way => {
+                    self.reach(way.behind(&insn), next);
+                    break;
+                }
                 Flow::Next => {}
                 Flow::Branch => {
-                    if let Some(to) = self.target(pc, &insn).filter(|to| !self.leaves_part(call, *to)) {
-                        self.reach(call, to);
+                    if let Some(to) = self.target(pc, &insn).filter(|to| !self.leaves_part(way, *to)) {
+                        self.reach(way, to);
                     }
                     break;
                 }
                 Flow::CondBranch => {
                     let to = self.target(pc, &insn).unwrap_or(next);
-                    self.sides(to, next).into_iter().flatten().for_each(|pc| self.reach(call, pc));
+                    self.sides(to, next).into_iter().flatten().for_each(|pc| self.reach(way, pc));
                     break;
                 }
                 Flow::Call => {
-                    self.reach(call, next);
+                    self.reach(way, next);
                     // A call of what is behind it asks for its address.
                     if let Some(to) = self.target(pc, &insn).filter(|to| *to != next) {
-                        self.call((call, pc), to, next);
+                        self.call((way, pc), to, next);
                     }
                     break;
                 }
                 Flow::IndirectCall => {
-                    self.reach(call, next);
+                    self.reach(way, next);
                     break;
                 }
-                Flow::IndirectBranch if call == 0 => {
+                Flow::IndirectBranch if way.call == 0 => {
                     if self.jump_from(pc) {
                         self.learning.insert(pc);
                     }
@@ -201,34 +232,34 @@ impl<'a, C: Code> Search<'a, C> {
     }
 
     /// Takes code in if it is near.
-    fn reach(&mut self, call: u32, to: u64) {
-        if to.abs_diff(self.calls[call as usize].entry) <= self.limits.reach {
-            self.open.push((call, to));
+    fn reach(&mut self, way: Way, to: u64) {
+        if to.abs_diff(self.calls[way.call as usize].entry) <= self.limits.reach {
+            self.open.push((way, to));
         }
     }
 
     /// Whether a jump leaves the function that is part of the region: it is a call then, whose return is the function's.
-    fn leaves_part(&self, call: u32, to: u64) -> bool {
-        call != 0 && !is_near(self.calls[call as usize].entry, to)
+    fn leaves_part(&self, way: Way, to: u64) -> bool {
+        way.call != 0 && !is_near(self.calls[way.call as usize].entry, to)
     }
 
     /// Takes the targets of an indirect jump in. Tells whether the engine wants to know more of it.
     fn jump_from(&mut self, pc: u64) -> bool {
         let Targets { known, learn } = self.code.targets(pc, self.entry);
         // The last one is looked at first.
-        known.iter().rev().for_each(|pc| self.reach(0, *pc));
+        known.iter().rev().for_each(|pc| self.reach(Way::default(), *pc));
         self.targets.extend(known);
         learn
     }
 
     /// Takes in the function that a call goes to, if it is small.
     fn call(&mut self, from: Place, entry: u64, back: u64) {
-        let Call { depth, .. } = self.calls[from.0 as usize];
+        let Call { depth, .. } = self.calls[from.0.call as usize];
         let room = self.insns.len() + self.limits.callee < self.room();
         if depth < DEPTH && self.calls.len() <= self.limits.callees && room && self.is_small(entry) {
             self.callees.insert(from, self.calls.len() as u32);
-            self.open.push((self.calls.len() as u32, entry));
-            self.calls.push(Call { outer: from.0, entry, back, depth: depth + 1 });
+            self.open.push((Way { call: self.calls.len() as u32, down: false }, entry));
+            self.calls.push(Call { outer: from.0.call, entry, back, depth: depth + 1 });
         }
     }
 
@@ -288,10 +319,10 @@ impl<'a, C: Code> Search<'a, C> {
 
     fn blocks(&self) -> Region {
         // Only heads that code was found at are blocks; the entry always is one.
-        let entry = (0, self.entry);
+        let entry = (Way::default(), self.entry);
         let mut order = vec![entry];
         order.extend(self.heads.iter().filter(|head| **head != entry && self.at.contains_key(*head)));
-        let is_there = |pc: &u64| self.at.contains_key(&(0, *pc));
+        let is_there = |pc: &u64| self.at.contains_key(&(Way::default(), *pc));
         let targets: BTreeSet<u64> = self.targets.iter().copied().filter(is_there).collect();
         // What cannot be done at the entry is left to another engine, with all that is behind.
         let switch = !targets.is_empty() && is_there(&self.entry);
@@ -305,10 +336,10 @@ impl<'a, C: Code> Search<'a, C> {
         let mut arms = Vec::new();
         if switch {
             let end = End::Switch { learn: self.learn };
-            blocks.push(Block { pc: self.entry, insns: Vec::new(), end, callee: false });
+            blocks.push(Block { pc: self.entry, insns: Vec::new(), end, callee: false, down: false });
             arms.push((self.entry, first));
             let others = targets.iter().filter(|pc| **pc != self.entry);
-            arms.extend(others.filter_map(|pc| Some((*pc, *numbers.get(&(0, *pc))?))));
+            arms.extend(others.filter_map(|pc| Some((*pc, *numbers.get(&(Way::default(), *pc))?))));
         }
         blocks.extend(order.iter().map(|&head| self.block(head, switch, &to)));
         Region { setting: self.setting, blocks, arms }
@@ -316,39 +347,43 @@ impl<'a, C: Code> Search<'a, C> {
 
     fn block(&self, head: Place, switch: bool, to: &impl Fn(Place) -> Target) -> Block {
         let mut insns: Vec<Located> = Vec::new();
-        let (call, mut pc) = head;
+        let (way, mut pc) = head;
         let end = loop {
-            let Some(at) = self.at.get(&(call, pc)) else { break End::To(Target::Leave(pc)) };
+            let Some(at) = self.at.get(&(way, pc)) else { break End::To(Target::Leave(pc)) };
             let mut at = self.insns[*at];
             let next = self.after(pc, &at.insn);
             let mut stays = None;
             let end = match (at.insn.row.flow, self.target(pc, &at.insn)) {
-                (Flow::Next, _) => None,
-                (Flow::Branch, Some(target)) if !self.leaves_part(call, target) => {
-                    Some(End::To(to((call, target))))
+                (Flow::Next, _) if way.behind(&at.insn) != way => {
+                    Some(End::To(to((way.behind(&at.insn), next))))
                 }
-                (Flow::Branch | Flow::IndirectBranch, _) if call != 0 => {
-                    let Call { outer, back, .. } = self.calls[call as usize];
+                (Flow::Next, _) => None,
+                (Flow::Branch, Some(target)) if !self.leaves_part(way, target) => {
+                    Some(End::To(to((way, target))))
+                }
+                (Flow::Branch, Some(target)) if way.down => Some(End::To(Target::Leave(target))),
+                (Flow::Branch | Flow::IndirectBranch, _) if way.call != 0 => {
+                    let Call { outer, back, .. } = self.calls[way.call as usize];
                     stays = Some(back);
-                    Some(End::Call { next: to((outer, back)) })
+                    Some(End::Call { next: to((Way { call: outer, down: false }, back)) })
                 }
                 (Flow::CondBranch, Some(target)) => {
-                    Some(End::Either { taken: to((call, target)), next: to((call, next)) })
+                    Some(End::Either { taken: to((way, target)), next: to((way, next)) })
                 }
-                (Flow::Call | Flow::IndirectCall, target) => match (self.callees.get(&(call, pc)), target) {
+                (Flow::Call | Flow::IndirectCall, target) => match (self.callees.get(&(way, pc)), target) {
                     (Some(callee), Some(target)) => {
                         stays = Some(target);
-                        Some(End::To(to((*callee, target))))
+                        Some(End::To(to((Way { call: *callee, down: false }, target))))
                     }
-                    _ => Some(End::Call { next: to((call, next)) }),
+                    _ => Some(End::Call { next: to((way, next)) }),
                 },
                 (Flow::IndirectBranch, _) => {
                     Some(End::Indirect { inside: switch, learn: self.learning.contains(&pc) })
                 }
-                (Flow::Ret, _) if call != 0 => {
-                    let Call { outer, back, .. } = self.calls[call as usize];
+                (Flow::Ret, _) if way.call != 0 => {
+                    let Call { outer, back, .. } = self.calls[way.call as usize];
                     stays = Some(back);
-                    Some(End::To(to((outer, back))))
+                    Some(End::To(to((Way { call: outer, down: false }, back))))
                 }
                 _ => Some(End::Elsewhere),
             };
@@ -358,11 +393,11 @@ impl<'a, C: Code> Search<'a, C> {
                 break end;
             }
             pc = next;
-            if let Target::Block(_) = to((call, pc)) {
-                break End::To(to((call, pc)));
+            if let Target::Block(_) = to((way, pc)) {
+                break End::To(to((way, pc)));
             }
         };
-        Block { pc: head.1, insns, end, callee: call != 0 }
+        Block { pc: head.1, insns, end, callee: way.call != 0, down: way.down }
     }
 }
 

@@ -94,6 +94,7 @@ pub(crate) fn lift_all(region: &Region, structure: &Structure) -> Vec<Body> {
 fn lift_behind(block: &Block, setting: Setting, shape: Option<u32>) -> Body {
     let mut lifter = Lifter::new(setting);
     lifter.begin_with(shape);
+    lifter.down = block.down;
     for at in &block.insns {
         // A region holds nothing that is not taken; were it so, the block would end before it.
         if lifter.insn(at).is_err() {
@@ -122,6 +123,8 @@ struct Lifter {
     at: (u64, u64),
     /// See [`Located::stays`].
     stays: Option<u64>,
+    /// Whether DF is set.
+    down: bool,
     /// Of the x87 unit.
     stack: x87::Stack,
 }
@@ -149,12 +152,14 @@ impl Lifter {
             origin: None,
             at: (0, 0),
             stays: None,
+            down: false,
             stack: x87::Stack::default(),
         }
     }
 
     fn finish(mut self) -> Body {
         self.end_batch();
+        self.body.down = self.down;
         self.body.flags_shape = self.incoming.0;
         if let Some(flags) = self.pending() {
             self.body.flags_shape = self.body.constant(flags.shape).map(|shape| shape as u32);
@@ -239,8 +244,8 @@ impl Lifter {
             Op::Shlx | Op::Shrx | Op::Sarx | Op::Rorx => self.shift_without_flags(insn),
             Op::Mulx => self.mulx(insn),
             Op::Adcx | Op::Adox => self.add_with_one_flag(insn),
-            // Translated code runs with DF clear.
-            Op::Nop | Op::Pause | Op::Endbr32 | Op::Endbr64 | Op::Cld => Ok(()),
+            Op::Nop | Op::Pause | Op::Endbr32 | Op::Endbr64 => Ok(()),
+            Op::Std | Op::Cld => self.direction(insn.op == Op::Std),
             Op::Prefetch | Op::Prefetchw | Op::Prefetchnta | Op::Prefetcht0 => Ok(()),
             Op::Prefetcht1 | Op::Prefetcht2 | Op::Lfence | Op::Mfence | Op::Sfence => Ok(()),
             Op::Jcxz | Op::Loop | Op::Loope | Op::Loopne => self.jump_by_count(insn),

@@ -1,8 +1,10 @@
-//! String instructions (SDM vol. 2, MOVS, STOS, LODS, SCAS, CMPS, REP). Translated code runs with DF clear.
+//! String instructions (SDM vol. 2, MOVS, STOS, LODS, SCAS, CMPS, REP).
 
 use super::mov::register;
 use super::{Done, Lifter, Unsupported, mask};
-use crate::ir::{Binary, Compare, Step, Value};
+use crate::ir::{Binary, Compare, Expr, Step, Type, Value};
+use crate::layout::context;
+use x86_cpu::flags;
 use x86_decode::{Insn, Op, Reg, Seg, Width};
 
 const RAX: u8 = 0;
@@ -78,9 +80,11 @@ impl Lifter {
         let to = self.pointed(insn, RDI, Seg::Es)?;
         if insn.op == Op::Movs {
             let from = self.pointed(insn, RSI, insn.seg)?;
-            let distance = self.body.binary(Binary::Sub, to, from);
+            let (ahead, behind) = if self.down { (from, to) } else { (to, from) };
+            let distance = self.body.binary(Binary::Sub, ahead, behind);
             let pattern = self.body.compare(Compare::LtU, distance, by);
             self.guard(pattern);
+            let [to, from] = [to, from].map(|last| self.lowest(last, by, width));
             self.end_batch();
             let origin = self.origin();
             self.body.steps.push(Step::Copy { to, from, bytes, origin });
@@ -91,6 +95,7 @@ impl Lifter {
             let differs = self.body.compare(Compare::Ne, all, value);
             self.guard(differs);
             let byte = self.low(byte);
+            let to = self.lowest(to, by, width);
             self.end_batch();
             let origin = self.origin();
             self.body.steps.push(Step::Fill { to, byte, bytes, origin });
@@ -103,11 +108,41 @@ impl Lifter {
         self.body.steps.push(Step::Spend(more));
         let zero = self.body.number(self.word(), 0);
         self.set_whole(RCX, zero);
-        let target = self.body.binary(Binary::Add, target, by);
+        let onward = if self.down { Binary::Sub } else { Binary::Add };
+        let target = self.body.binary(onward, target, by);
         self.set_whole(RDI, target);
         if insn.op == Op::Movs {
-            let source = self.body.binary(Binary::Add, source, by);
+            let source = self.body.binary(onward, source, by);
             self.set_whole(RSI, source);
+        }
+        Ok(())
+    }
+
+    /// The lowest address of an area that is gone through from `first` on.
+    fn lowest(&mut self, first: Value, bytes: Value, element: Width) -> Value {
+        if !self.down {
+            return first;
+        }
+        let others = self.body.with(Binary::Sub, bytes, element.bytes().into());
+        self.body.binary(Binary::Sub, first, others)
+    }
+
+    /// `std` and `cld`: the flag is where it is kept from then on, so that whoever leaves needs not know.
+    pub(super) fn direction(&mut self, down: bool) -> Done {
+        // Translated code begins with DF clear.
+        if self.down != down {
+            self.end_batch();
+            let cpu = self.body.value(Type::I32, Expr::Cpu);
+            let to = self.body.value(Type::I32, Expr::Loaded);
+            let offset = context::RFLAGS as u32;
+            self.body.steps.push(Step::LoadState { to, addr: cpu, offset, bytes: 4 });
+            let value = if down {
+                self.body.with(Binary::Or, to, flags::DF.into())
+            } else {
+                self.body.with(Binary::And, to, (!flags::DF).into())
+            };
+            self.body.steps.push(Step::StoreState { addr: cpu, offset, value, bytes: 4 });
+            self.down = down;
         }
         Ok(())
     }
@@ -121,7 +156,8 @@ impl Lifter {
     fn advance(&mut self, insn: &Insn, pointer: u8) -> Done {
         let reg = register(pointer, insn.addr);
         let at = self.read_reg(reg)?;
-        let next = self.body.with(Binary::Add, at, insn.width.bytes().into());
+        let by = i64::from(insn.width.bytes()) * if self.down { -1 } else { 1 };
+        let next = self.body.with(Binary::Add, at, by as u64);
         self.write_reg(reg, next)
     }
 }
