@@ -134,8 +134,6 @@ pub enum Expr {
     Xmm(u8),
     /// SSE control and status; the same throughout a region.
     Mxcsr,
-    /// x87 control; the same throughout a region.
-    FpuControl,
     /// Address of the processor's state in the linear memory.
     Cpu,
     /// Whether SSE arithmetic is left to the interpreter because of MXCSR (see [`crate::layout::mxcsr`]): 0 or 1.
@@ -535,7 +533,11 @@ impl Body {
                     }
                     first
                 }
-                Step::SetFlags(_) | Step::Back { .. } | Step::Spend(_) | Step::LoadState { .. } => true,
+                Step::LoadState { addr, offset, .. } => {
+                    stored.retain(|other| *other != (*addr, *offset));
+                    true
+                }
+                Step::SetFlags(_) | Step::Back { .. } | Step::Spend(_) => true,
                 Step::Compute { .. } => true,
                 _ => {
                     changes = 0;
@@ -555,9 +557,7 @@ impl Body {
             Expr::Const(_) | Expr::Reg(_) | Expr::Segment(_) | Expr::Flags(_) | Expr::Loaded => {
                 (None, None, None)
             }
-            Expr::Vector(_) | Expr::Xmm(_) | Expr::Mxcsr | Expr::FpuControl | Expr::Cpu | Expr::Imprecise => {
-                (None, None, None)
-            }
+            Expr::Vector(_) | Expr::Xmm(_) | Expr::Mxcsr | Expr::Cpu | Expr::Imprecise => (None, None, None),
             Expr::Unary(_, a) | Expr::Extract(_, _, a) => (Some(a), None, None),
             Expr::Binary(_, a, b)
             | Expr::Compare(_, a, b)

@@ -65,6 +65,12 @@ pub mod fpu {
     pub const CONTROL_MASK: u64 = 0x0f3f;
     /// What they have to be: extended, to nearest, everything masked.
     pub const CONTROL: u64 = 0x033f;
+    /// The same but that results are cut off.
+    pub const CUT_OFF: u64 = 0x0f3f;
+    /// The bits that are kept of what is loaded.
+    pub const CONTROL_KEPT: u64 = 0x1f3f;
+    /// What is set, whatever is loaded.
+    pub const CONTROL_FIXED: u64 = 0x0040;
     /// The bits of the status word that matter: PE, and whether an exception is pending.
     pub const STATUS_MASK: u64 = 0x00a0;
     /// What they have to be: an inexact result has been reported, so that it does not matter whether another one is.

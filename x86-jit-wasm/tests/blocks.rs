@@ -276,6 +276,7 @@ impl Wasm {
             register.mantissa = u64::from_le_bytes(self.get(at + fpu::MANTISSA as usize));
             register.sign_exponent = u16::from_le_bytes(self.get(at + fpu::SIGN_EXPONENT as usize));
         }
+        unit.control = u16::from_le_bytes(self.get(CPU + context::FPU_CONTROL as usize));
         unit.status = u16::from_le_bytes(self.get(CPU + fpu::STATUS as usize));
         unit.in_use = u8::from_le_bytes(self.get(CPU + fpu::IN_USE as usize));
         unit.last_ip = u64::from_le_bytes(self.get(CPU + fpu::LAST_IP as usize));
@@ -658,4 +659,33 @@ fn copies_backwards() {
     }
     // At the least, half of the runs that are not without the page get to the end.
     assert!(done > 6 * 2 * 60 * 3, "{done}");
+}
+
+/// Conversions to integers as compilers make them: the control word is changed and changed back.
+#[test]
+fn converts_as_c_does() {
+    let engine = Engine::default();
+    let mut rng = Rng::new(number("SEED", 17));
+    let mut theirs = Theirs::new();
+    let mut done = 0;
+    // fnstcw [ebx]; movzx eax, word [ebx]; or ah, 12; mov [ebx+2], ax; fldcw [ebx+2]; …; fldcw [ebx]; fnstcw [ebx+12].
+    let before = [0xd9, 0x3b, 0x0f, 0xb7, 0x03, 0x80, 0xcc, 12, 0x66, 0x89, 0x43, 2, 0xd9, 0x6b, 2];
+    let behind = [0xd9, 0x2b, 0xd9, 0x7b, 12];
+    // fistp of three sizes; fist and fstp of a double, which is rounded.
+    let stores: [&[u8]; 4] =
+        [&[0xdb, 0x5b, 4], &[0xdf, 0x5b, 4], &[0xdf, 0x7b, 4], &[0xdb, 0x53, 4, 0xdd, 0x5b, 4]];
+    for (mode, store) in
+        [Mode::Bits32, Mode::Bits64].into_iter().flat_map(|mode| stores.map(|store| (mode, store)))
+    {
+        let mut bytes = [&before[..], store, &behind, &[0xd8, 0xc1]].concat();
+        bytes.resize(CODE_LEN, 0xcc);
+        let region = discover(&bytes, CODE, mode);
+        let mut wasm = Wasm::with(&engine, core::slice::from_ref(&region));
+        let function = wasm.function(0);
+        for _ in 0..100 {
+            let ours = (&mut wasm, &function, 0);
+            done += theirs.compare(&mut rng, ours, (mode, &bytes, core::slice::from_ref(&region)));
+        }
+    }
+    assert!(done > 8 * 100 * 2, "{done}");
 }

@@ -568,9 +568,6 @@ impl Function {
             Expr::Cpu => {
                 self.sink().local_get(CPU);
             }
-            Expr::FpuControl => {
-                self.sink().local_get(CPU).i32_load16_u(at(context::FPU_CONTROL, 1));
-            }
             Expr::Imprecise => {
                 let local = self.locals.reg(IMPRECISE);
                 self.sink().local_get(local);

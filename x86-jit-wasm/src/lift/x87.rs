@@ -24,6 +24,8 @@ pub(super) struct Stack {
     /// TOP less that of the beginning of the block.
     delta: u32,
     registers: [Option<Real>; 8],
+    /// Whether results are cut off, as the control word now says, and not rounded to nearest.
+    cut: bool,
     /// Whether a register is in use.
     used: [Option<bool>; 8],
 }
@@ -94,6 +96,8 @@ impl Lifter {
             Op::Fcmovb | Op::Fcmovnb | Op::Fcmove | Op::Fcmovne => self.fcmov(insn),
             Op::Fcmovbe | Op::Fcmovnbe | Op::Fcmovu | Op::Fcmovnu => self.fcmov(insn),
             Op::Fnstsw => self.fnstsw(insn),
+            Op::Fnstcw => self.fnstcw(insn),
+            Op::Fldcw => self.fldcw(insn),
             Op::Fsqrt => self.in_place(X87Op::SquareRoot),
             Op::Frndint => self.in_place(X87Op::RoundToInteger),
             _ => return None,
@@ -384,12 +388,15 @@ impl Lifter {
             Operand::Mem(mem) if mem.size == 10 => {
                 let real = self.st(0);
                 let addr = self.address(mem)?;
-                self.store(addr, real.sig, Width::W64);
                 let behind = self.body.with(Binary::Add, addr, 8);
-                self.store(behind, real.se, Width::W16);
+                // Both parts have to be writable before either is written.
+                let parts = [(addr, real.sig, Width::W64), (behind, real.se, Width::W16)]
+                    .map(|(addr, value, width)| (self.load_to_change(addr, width), value, width));
+                parts.into_iter().for_each(|(of, value, width)| self.back(of, value, width));
             }
             Operand::Mem(mem) => {
                 let double = mem.size == 8;
+                self.rounds();
                 let real = self.ordinary(0);
                 let (bits, up, bad) = self.body.narrowed(real, double);
                 self.guard(bad);
@@ -420,7 +427,8 @@ impl Lifter {
             _ => (64, Width::W64),
         };
         let real = self.ordinary(0);
-        let (value, up, bad) = self.body.rounded_to_integer(real, bits, insn.op == Op::Fisttp);
+        let cut = self.stack.cut || insn.op == Op::Fisttp;
+        let (value, up, bad) = self.body.rounded_to_integer(real, bits, cut);
         self.guard(bad);
         let addr = self.address(mem)?;
         let value = if bits == 64 { value } else { self.body.unary(Unary::Wrap, value) };
@@ -482,6 +490,7 @@ impl Lifter {
 
     /// A result, and whether it was rounded up; leaves where there is more to report.
     fn computed(&mut self, op: X87Op, a: Real, b: Real) -> (Real, Value) {
+        self.rounds();
         let sig = self.body.value(Type::I64, Expr::Loaded);
         let rest = self.body.value(Type::I32, Expr::Loaded);
         self.body.bound(rest, u64::from(fpu::BAD | fpu::UP) | 0xffff);
@@ -557,6 +566,37 @@ impl Lifter {
         let se = self.body.select(met, new.se, old.se);
         self.set_st(0, Real { sig, se, ordinary: old.ordinary && new.ordinary });
         self.done(0, None)
+    }
+
+    /// Leaves where a result would not be rounded to nearest.
+    fn rounds(&mut self) {
+        if self.stack.cut {
+            self.fault();
+        }
+    }
+
+    fn fnstcw(&mut self, insn: &Insn) -> Done {
+        let cpu = self.cpu();
+        let control = self.load_state(Type::I32, cpu, context::FPU_CONTROL, 2);
+        self.write(&insn.operands[0], control, Width::W16)
+    }
+
+    /// Of control words, C's conversions to integers have two by turns: the usual one, and the same but that results are cut off.
+    fn fldcw(&mut self, insn: &Insn) -> Done {
+        self.unit();
+        let Operand::Mem(mem) = &insn.operands[0] else { return Err(Unsupported) };
+        let addr = self.address(mem)?;
+        let word = self.load(addr, Width::W16);
+        let expected = if self.stack.cut { fpu::CONTROL } else { fpu::CUT_OFF };
+        let bits = self.body.with(Binary::And, word, fpu::CONTROL_MASK);
+        let other = self.body.with(Binary::Xor, bits, expected);
+        self.guard(other);
+        let word = self.body.with(Binary::And, word, fpu::CONTROL_KEPT);
+        let word = self.body.with(Binary::Or, word, fpu::CONTROL_FIXED);
+        let cpu = self.cpu();
+        self.store_state(cpu, context::FPU_CONTROL, word, 2);
+        self.stack.cut = !self.stack.cut;
+        Ok(())
     }
 
     fn fnstsw(&mut self, insn: &Insn) -> Done {

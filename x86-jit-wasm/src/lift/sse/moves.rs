@@ -30,9 +30,8 @@ impl Lifter {
             Op::Pinsrd => self.insert_element(insn, Shape::I32x4),
             Op::Pinsrq => self.insert_element(insn, Shape::I64x2),
             Op::Movnti => self.move_general(insn),
-            Op::Stmxcsr => self.store_control(insn, Expr::Mxcsr, Width::W32),
+            Op::Stmxcsr => self.store_control(insn),
             // Of x87 it is the one that programs without x87 execute: it tells `printf` the rounding.
-            Op::Fnstcw => self.store_control(insn, Expr::FpuControl, Width::W16),
             _ => return None,
         })
     }
@@ -214,9 +213,8 @@ impl Lifter {
         self.write(to, value, width)
     }
 
-    /// `stmxcsr` and `fnstcw`.
-    fn store_control(&mut self, insn: &Insn, control: Expr, width: Width) -> Done {
-        let value = self.body.value(Type::I32, control);
-        self.write(&insn.operands[0], value, width)
+    fn store_control(&mut self, insn: &Insn) -> Done {
+        let value = self.body.value(Type::I32, Expr::Mxcsr);
+        self.write(&insn.operands[0], value, Width::W32)
     }
 }
