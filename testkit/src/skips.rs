@@ -29,6 +29,49 @@ const NOT_RUN: &[(&[Op], &str)] = &[
     ),
 ];
 
+/// What AMD's processors do otherwise, those of Zen 4 at least: sums of dot products in another order, alignment of operands, the order of faults, `int1`, what
+/// is in use of the extended state, W of VEX. The recorded vectors, which are of Intel's, hold these instructions to the others' results.
+const OTHERWISE_OF: &[Op] = &[
+    Op::Cmps,
+    Op::Scas,
+    Op::Dpps,
+    Op::Fst,
+    Op::Fist,
+    Op::Fistp,
+    Op::Fisttp,
+    Op::Fxsave,
+    Op::Fxrstor,
+    Op::Int1,
+    Op::Nop,
+    Op::Pause,
+    Op::Sha1msg1,
+    Op::Sha1msg2,
+    Op::Sha1nexte,
+    Op::Sha1rnds4,
+    Op::Sha256msg1,
+    Op::Sha256msg2,
+    Op::Sha256rnds2,
+    Op::Vcvtps2ph,
+    Op::Vdppd,
+    Op::Vdpps,
+    Op::Vldmxcsr,
+    Op::Vpextrd,
+    Op::Vpinsrd,
+    Op::Xrstor,
+    Op::Xsave,
+    Op::Xsavec,
+    Op::Xsaveopt,
+];
+
+/// Why those are not run elsewhere.
+pub const OTHERWISE: &str =
+    "this processor is not Intel's, and does otherwise what the engine does as those do";
+
+/// Whether other processors than Intel's do otherwise.
+pub fn is_otherwise(op: Op) -> bool {
+    OTHERWISE_OF.contains(&op)
+}
+
 /// Why a row is not run, if it is not.
 pub fn reason(row: &Row) -> Option<&'static str> {
     reason_of(row.op)

@@ -33,6 +33,10 @@ fn sequences_agree_with_this_processor() {
         println!("skipped: this processor lacks instructions of the table");
         return;
     }
+    if !host::is_intel() {
+        println!("skipped: {}", skips::OTHERWISE);
+        return;
+    }
     let only = number("HARDWARE_MODE");
     let generators = [Mode::Bits64, Mode::Bits32].map(|mode| Generator::new(mode, FEATURES));
     let mut host = Host::new();

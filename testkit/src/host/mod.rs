@@ -53,6 +53,12 @@ pub fn cpuid(leaf: u32, subleaf: u32) -> [u32; 4] {
     [answer.eax, answer.ebx, answer.ecx, answer.edx]
 }
 
+/// Whether the host is one of Intel's, as the interpreter is: others do otherwise what the manual leaves open, and more than that.
+pub fn is_intel() -> bool {
+    let [_, b, c, d] = cpuid(0, 0);
+    [b, d, c].map(u32::to_le_bytes).concat() == b"GenuineIntel"
+}
+
 /// The host as a processor model.
 pub fn model() -> Cpuid {
     let [_, _, features_ecx, features_edx] = cpuid(1, 0);
