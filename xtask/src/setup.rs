@@ -55,7 +55,7 @@ pub(crate) fn everything() -> Result {
     gcc_for_i386()?;
     rust_targets()?;
     if crate::web::exists() {
-        programs(&["node", "npm", "chromium"])?;
+        programs(&["node", "npm", "chromium", "firefox"])?;
         npm_packages()?;
         wasm_bindgen()?;
     }
