@@ -48,7 +48,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What `test` and `ci` need, which is everything but Firefox.
+/// What `test` and `ci` need, which is everything.
 pub(crate) fn everything() -> Result {
     image_tools()?;
     programs(&["gcc", "nasm", "git", "e2fsck", "debugfs"])?;
