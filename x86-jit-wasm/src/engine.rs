@@ -491,7 +491,10 @@ impl<B: BaseEngine> Core<B> {
         }
         let count = regions.iter().map(|region| region.entries().count()).sum::<usize>();
         let functions = self.translations.len() + count;
-        if functions > self.tuning.capacity || self.taken.len() >= self.tuning.modules {
+        let modules = self.taken.len() + 1;
+        let places = self.taken.iter().map(|(_, count)| *count as usize).sum::<usize>() + count;
+        let Tuning { capacity, modules: most, places: room, .. } = self.tuning;
+        if functions > capacity || modules > most || modules * places > room {
             self.clear(seat);
         }
         let count = count as u32;

@@ -29,6 +29,8 @@ pub struct Tuning {
     pub capacity: usize,
     /// Modules that are kept: hosts run out of memory at some ten thousand.
     pub modules: usize,
+    /// Modules times functions that are kept: some hosts have a table of all functions for each module (Node.js 20: twenty bytes for each of them).
+    pub places: usize,
     /// Room for calls within each other, in units of some hundred bytes of the host's stack.
     pub depth: u32,
     /// Different code at one address that is translated, at most: behind that, it is left to the other engine.
@@ -51,6 +53,7 @@ impl Default for Tuning {
             batch: 32,
             capacity: 1 << 15,
             modules: 4096,
+            places: 24 << 20,
             depth: 1500,
             versions: 8,
             limits: Limits::default(),

@@ -160,6 +160,8 @@ impl Areas {
 /// What each register is at the beginning of each block.
 struct Names<'a> {
     bodies: &'a [Body],
+    /// What registers each block changes last, and to what.
+    sets: Vec<Vec<(usize, Value)>>,
     at: Vec<[Named; REGS]>,
     /// The number of the first value of each block.
     values: Vec<usize>,
@@ -179,7 +181,8 @@ impl<'a> Names<'a> {
         }
         let at = (0..count).map(|_| core::array::from_fn(|reg| (reg, 0))).collect();
         let is_long = region.setting.mode == CodeMode::Bits64;
-        let mut names = Names { bodies, at, values, none: next, is_long };
+        let sets = bodies.iter().map(last_sets).collect();
+        let mut names = Names { bodies, sets, at, values, none: next, is_long };
         names.settle(region, structure);
         names
     }
@@ -232,10 +235,8 @@ impl<'a> Names<'a> {
             return core::array::from_fn(|reg| (REGS * (1 + self.bodies.len() + block) + reg, 0));
         }
         let mut names = self.at[block];
-        for step in &self.bodies[block].steps {
-            if let Step::SetReg(reg, value) = *step {
-                names[usize::from(reg & 15)] = self.name(block, value);
-            }
+        for &(reg, value) in &self.sets[block] {
+            names[reg] = self.name(block, value);
         }
         names
     }
@@ -265,6 +266,17 @@ impl<'a> Names<'a> {
     fn is_stack(&self, base: usize) -> bool {
         base < self.values.first().copied().unwrap_or(0) && base % REGS == RSP
     }
+}
+
+/// The registers that a block changes, and what they are behind it.
+fn last_sets(body: &Body) -> Vec<(usize, Value)> {
+    let mut last = [None; REGS];
+    for step in &body.steps {
+        if let Step::SetReg(reg, value) = *step {
+            last[usize::from(reg & 15)] = Some(value);
+        }
+    }
+    last.into_iter().enumerate().filter_map(|(reg, value)| Some((reg, value?))).collect()
 }
 
 /// The number of what a register is at the beginning of a block.
