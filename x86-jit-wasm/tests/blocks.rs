@@ -1,39 +1,25 @@
 //! Random code, translated and in the interpreter, instruction by instruction: wherever the translation leaves, registers,
 //! flags and memory are those of as many single steps.
 
-use guest_mem::{AddressSpace, FramePool, Prot, TlbLayout, Vma};
+mod support;
+
+use guest_mem::{AddressSpace, FramePool, Prot, Vma};
+use support::{
+    Host, JUMPS, PAGES, REGIONS, STAMP, Translated, Wasm, cpu_mode, discover, discover_with, setting,
+};
 use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
 use testkit::rng::Rng;
 use testkit::state::{State, random_data};
 use testkit::{forms, guest};
-use wasmtime::{
-    Caller, Engine, Extern, Func, Instance, Memory, MemoryType, Module, Ref, RefType, Store, Table,
-    TableType, TypedFunc,
-};
-use x86_cpu::{CodeMode, CpuState, Cpuid, ExecEngine, F80, Fpu, Level, X87Op, flags};
-use x86_decode::{FeatureSet, Insn, MAX_LEN, Mode, Op, Operand, ROWS, Reg, Row, decode};
+use x86_cpu::{CpuState, Cpuid, ExecEngine, F80, Fpu, Level, flags};
+use x86_decode::{Insn, Mode, Op, Operand, ROWS, Reg, Row, decode};
 use x86_interp::Interp;
-use x86_jit_wasm::layout::{self, Jump, Places, context, fpu, mxcsr, shared};
-use x86_jit_wasm::pending::PendingFlags;
-use x86_jit_wasm::{Code, Limits, Region, Setting, Targets, arithmetic, takes, translate};
+use x86_jit_wasm::layout::{Jump, mxcsr};
+use x86_jit_wasm::{Region, Targets, takes};
 
-/// Where the state is in linear memory, the TLB, and the pages of code and data.
-const CPU: usize = 0x100;
-const TLB: usize = 0x1000;
-const PAGES: usize = 0x10000;
-const SHARED: usize = 0x20000;
-const JUMPS: usize = 0x21000;
-const PLACES: Places = Places {
-    shared: SHARED as u32,
-    jumps: JUMPS as u32,
-    tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, bias: 24 },
-};
 /// More of them by the environment, for a soak.
 const MODULES: u64 = 60;
 const LINKED: u64 = 300;
-const REGIONS: usize = 50;
-const BUDGET: i64 = 300;
-const STAMP: u64 = 1 << layout::STAMP_AT;
 
 /// A denormal operand is not reported where the result tells nothing (see [`mxcsr::PRECISE`]).
 const DE: u32 = 2;
@@ -90,23 +76,6 @@ fn vectors(before: &CpuState, ours: &CpuState, theirs: &CpuState) -> String {
     lines.chain([units, control]).chain(all).collect()
 }
 
-/// Code, and what is known of its indirect jumps.
-struct Bytes<'a>(&'a [u8], Targets);
-
-impl Code for Bytes<'_> {
-    fn targets(&self, _: u64, _: u64) -> Targets {
-        self.1.clone()
-    }
-
-    fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
-        let at = pc.wrapping_sub(CODE) as usize;
-        let rest = self.0.get(at..).unwrap_or_default();
-        let got = rest.len().min(MAX_LEN);
-        out[..got].copy_from_slice(&rest[..got]);
-        got
-    }
-}
-
 /// Code of instructions that are translated, with jumps among them.
 fn code(rng: &mut Rng, rows: &[&Row], mode: Mode) -> Vec<u8> {
     let mut code = Vec::new();
@@ -142,196 +111,6 @@ fn is_float(row: &Row) -> bool {
     ];
     let ends = ["ss", "sd", "ps", "pd", "dq"];
     starts.iter().any(|start| name.starts_with(start)) && ends.iter().any(|end| name.ends_with(end))
-}
-
-/// FS and GS are null here.
-fn setting(mode: Mode) -> Setting {
-    Setting { mode: cpu_mode(mode), fs: mode == Mode::Bits64, gs: mode == Mode::Bits64 }
-}
-
-fn cpu_mode(mode: Mode) -> CodeMode {
-    if mode == Mode::Bits64 { CodeMode::Bits64 } else { CodeMode::Bits32 }
-}
-
-/// Sign and exponent of what was computed last.
-type Rest = u32;
-
-type Translated = TypedFunc<(i32, i32, i64), i64>;
-
-/// Where an area is that the TLB does not have.
-fn present(addr: i64, what: i32) -> i32 {
-    let (addr, len) = (addr as u64, (what >> 1) as u64);
-    let within = |start: u64, size: usize| addr >= start && addr.saturating_add(len) <= start + size as u64;
-    if what & 1 == 0 && within(CODE, CODE_LEN) {
-        (PAGES as u64 + addr - CODE) as i32
-    } else if within(DATA, DATA_LEN) {
-        (PAGES as u64 + CODE_LEN as u64 + addr - DATA) as i32
-    } else {
-        0
-    }
-}
-
-/// What computes in extended precision.
-fn arithmetic_functions(store: &mut Store<Rest>) -> impl Iterator<Item = Extern> {
-    let mut imports: Vec<Extern> = Vec::new();
-    for op in X87Op::ALL {
-        let general = move |mut caller: Caller<'_, Rest>, a: i64, x: i32, b: i64, y: i32| {
-            let [a, b] = [(a, x), (b, y)]
-                .map(|(mantissa, se)| F80 { mantissa: mantissa as u64, sign_exponent: se as u16 });
-            let (mantissa, rest) = fpu::result(x86_interp::compute(op, a, b));
-            *caller.data_mut() = rest;
-            mantissa as i64
-        };
-        imports.push(Func::wrap(&mut *store, general).into());
-    }
-    imports.push(Func::wrap(&mut *store, |caller: Caller<'_, Rest>| *caller.data() as i32).into());
-    let module = arithmetic();
-    wasmparser::validate(&module).expect("valid");
-    let module = Module::new(store.engine(), &module).expect("compiles");
-    let instance = Instance::new(&mut *store, &module, &imports).expect("links");
-    let functions = X87Op::ALL.map(|op| instance.get_func(&mut *store, op.name()).expect("is exported"));
-    functions.into_iter().map(Extern::from)
-}
-
-struct Wasm {
-    store: Store<Rest>,
-    memory: Memory,
-    table: Table,
-}
-
-impl Wasm {
-    fn new(engine: &Engine) -> Wasm {
-        let mut store = Store::new(engine, 0);
-        let pages = (JUMPS + size_of::<[Jump; layout::JUMPS]>()).div_ceil(1 << 16);
-        let memory = Memory::new(&mut store, MemoryType::new(pages as u32, None)).expect("memory");
-        let table = TableType::new(RefType::FUNCREF, REGIONS as u32, None);
-        let table = Table::new(&mut store, table, Ref::Func(None)).expect("table");
-        Wasm { store, memory, table }
-    }
-
-    fn function(&mut self, number: u64) -> Translated {
-        let function = self.table.get(&mut self.store, number).expect("in the table");
-        let function = function.unwrap_func().expect("was put there");
-        function.typed(&self.store).expect("of that type")
-    }
-
-    fn put(&mut self, at: usize, bytes: &[u8]) {
-        self.memory.write(&mut self.store, at, bytes).expect("in memory");
-    }
-
-    fn get<const N: usize>(&self, at: usize) -> [u8; N] {
-        let mut bytes = [0; N];
-        self.memory.read(&self.store, at, &mut bytes).expect("in memory");
-        bytes
-    }
-
-    fn map(&mut self, page: u64, host: usize, write: bool) {
-        let entry = TLB + (page as usize % 1024) * 32;
-        self.put(entry, &page.to_le_bytes());
-        self.put(entry + 8, &if write { page } else { u64::MAX }.to_le_bytes());
-        self.put(entry + 24, &(host as u32).wrapping_sub((page as u32) << 12).to_le_bytes());
-    }
-
-    /// A module of regions, in a memory with pages for code and data.
-    fn with(engine: &Engine, regions: &[Region]) -> Wasm {
-        let module = translate(regions, &PLACES, 0);
-        wasmparser::validate(&module).expect("valid");
-        let module = Module::new(engine, &module).expect("compiles");
-        let mut wasm = Wasm::new(engine);
-        for n in 0..1024 * 4 {
-            wasm.put(TLB + 8 * n, &u64::MAX.to_le_bytes());
-        }
-        wasm.map(CODE >> 12, PAGES, false);
-        wasm.map((CODE >> 12) + 1, PAGES + 0x1000, false);
-        wasm.map(DATA >> 12, PAGES + CODE_LEN, true);
-        let (memory, table) = (wasm.memory, wasm.table);
-        let present = Func::wrap(&mut wasm.store, present);
-        // What a call comes back from elsewhere, all of it does.
-        let resume = Func::wrap(&mut wasm.store, |_: i64, _: i32| 1);
-        let mut imports = vec![memory.into(), table.into(), present.into(), resume.into()];
-        imports.extend(arithmetic_functions(&mut wasm.store));
-        Instance::new(&mut wasm.store, &module, &imports).expect("links");
-        wasm
-    }
-
-    /// Takes a page out of the TLB.
-    fn evict(&mut self, page: u64) {
-        self.put(TLB + (page as usize % 1024) * 32, &[0xff; 16]);
-    }
-
-    fn put_unit(&mut self, unit: &Fpu) {
-        for (n, register) in unit.registers.iter().enumerate() {
-            let at = CPU + (n << fpu::REGISTER_SHIFT);
-            self.put(at + fpu::MANTISSA as usize, &register.mantissa.to_le_bytes());
-            self.put(at + fpu::SIGN_EXPONENT as usize, &register.sign_exponent.to_le_bytes());
-        }
-        self.put(CPU + fpu::STATUS as usize, &unit.status.to_le_bytes());
-        self.put(CPU + fpu::IN_USE as usize, &[unit.in_use]);
-        self.put(CPU + fpu::LAST_IP as usize, &unit.last_ip.to_le_bytes());
-    }
-
-    fn get_unit(&mut self, unit: &mut Fpu) {
-        for (n, register) in unit.registers.iter_mut().enumerate() {
-            let at = CPU + (n << fpu::REGISTER_SHIFT);
-            register.mantissa = u64::from_le_bytes(self.get(at + fpu::MANTISSA as usize));
-            register.sign_exponent = u16::from_le_bytes(self.get(at + fpu::SIGN_EXPONENT as usize));
-        }
-        unit.control = u16::from_le_bytes(self.get(CPU + context::FPU_CONTROL as usize));
-        unit.status = u16::from_le_bytes(self.get(CPU + fpu::STATUS as usize));
-        unit.in_use = u8::from_le_bytes(self.get(CPU + fpu::IN_USE as usize));
-        unit.last_ip = u64::from_le_bytes(self.get(CPU + fpu::LAST_IP as usize));
-    }
-
-    /// Runs a region on a state, with so many calls within each other. Gives instructions done.
-    fn run(
-        &mut self,
-        function: &Translated,
-        depth: i32,
-        cpu: &mut CpuState,
-        code: &[u8],
-        data: &mut [u8],
-    ) -> i64 {
-        self.put(PAGES, code);
-        self.put(PAGES + CODE_LEN, data);
-        for (n, gpr) in cpu.gpr.iter().enumerate() {
-            self.put(CPU + context::GPR as usize + 8 * n, &gpr.to_le_bytes());
-        }
-        self.put(CPU + context::RIP as usize, &cpu.rip.to_le_bytes());
-        self.put(CPU + context::RFLAGS as usize, &cpu.rflags.to_le_bytes());
-        let pending = PendingFlags::load(cpu.rflags);
-        self.put(SHARED + shared::RESULT as usize, &pending.result.to_le_bytes());
-        self.put(SHARED + shared::LEFT as usize, &pending.left.to_le_bytes());
-        self.put(SHARED + shared::RIGHT as usize, &pending.right.to_le_bytes());
-        self.put(SHARED + shared::SHAPE as usize, &pending.shape.to_le_bytes());
-        self.put(SHARED + shared::STAMP as usize, &STAMP.to_le_bytes());
-        self.put(SHARED + shared::TLB as usize, &(TLB as u32).to_le_bytes());
-        for (n, xmm) in cpu.xmm.iter().enumerate() {
-            self.put(CPU + context::XMM as usize + 16 * n, &xmm.to_le_bytes());
-        }
-        self.put(CPU + context::MXCSR as usize, &cpu.mxcsr.to_le_bytes());
-        self.put(CPU + context::FPU_CONTROL as usize, &cpu.fpu.control.to_le_bytes());
-        self.put_unit(&cpu.fpu);
-        let left = function.call(&mut self.store, (CPU as i32, depth, BUDGET)).expect("runs");
-        self.get_unit(&mut cpu.fpu);
-        for n in 0..16 {
-            cpu.gpr[n] = u64::from_le_bytes(self.get(CPU + context::GPR as usize + 8 * n));
-        }
-        for n in 0..16 {
-            cpu.xmm[n] = u128::from_le_bytes(self.get(CPU + context::XMM as usize + 16 * n));
-        }
-        cpu.mxcsr = u32::from_le_bytes(self.get(CPU + context::MXCSR as usize));
-        let pending = PendingFlags {
-            result: u64::from_le_bytes(self.get(SHARED + shared::RESULT as usize)),
-            left: u64::from_le_bytes(self.get(SHARED + shared::LEFT as usize)),
-            right: u64::from_le_bytes(self.get(SHARED + shared::RIGHT as usize)),
-            shape: u32::from_le_bytes(self.get(SHARED + shared::SHAPE as usize)),
-        };
-        let rflags = u32::from_le_bytes(self.get(CPU + context::RFLAGS as usize));
-        cpu.rflags = rflags & !flags::OSZAPC | pending.bits();
-        cpu.rip = u64::from_le_bytes(self.get(CPU + context::RIP as usize));
-        self.memory.read(&self.store, PAGES + CODE_LEN, data).expect("in memory");
-        BUDGET - left
-    }
 }
 
 /// Rows that are translated, of each mode.
@@ -472,7 +251,7 @@ fn as_the_interpreter_does() {
     assert!(floats32.len() > 50, "{} rows", floats32.len());
     println!("{} and {} rows", rows32.len(), rows64.len());
     assert!(rows32.len() > 100 && rows64.len() > 100, "{} and {} rows", rows32.len(), rows64.len());
-    let engine = Engine::default();
+    let host = Host::new();
     let mut rng = Rng::new(number("SEED", 7));
     let mut theirs = Theirs::new();
     let (mut done, mut left_at_once) = (0, 0);
@@ -493,7 +272,7 @@ fn as_the_interpreter_does() {
             cases.push((mode, discover(&bytes, CODE, mode), bytes));
         }
         let regions: Vec<Region> = cases.iter().map(|(_, region, _)| region.clone()).collect();
-        let mut wasm = Wasm::with(&engine, &regions);
+        let mut wasm = Wasm::with(&host, &regions);
         for (number, (mode, region, bytes)) in cases.iter().enumerate() {
             let function = wasm.function(number as u64);
             for _ in 0..4 {
@@ -506,14 +285,6 @@ fn as_the_interpreter_does() {
     }
     println!("{done} instructions, {left_at_once} runs left at once");
     assert!(done > 20_000, "{done}");
-}
-
-fn discover(bytes: &[u8], pc: u64, mode: Mode) -> Region {
-    discover_with(bytes, pc, mode, Targets::default())
-}
-
-fn discover_with(bytes: &[u8], pc: u64, mode: Mode, targets: Targets) -> Region {
-    Region::discover(&Bytes(bytes, targets), pc, setting(mode), FeatureSet::ALL, Limits::default())
 }
 
 /// Length of a function in code with calls, and how many there are.
@@ -591,7 +362,7 @@ fn functions(rng: &mut Rng, rows: &[&Row], mode: Mode) -> Vec<u8> {
 
 #[test]
 fn calls_and_jumps_between_regions() {
-    let engine = Engine::default();
+    let host = Host::new();
     let mut rng = Rng::new(number("SEED", 11));
     let mut theirs = Theirs::new();
     let (rows32, rows64) = (rows(Mode::Bits32), rows(Mode::Bits64));
@@ -613,7 +384,7 @@ fn calls_and_jumps_between_regions() {
         if rng.one_in(3) {
             regions.push(regions[1].clone());
         }
-        let mut wasm = Wasm::with(&engine, &regions);
+        let mut wasm = Wasm::with(&host, &regions);
         let entries = regions.iter().flat_map(|region| region.entries().map(move |pc| (pc, region)));
         for (slot, (pc, region)) in (0..).zip(entries) {
             // Nobody lets code be found that does nothing.
@@ -636,7 +407,7 @@ fn calls_and_jumps_between_regions() {
 /// `memmove` towards higher addresses: DF is set for a while, and jumps are made meanwhile.
 #[test]
 fn copies_backwards() {
-    let engine = Engine::default();
+    let host = Host::new();
     let mut rng = Rng::new(number("SEED", 13));
     let mut theirs = Theirs::new();
     let mut done = 0;
@@ -649,7 +420,7 @@ fn copies_backwards() {
             bytes.resize(CODE_LEN, 0xcc);
             let region = discover(&bytes, CODE, mode);
             assert_eq!(region.blocks.iter().filter(|block| block.pc == CODE).count(), 1);
-            let mut wasm = Wasm::with(&engine, core::slice::from_ref(&region));
+            let mut wasm = Wasm::with(&host, core::slice::from_ref(&region));
             let function = wasm.function(0);
             for _ in 0..60 {
                 let ours = (&mut wasm, &function, 0);
@@ -664,7 +435,7 @@ fn copies_backwards() {
 /// Conversions to integers as compilers make them: the control word is changed and changed back.
 #[test]
 fn converts_as_c_does() {
-    let engine = Engine::default();
+    let host = Host::new();
     let mut rng = Rng::new(number("SEED", 17));
     let mut theirs = Theirs::new();
     let mut done = 0;
@@ -680,7 +451,7 @@ fn converts_as_c_does() {
         let mut bytes = [&before[..], store, &behind, &[0xd8, 0xc1]].concat();
         bytes.resize(CODE_LEN, 0xcc);
         let region = discover(&bytes, CODE, mode);
-        let mut wasm = Wasm::with(&engine, core::slice::from_ref(&region));
+        let mut wasm = Wasm::with(&host, core::slice::from_ref(&region));
         let function = wasm.function(0);
         for _ in 0..100 {
             let ours = (&mut wasm, &function, 0);

@@ -1,0 +1,261 @@
+//! Regions in wasmtime: a linear memory with a state, a TLB and pages of code and data, as the layout of the engine has them.
+
+// Each test uses a part of it.
+#![allow(dead_code)]
+
+use guest_mem::TlbLayout;
+use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
+use wasmtime::{
+    Caller, Config, Engine, Extern, Func, Instance, Memory, MemoryType, Module, OptLevel, Ref, RefType,
+    Store, Table, TableType, TypedFunc,
+};
+use x86_cpu::{CodeMode, CpuState, F80, Fpu, X87Op, flags};
+use x86_decode::{FeatureSet, MAX_LEN, Mode};
+use x86_jit_wasm::layout::{self, Jump, Places, context, fpu, shared};
+use x86_jit_wasm::pending::PendingFlags;
+use x86_jit_wasm::{Code, Limits, Region, Setting, Targets, arithmetic, translate};
+
+/// Where the state is in linear memory, the TLB, and the pages of code and data.
+pub(crate) const CPU: usize = 0x100;
+pub(crate) const TLB: usize = 0x1000;
+pub(crate) const PAGES: usize = 0x10000;
+pub(crate) const SHARED: usize = 0x20000;
+pub(crate) const JUMPS: usize = 0x21000;
+pub(crate) const PLACES: Places = Places {
+    shared: SHARED as u32,
+    jumps: JUMPS as u32,
+    tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, bias: 24 },
+};
+/// Regions in a module, at most.
+pub(crate) const REGIONS: usize = 50;
+pub(crate) const BUDGET: i64 = 300;
+pub(crate) const STAMP: u64 = 1 << layout::STAMP_AT;
+
+/// Code, and what is known of its indirect jumps.
+pub(crate) struct Bytes<'a>(pub(crate) &'a [u8], pub(crate) Targets);
+
+impl Code for Bytes<'_> {
+    fn targets(&self, _: u64, _: u64) -> Targets {
+        self.1.clone()
+    }
+
+    fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
+        let at = pc.wrapping_sub(CODE) as usize;
+        let rest = self.0.get(at..).unwrap_or_default();
+        let got = rest.len().min(MAX_LEN);
+        out[..got].copy_from_slice(&rest[..got]);
+        got
+    }
+}
+
+/// FS and GS are null here.
+pub(crate) fn setting(mode: Mode) -> Setting {
+    Setting { mode: cpu_mode(mode), fs: mode == Mode::Bits64, gs: mode == Mode::Bits64 }
+}
+
+pub(crate) fn cpu_mode(mode: Mode) -> CodeMode {
+    if mode == Mode::Bits64 { CodeMode::Bits64 } else { CodeMode::Bits32 }
+}
+
+/// Sign and exponent of what was computed last.
+pub(crate) type Rest = u32;
+
+pub(crate) type Translated = TypedFunc<(i32, i32, i64), i64>;
+
+/// Where an area is that the TLB does not have.
+pub(crate) fn present(addr: i64, what: i32) -> i32 {
+    let (addr, len) = (addr as u64, (what >> 1) as u64);
+    let within = |start: u64, size: usize| addr >= start && addr.saturating_add(len) <= start + size as u64;
+    if what & 1 == 0 && within(CODE, CODE_LEN) {
+        (PAGES as u64 + addr - CODE) as i32
+    } else if within(DATA, DATA_LEN) {
+        (PAGES as u64 + CODE_LEN as u64 + addr - DATA) as i32
+    } else {
+        0
+    }
+}
+
+/// What computes in extended precision.
+fn arithmetic_functions(store: &mut Store<Rest>, module: &Module) -> impl Iterator<Item = Extern> {
+    let mut imports: Vec<Extern> = Vec::new();
+    for op in X87Op::ALL {
+        let general = move |mut caller: Caller<'_, Rest>, a: i64, x: i32, b: i64, y: i32| {
+            let [a, b] = [(a, x), (b, y)]
+                .map(|(mantissa, se)| F80 { mantissa: mantissa as u64, sign_exponent: se as u16 });
+            let (mantissa, rest) = fpu::result(x86_interp::compute(op, a, b));
+            *caller.data_mut() = rest;
+            mantissa as i64
+        };
+        imports.push(Func::wrap(&mut *store, general).into());
+    }
+    imports.push(Func::wrap(&mut *store, |caller: Caller<'_, Rest>| *caller.data() as i32).into());
+    let instance = Instance::new(&mut *store, module, &imports).expect("links");
+    let functions = X87Op::ALL.map(|op| instance.get_func(&mut *store, op.name()).expect("is exported"));
+    functions.into_iter().map(Extern::from)
+}
+
+/// What all modules have in common.
+pub(crate) struct Host {
+    engine: Engine,
+    arithmetic: Module,
+}
+
+impl Host {
+    pub(crate) fn new() -> Host {
+        // Each function runs a few times.
+        let engine = Engine::new(Config::new().cranelift_opt_level(OptLevel::None)).expect("is supported");
+        let module = arithmetic();
+        wasmparser::validate(&module).expect("valid");
+        let arithmetic = Module::new(&engine, &module).expect("compiles");
+        Host { engine, arithmetic }
+    }
+}
+
+pub(crate) struct Wasm {
+    store: Store<Rest>,
+    memory: Memory,
+    table: Table,
+}
+
+impl Wasm {
+    fn new(engine: &Engine) -> Wasm {
+        let mut store = Store::new(engine, 0);
+        let pages = (JUMPS + size_of::<[Jump; layout::JUMPS]>()).div_ceil(1 << 16);
+        let memory = Memory::new(&mut store, MemoryType::new(pages as u32, None)).expect("memory");
+        let table = TableType::new(RefType::FUNCREF, REGIONS as u32, None);
+        let table = Table::new(&mut store, table, Ref::Func(None)).expect("table");
+        Wasm { store, memory, table }
+    }
+
+    pub(crate) fn function(&mut self, number: u64) -> Translated {
+        let function = self.table.get(&mut self.store, number).expect("in the table");
+        let function = function.unwrap_func().expect("was put there");
+        function.typed(&self.store).expect("of that type")
+    }
+
+    pub(crate) fn put(&mut self, at: usize, bytes: &[u8]) {
+        self.memory.write(&mut self.store, at, bytes).expect("in memory");
+    }
+
+    fn get<const N: usize>(&self, at: usize) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.memory.read(&self.store, at, &mut bytes).expect("in memory");
+        bytes
+    }
+
+    pub(crate) fn map(&mut self, page: u64, host: usize, write: bool) {
+        let entry = TLB + (page as usize % 1024) * 32;
+        self.put(entry, &page.to_le_bytes());
+        self.put(entry + 8, &if write { page } else { u64::MAX }.to_le_bytes());
+        self.put(entry + 24, &(host as u32).wrapping_sub((page as u32) << 12).to_le_bytes());
+    }
+
+    /// A module of regions, in a memory with pages for code and data.
+    pub(crate) fn with(host: &Host, regions: &[Region]) -> Wasm {
+        let module = translate(regions, &PLACES, 0);
+        wasmparser::validate(&module).expect("valid");
+        let module = Module::new(&host.engine, &module).expect("compiles");
+        let mut wasm = Wasm::new(&host.engine);
+        for n in 0..1024 * 4 {
+            wasm.put(TLB + 8 * n, &u64::MAX.to_le_bytes());
+        }
+        wasm.map(CODE >> 12, PAGES, false);
+        wasm.map((CODE >> 12) + 1, PAGES + 0x1000, false);
+        wasm.map(DATA >> 12, PAGES + CODE_LEN, true);
+        let (memory, table) = (wasm.memory, wasm.table);
+        let present = Func::wrap(&mut wasm.store, present);
+        // What a call comes back from elsewhere, all of it does.
+        let resume = Func::wrap(&mut wasm.store, |_: i64, _: i32| 1);
+        let mut imports = vec![memory.into(), table.into(), present.into(), resume.into()];
+        imports.extend(arithmetic_functions(&mut wasm.store, &host.arithmetic));
+        Instance::new(&mut wasm.store, &module, &imports).expect("links");
+        wasm
+    }
+
+    /// Takes a page out of the TLB.
+    pub(crate) fn evict(&mut self, page: u64) {
+        self.put(TLB + (page as usize % 1024) * 32, &[0xff; 16]);
+    }
+
+    fn put_unit(&mut self, unit: &Fpu) {
+        for (n, register) in unit.registers.iter().enumerate() {
+            let at = CPU + (n << fpu::REGISTER_SHIFT);
+            self.put(at + fpu::MANTISSA as usize, &register.mantissa.to_le_bytes());
+            self.put(at + fpu::SIGN_EXPONENT as usize, &register.sign_exponent.to_le_bytes());
+        }
+        self.put(CPU + fpu::STATUS as usize, &unit.status.to_le_bytes());
+        self.put(CPU + fpu::IN_USE as usize, &[unit.in_use]);
+        self.put(CPU + fpu::LAST_IP as usize, &unit.last_ip.to_le_bytes());
+    }
+
+    fn get_unit(&mut self, unit: &mut Fpu) {
+        for (n, register) in unit.registers.iter_mut().enumerate() {
+            let at = CPU + (n << fpu::REGISTER_SHIFT);
+            register.mantissa = u64::from_le_bytes(self.get(at + fpu::MANTISSA as usize));
+            register.sign_exponent = u16::from_le_bytes(self.get(at + fpu::SIGN_EXPONENT as usize));
+        }
+        unit.control = u16::from_le_bytes(self.get(CPU + context::FPU_CONTROL as usize));
+        unit.status = u16::from_le_bytes(self.get(CPU + fpu::STATUS as usize));
+        unit.in_use = u8::from_le_bytes(self.get(CPU + fpu::IN_USE as usize));
+        unit.last_ip = u64::from_le_bytes(self.get(CPU + fpu::LAST_IP as usize));
+    }
+
+    /// Runs a region on a state, with so many calls within each other. Gives instructions done.
+    pub(crate) fn run(
+        &mut self,
+        function: &Translated,
+        depth: i32,
+        cpu: &mut CpuState,
+        code: &[u8],
+        data: &mut [u8],
+    ) -> i64 {
+        self.put(PAGES, code);
+        self.put(PAGES + CODE_LEN, data);
+        for (n, gpr) in cpu.gpr.iter().enumerate() {
+            self.put(CPU + context::GPR as usize + 8 * n, &gpr.to_le_bytes());
+        }
+        self.put(CPU + context::RIP as usize, &cpu.rip.to_le_bytes());
+        self.put(CPU + context::RFLAGS as usize, &cpu.rflags.to_le_bytes());
+        let pending = PendingFlags::load(cpu.rflags);
+        self.put(SHARED + shared::RESULT as usize, &pending.result.to_le_bytes());
+        self.put(SHARED + shared::LEFT as usize, &pending.left.to_le_bytes());
+        self.put(SHARED + shared::RIGHT as usize, &pending.right.to_le_bytes());
+        self.put(SHARED + shared::SHAPE as usize, &pending.shape.to_le_bytes());
+        self.put(SHARED + shared::STAMP as usize, &STAMP.to_le_bytes());
+        self.put(SHARED + shared::TLB as usize, &(TLB as u32).to_le_bytes());
+        for (n, xmm) in cpu.xmm.iter().enumerate() {
+            self.put(CPU + context::XMM as usize + 16 * n, &xmm.to_le_bytes());
+        }
+        self.put(CPU + context::MXCSR as usize, &cpu.mxcsr.to_le_bytes());
+        self.put(CPU + context::FPU_CONTROL as usize, &cpu.fpu.control.to_le_bytes());
+        self.put_unit(&cpu.fpu);
+        let left = function.call(&mut self.store, (CPU as i32, depth, BUDGET)).expect("runs");
+        self.get_unit(&mut cpu.fpu);
+        for n in 0..16 {
+            cpu.gpr[n] = u64::from_le_bytes(self.get(CPU + context::GPR as usize + 8 * n));
+        }
+        for n in 0..16 {
+            cpu.xmm[n] = u128::from_le_bytes(self.get(CPU + context::XMM as usize + 16 * n));
+        }
+        cpu.mxcsr = u32::from_le_bytes(self.get(CPU + context::MXCSR as usize));
+        let pending = PendingFlags {
+            result: u64::from_le_bytes(self.get(SHARED + shared::RESULT as usize)),
+            left: u64::from_le_bytes(self.get(SHARED + shared::LEFT as usize)),
+            right: u64::from_le_bytes(self.get(SHARED + shared::RIGHT as usize)),
+            shape: u32::from_le_bytes(self.get(SHARED + shared::SHAPE as usize)),
+        };
+        let rflags = u32::from_le_bytes(self.get(CPU + context::RFLAGS as usize));
+        cpu.rflags = rflags & !flags::OSZAPC | pending.bits();
+        cpu.rip = u64::from_le_bytes(self.get(CPU + context::RIP as usize));
+        self.memory.read(&self.store, PAGES + CODE_LEN, data).expect("in memory");
+        BUDGET - left
+    }
+}
+
+pub(crate) fn discover(bytes: &[u8], pc: u64, mode: Mode) -> Region {
+    discover_with(bytes, pc, mode, Targets::default())
+}
+
+pub(crate) fn discover_with(bytes: &[u8], pc: u64, mode: Mode, targets: Targets) -> Region {
+    Region::discover(&Bytes(bytes, targets), pc, setting(mode), FeatureSet::ALL, Limits::default())
+}
