@@ -72,7 +72,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("python loop", &["/usr/bin/python3", "-c", "print(sum(i * i % 7 for i in range(200000)))"]),
     ("sort", &["/bin/bash", "-c", "seq 20000 | sort -r | md5sum"]),
     ("gzip", &["/bin/bash", "-c", "seq 60000 | gzip -6 | md5sum"]),
-    ("gzip 20 MB", &["/bin/bash", "-c", "gzip -c /bench/text | md5sum"]),
+    ("gzip 20 MB", &["/bin/bash", "-c", "gzip -nc /bench/text | md5sum"]),
     ("xz 20 MB", &["/bin/bash", "-c", "xz -c /bench/text | md5sum"]),
     ("sha256sum 20 MB", &["/usr/bin/sha256sum", "/bench/text"]),
     ("sort 20 MB", &["/bin/bash", "-c", "sort /bench/text | md5sum"]),
