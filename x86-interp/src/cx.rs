@@ -120,11 +120,13 @@ impl<'a> Cx<'a> {
         entropy: &'a mut Entropy,
         no_fast: &'a NoFastPath,
     ) -> Cx<'a> {
-        let mut all = [0; 32];
-        all[..16].copy_from_slice(&cpu.gpr);
-        all[usize::from(slot::BIAS)] = BIAS_VALUE;
+        // One by one: engines of WebAssembly call a function for a copy of so many bytes.
+        let [a, c, d, b, sp, bp, si, di, r8, r9, r10, r11, r12, r13, r14, r15] = cpu.gpr;
         let mut cx = Cx {
-            gpr: all,
+            gpr: [
+                a, c, d, b, sp, bp, si, di, r8, r9, r10, r11, r12, r13, r14, r15, //
+                0, 0, 0, 0, 0, 0, 0, 0, BIAS_VALUE, 0, 0, 0, 0, 0, 0, 0,
+            ],
             flags: Flags::load(cpu.rflags),
             rip: cpu.rip,
             mask: 0,
@@ -163,7 +165,8 @@ impl<'a> Cx<'a> {
     /// Makes `cpu` architecturally exact.
     pub(crate) fn leave(&mut self) {
         self.settle_x87();
-        self.cpu.gpr.copy_from_slice(&self.gpr[..16]);
+        let [a, c, d, b, sp, bp, si, di, r8, r9, r10, r11, r12, r13, r14, r15, ..] = self.gpr;
+        self.cpu.gpr = [a, c, d, b, sp, bp, si, di, r8, r9, r10, r11, r12, r13, r14, r15];
         self.cpu.rip = self.rip;
         self.cpu.rflags = self.rflags();
         self.cpu.tsc = self.cpu.tsc.wrapping_add(self.retired);

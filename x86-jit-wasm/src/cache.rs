@@ -41,6 +41,8 @@ pub(crate) struct Translations {
     sizes: HashMap<Key, u32>,
     /// Exits that are to prove more often that their regions are worth translating anew.
     waiting: HashSet<Key>,
+    /// Exits that have regions of their own, and how often those have been found to be entered.
+    alone: HashMap<Key, u32>,
     count: usize,
 }
 
@@ -103,8 +105,44 @@ impl Translations {
 
     /// Instructions of the regions that are left at an address, where that is to be weighed; told once.
     pub(crate) fn weigh_renewal(&mut self, exit: Key) -> Option<u32> {
-        let all = self.exits.get(&exit)?.iter().map(|parent| self.size(*parent)).sum();
-        self.waiting.insert(exit).then_some(all)
+        self.is_exit(exit).then(|| self.around(exit)).filter(|_| self.waiting.insert(exit))
+    }
+
+    /// Instructions of the regions that are left at an address.
+    pub(crate) fn around(&self, exit: Key) -> u32 {
+        self.left_at(exit).iter().map(|parent| self.size(*parent)).sum()
+    }
+
+    /// The entries of regions that are left at an address.
+    pub(crate) fn left_at(&self, exit: Key) -> &[Key] {
+        self.exits.get(&exit).map_or(&[], Vec::as_slice)
+    }
+
+    /// What is behind an exit becomes a region of its own; false where there are no others that it could be part of.
+    pub(crate) fn part(&mut self, exit: Key) -> bool {
+        let is_exit = self.is_exit(exit);
+        if is_exit {
+            self.alone.insert(exit, 0);
+        }
+        is_exit
+    }
+
+    /// Whether that is so.
+    pub(crate) fn is_alone(&self, exit: Key) -> bool {
+        self.alone.contains_key(&exit)
+    }
+
+    /// Counts an entry of such a region, and says how many there have been.
+    pub(crate) fn entered(&mut self, exit: Key) -> u32 {
+        self.alone.get_mut(&exit).map_or(0, |count| {
+            *count = count.saturating_add(1);
+            *count
+        })
+    }
+
+    /// What is behind an exit becomes part of others; false where it was already.
+    pub(crate) fn unite(&mut self, exit: Key) -> bool {
+        self.alone.remove(&exit).is_some()
     }
 
     /// The entries of regions that are left at an address, as far as they are to be translated anew; told once.
@@ -136,6 +174,7 @@ impl Translations {
         self.renewals.clear();
         self.sizes.clear();
         self.waiting.clear();
+        self.alone.clear();
         self.count = 0;
     }
 }

@@ -141,6 +141,9 @@ fn function(region: &Region, places: &Places, own: Own<'_>) -> wasm_encoder::Fun
     let locals = Locals::of(region.setting.mode, &plan);
     let out = Function::new(locals, *places, region, &mut plan);
     let mut emitter = Emitter { region, structure, out, bodies, plan, own, labels: Vec::new() };
+    if region.sampled && region.arms.is_empty() {
+        emitter.out.sample();
+    }
     let ends = emitter.out.open_ends();
     emitter.labels.extend((0..ends).map(|_| Label::Leave));
     if emitter.joint(0) {

@@ -77,6 +77,10 @@ struct Core<B> {
     stats: JitStats,
     /// By [`Jump::index`].
     visits: Vec<Visits>,
+    /// [Keys](Jump::key) at which there is no translation, by [`Jump::index`].
+    absent: Vec<u64>,
+    /// Where translated code has left for, by [`Jump::index`], and how often.
+    leaves: Vec<(u64, u32)>,
     /// Instructions translated.
     spent: u64,
     /// Times that the other engine has taken over.
@@ -235,6 +239,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             reason: reason::JUMP,
             origin: 0,
             region: 0,
+            sample: tuning.sample,
             jumps: Jump::table(),
         });
         let core = Core {
@@ -251,6 +256,8 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             taken: Vec::new(),
             stats: JitStats::default(),
             visits: vec![Visits::default(); JUMPS],
+            absent: vec![0; JUMPS],
+            leaves: vec![(0, 0); JUMPS],
             spent: 0,
             left: 0,
             left_by_name: BTreeMap::new(),
@@ -290,6 +297,7 @@ impl<B: BaseEngine> Core<B> {
         }
         if self.next_stamp == STAMPS {
             seat.shared.jumps.fill(Jump::EMPTY);
+            self.absent.fill(0);
             self.contexts.clear();
             self.next_stamp = 1;
         }
@@ -306,11 +314,20 @@ impl<B: BaseEngine> Core<B> {
 
     /// The function of the code at an address.
     fn find<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, key: Key) -> Option<u32> {
-        let entry = seat.shared.jumps[Jump::index(key.pc)];
-        if entry.key == Jump::key(seat.shared.stamp, key.pc) {
+        let (at, word) = (Jump::index(key.pc), Jump::key(seat.shared.stamp, key.pc));
+        let entry = seat.shared.jumps[at];
+        if entry.key == word {
             return Some(entry.slot());
         }
-        let slot = self.translations.find(mem, key)?;
+        if self.absent[at] == word {
+            return None;
+        }
+        let Some(slot) = self.translations.find(mem, key) else {
+            // Code that is looked at is noticed when it is written to, which makes another context.
+            self.enter(seat, mem, key.setting);
+            self.absent[at] = if key.pc >> STAMP_AT == 0 { Jump::key(seat.shared.stamp, key.pc) } else { 0 };
+            return None;
+        };
         self.announce(seat, mem, key, slot);
         Some(slot)
     }
@@ -320,6 +337,7 @@ impl<B: BaseEngine> Core<B> {
         // Looking at pages may have changed the context.
         self.enter(seat, mem, key.setting);
         if key.pc >> STAMP_AT == 0 {
+            self.absent[Jump::index(key.pc)] = 0;
             seat.shared.jumps[Jump::index(key.pc)] = Jump::new(seat.shared.stamp, key.pc, slot);
         }
         self.base.expect(key.pc, 0);
@@ -335,8 +353,8 @@ impl<B: BaseEngine> Core<B> {
         self.base.expect(key.pc, self.tuning.threshold);
     }
 
-    /// Deals with a block that the other engine has reported.
-    fn arrived<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, key: Key) {
+    /// Deals with a block that is hot; `alone` where it is not to become part of the regions that are left for it.
+    fn arrived<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, key: Key, alone: bool) {
         if self.find(seat, mem, key).is_some() {
             return;
         }
@@ -361,13 +379,17 @@ impl<B: BaseEngine> Core<B> {
         }
         let more = self.translations.weigh_renewal(key).unwrap_or(0).saturating_mul(self.tuning.renewal);
         let more = more.min(self.tuning.threshold.saturating_mul(self.tuning.interior));
-        if !again && more > self.tuning.threshold {
+        if !again && !alone && more > self.tuning.threshold {
             self.base.expect(key.pc, more - self.tuning.threshold);
             return;
         }
         if !again {
             // What is behind the exit of a region is translated with that region, as it is worth having after all.
-            let parents = self.translations.parents(key, self.tuning.renewals);
+            let parents = if alone && self.translations.part(key) {
+                Vec::new()
+            } else {
+                self.translations.parents(key, self.tuning.renewals)
+            };
             self.queue.keys.push(key);
             for parent in parents {
                 if !self.queue.keys.contains(&parent) {
@@ -397,6 +419,10 @@ impl<B: BaseEngine> Core<B> {
     fn learn<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, target: Key) {
         let (jump, root) =
             (Key { pc: seat.shared.origin, ..target }, Key { pc: seat.shared.region, ..target });
+        if root == jump && root == target {
+            self.merge(seat, mem, root);
+            return;
+        }
         let Some(reports) = self.jumps.report(root, jump, target.pc) else { return };
         // What it has cost so far may pay for it alone.
         let paid = u64::from(reports) * CHANGE >= u64::from(self.translations.size(root)) * self.tuning.price;
@@ -416,6 +442,32 @@ impl<B: BaseEngine> Core<B> {
         let keys = core::mem::take(&mut self.queue.keys);
         // Where there is no room, it stays as it is.
         let _ = self.compile(seat, mem, &keys);
+    }
+
+    /// Deals with a region that stands for an exit of others, of which so many entries have been counted: it may be worth translating those anew, with it.
+    fn merge<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, exit: Key) {
+        let Tuning { sample, merge, merged, .. } = self.tuning;
+        seat.shared.sample = sample;
+        let entries = u64::from(self.translations.entered(exit)) * u64::from(sample);
+        let enough = u64::from(self.translations.around(exit)) * u64::from(merge);
+        if entries < enough.min(merged.into()) || !self.may_spend() {
+            return;
+        }
+        if self.queue.space != mem.id() {
+            self.queue = Queue { space: mem.id(), keys: Vec::new() };
+        }
+        // Modules are dear: others that are about to be worth it go into the same one.
+        let parents = self.translations.parents(exit, self.tuning.renewals);
+        let waited = parents.is_empty() && self.translations.unite(exit);
+        for parent in parents {
+            if !self.queue.keys.contains(&parent) {
+                self.queue.keys.push(parent);
+            }
+        }
+        if waited || self.queue.keys.len() >= self.tuning.batch {
+            let keys = core::mem::take(&mut self.queue.keys);
+            let _ = self.compile(seat, mem, &keys);
+        }
     }
 
     /// Translates the code at addresses, and what it calls.
@@ -462,7 +514,8 @@ impl<B: BaseEngine> Core<B> {
             }
             let known = Some((&self.jumps, &self.translations));
             let code = Guest { mem, base: Some((&self.base, bar)), setting: key.setting, known, reach };
-            let region = Region::discover(&code, key.pc, key.setting, self.features, self.tuning.limits);
+            let mut region = Region::discover(&code, key.pc, key.setting, self.features, self.tuning.limits);
+            region.sampled = self.translations.is_alone(key);
             if region.is_empty() {
                 continue;
             }
@@ -541,6 +594,22 @@ impl<B: BaseEngine> Core<B> {
             }
             *visits = Visits::default();
         }
+    }
+
+    /// Whether what is at an address may become a region of its own, although others are left for it. What belongs to an interpreter's loop would only come
+    /// back to its switch, and become part of it one by one.
+    fn may_part(&self, exit: Key) -> bool {
+        !self.translations.left_at(exit).iter().any(|parent| self.jumps.has(*parent))
+    }
+
+    /// Counts how often translated code has left for an address that is not translated: whether that is often enough for a translation of its own. Each
+    /// time costs more than what is interpreted there, so that fewer are than of arrivals.
+    fn is_left_often(&mut self, pc: u64) -> bool {
+        let known = &mut self.leaves[Jump::index(pc)];
+        let count = if known.0 == pc { known.1 + 1 } else { 1 };
+        let often = count >= self.tuning.leaves;
+        *known = (pc, if often { count / 2 } else { count });
+        often
     }
 
     /// Behind code that has left for an access, now and then: accesses that are checked together may be in two pages, which then have to be
@@ -642,7 +711,8 @@ impl<B: BaseEngine> Core<B> {
         }
         let (budget, stamp) = (seat.shared.budget, seat.shared.stamp);
         cpu.rflags = cpu.rflags & !flags::OSZAPC | seat.shared.flags.bits();
-        if let Some(setting) = self.segments.setting(cpu) {
+        let setting = self.segments.setting(cpu);
+        if let Some(setting) = setting {
             match seat.shared.reason {
                 reason::LEARN => self.learn(seat, mem, Key { pc: cpu.rip, setting }),
                 reason::STOP => {
@@ -655,41 +725,47 @@ impl<B: BaseEngine> Core<B> {
         self.base.watch(back);
         self.awaited.push(back);
         let until = Until { pc: back, sp: cpu.gpr[4] };
-        let (exit, done) = self.run(seat, cpu, mem, budget.max(0) as u64, Some(until), depth - RUN);
+        let (exit, done) =
+            self.run(seat, cpu, mem, budget.max(0) as u64, Some((until, setting)), depth - RUN);
         self.awaited.pop();
         self.base.unwatch();
         self.ended = exit;
         seat.shared.flags = PendingFlags::load(cpu.rflags);
         (seat.shared.budget, seat.shared.reason) = (budget - done as i64, reason::RETURN);
         // The code that waits may have changed meanwhile.
-        if let Some(setting) = self.segments.setting(cpu) {
-            self.enter(seat, mem, setting);
-        }
         self.leaving = self.ended.is_some() || seat.shared.stamp != stamp;
         (self.leaving, done)
     }
 
-    /// Runs until something happens, the budget is spent, or where `until` says: then there is no exit. Gives the instructions done.
+    /// Runs until something happens, the budget is spent, or where `until` says, beside which stands what the running code is translated for: then there is
+    /// no exit, and note is taken of what is running. Gives the instructions done.
     fn run<H: CodeHost>(
         &mut self,
         seat: &mut Seat<'_, H>,
         cpu: &mut CpuState,
         mem: &AddressSpace,
         budget: u64,
-        until: Option<Until>,
+        until: Option<(Until, Option<Setting>)>,
         depth: u32,
     ) -> (Option<Exit>, u64) {
         let mut retired = 0;
+        let (until, mut known) = until.unzip();
         // Whether translated code may go on where the last one ended.
         let mut look = seat.shared.reason != reason::STOP || until.is_none();
         // Where the other engine has given way to translated code.
         let mut arrival = None;
+        // Whether control comes from translated code.
+        let mut left = until.is_some();
         while retired < budget {
+            let setting = known.take().unwrap_or_else(|| self.segments.setting(cpu));
+            if let Some(setting) = setting {
+                self.enter(seat, mem, setting);
+            }
             if until.is_some_and(|until| until.is_reached(cpu)) {
                 return (None, retired);
             }
             let rest = budget - retired;
-            let Some(setting) = self.segments.setting(cpu) else {
+            let Some(setting) = setting else {
                 // A few at a time: what forbids translated code mostly passes soon.
                 let outcome = self.base.run(cpu, mem, rest.min(UNUSUAL_SLICE));
                 self.stats.interpreted += outcome.retired;
@@ -699,11 +775,11 @@ impl<B: BaseEngine> Core<B> {
                 }
                 continue;
             };
-            self.enter(seat, mem, setting);
             let key = Key { pc: cpu.rip, setting };
             if look && let Some(slot) = self.find(seat, mem, key) {
                 let done = self.call(seat, slot, mem, cpu, rest.min(i64::MAX as u64) as i64, depth);
                 retired += done;
+                left = true;
                 if let Some(exit) = self.ended.take() {
                     return (Some(exit), retired);
                 }
@@ -719,6 +795,10 @@ impl<B: BaseEngine> Core<B> {
                 }
                 continue;
             }
+            if core::mem::take(&mut left) && look && self.is_left_often(key.pc) && self.may_part(key) {
+                self.arrived(seat, mem, key, true);
+                continue;
+            }
             let start = if look { Start::Arrival } else { Start::Middle };
             self.sample(cpu, mem, key);
             let (pause, done) = self.base.run_profiled(cpu, mem, rest, start);
@@ -727,15 +807,15 @@ impl<B: BaseEngine> Core<B> {
             match pause {
                 Pause::Exit(exit) => return (Some(exit), retired),
                 Pause::Arrived => {
-                    let Some(setting) = self.segments.setting(cpu) else { continue };
-                    self.enter(seat, mem, setting);
-                    let key = Key { pc: cpu.rip, setting };
+                    let Some(setting) = known.insert(self.segments.setting(cpu)) else { continue };
+                    let key = Key { pc: cpu.rip, setting: *setting };
+                    self.enter(seat, mem, key.setting);
                     if self.awaited.contains(&cpu.rip) {
                         // Somebody waits there, but not now.
                         look = self.find(seat, mem, key).is_some();
                         continue;
                     }
-                    self.arrived(seat, mem, key);
+                    self.arrived(seat, mem, key, false);
                     (look, arrival) = (true, Some(cpu.rip));
                 }
             }

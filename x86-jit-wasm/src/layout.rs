@@ -199,6 +199,9 @@ pub struct Shared {
     pub origin: u64,
     /// And the entry of the region.
     pub region: u64,
+    /// How often control may still come to regions that [count that](crate::Region::sampled), all together, until one of them leaves by
+    /// [`reason::LEARN`], with its entry as origin.
+    pub sample: u32,
     /// Translated code by address: see [`Jump::index`].
     pub jumps: Box<[Jump; JUMPS]>,
 }
@@ -227,6 +230,8 @@ pub mod shared {
     pub const ORIGIN: u64 = offset_of!(Shared, origin) as u64;
     /// Of [`Shared::region`].
     pub const REGION: u64 = offset_of!(Shared, region) as u64;
+    /// Of [`Shared::sample`].
+    pub const SAMPLE: u64 = offset_of!(Shared, sample) as u64;
     /// In an entry of [`Shared::jumps`].
     pub const JUMP_KEY: u64 = offset_of!(Jump, key) as u64;
     /// In an entry of it; the lower half is the function's place.

@@ -159,6 +159,8 @@ pub struct Region {
     /// Where indirect jumps go that stay in the region, as addresses and blocks. If there are any, block 0 is a [switch](End::Switch)
     /// and the first of them is the entry; control may come to each of them from outside.
     pub arms: Vec<(u64, usize)>,
+    /// Whether it counts how often control comes to it: see [`Shared::sample`](crate::layout::Shared::sample). Not of one with arms.
+    pub sampled: bool,
 }
 
 impl Region {

@@ -342,7 +342,7 @@ impl<'a, C: Code> Search<'a, C> {
             arms.extend(others.filter_map(|pc| Some((*pc, *numbers.get(&(Way::default(), *pc))?))));
         }
         blocks.extend(order.iter().map(|&head| self.block(head, switch, &to)));
-        Region { setting: self.setting, blocks, arms }
+        Region { setting: self.setting, blocks, arms, sampled: false }
     }
 
     fn block(&self, head: Place, switch: bool, to: &impl Fn(Place) -> Target) -> Block {

@@ -7,6 +7,14 @@ use crate::region::Limits;
 pub struct Tuning {
     /// Arrivals at a block before it is translated.
     pub threshold: u32,
+    /// Times that translated code has left for an address for that to be translated by itself.
+    pub leaves: u32,
+    /// Of so many entries of such regions, one is counted.
+    pub sample: u32,
+    /// How often control has come there then, for each instruction of the regions that are left, for those to be translated anew with it.
+    pub merge: u32,
+    /// As many are enough for any.
+    pub merged: u32,
     /// How many times less often than that control has come to a block at least that is translated with a hot one.
     pub colder: u32,
     /// Instructions that the other engine does in the time in which one is translated: not more time goes into translating than
@@ -43,6 +51,10 @@ impl Default for Tuning {
     fn default() -> Tuning {
         Tuning {
             threshold: 700,
+            leaves: 250,
+            sample: 1021,
+            merge: 100,
+            merged: 20_000,
             colder: 64,
             price: 2500,
             credit: 6000,
@@ -66,6 +78,9 @@ impl Tuning {
     pub fn eager() -> Tuning {
         Tuning {
             threshold: 1,
+            leaves: 1,
+            sample: 3,
+            merge: 0,
             price: 1,
             visit: 0,
             interior: 1,

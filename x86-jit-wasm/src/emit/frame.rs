@@ -103,6 +103,24 @@ impl Function {
         self.state = state;
     }
 
+    /// Counts that control has come here, and leaves at once where one in so many is to be told.
+    pub(super) fn sample(&mut self) {
+        let Locals { rip, word, reason: count, .. } = self.locals;
+        let first = self.first;
+        self.shared();
+        self.shared();
+        self.sink().i32_load(at(shared::SAMPLE, 2)).i32_const(1).i32_sub().local_tee(count);
+        self.sink().i32_store(at(shared::SAMPLE, 2));
+        self.sink().local_get(count).i32_eqz().if_(BlockType::Empty);
+        self.note_origin(first, first);
+        self.constant(word, first);
+        self.sink().local_set(rip);
+        self.set_rip(rip);
+        self.shared();
+        self.sink().i32_const(reason::LEARN as i32).i32_store(at(shared::REASON, 2));
+        self.sink().local_get(BUDGET).return_().end();
+    }
+
     /// Begins the blocks behind which are the epilogues and the end of the function. Gives how many they are.
     pub(super) fn open_ends(&mut self) -> usize {
         let count = self.epilogues.len() + 1;
