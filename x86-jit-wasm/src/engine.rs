@@ -83,6 +83,8 @@ struct Core<B> {
     leaves: Vec<(u64, u32)>,
     /// Instructions translated.
     spent: u64,
+    /// The same, and what was not made use of when it could have been.
+    charged: u64,
     /// Times that the other engine has taken over.
     left: u64,
     /// The same by instruction, from samples.
@@ -259,6 +261,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             absent: vec![0; JUMPS],
             leaves: vec![(0, 0); JUMPS],
             spent: 0,
+            charged: 0,
             left: 0,
             left_by_name: BTreeMap::new(),
             awaited: Vec::new(),
@@ -407,12 +410,13 @@ impl<B: BaseEngine> Core<B> {
         }
     }
 
-    /// Whether translating has not taken more than its share of time yet.
-    fn may_spend(&self) -> bool {
-        let Tuning { credit, price, .. } = self.tuning;
+    /// Whether translating has not taken more than its share of time yet. What a long run has left over does not pay for all that starts after it.
+    fn may_spend(&mut self) -> bool {
+        let Tuning { credit, price, saved, .. } = self.tuning;
         let other = self.stats.interpreted + self.left * CHANGE;
-        let share = other / price + self.stats.translated / (price * TRANSLATED_FASTER);
-        self.spent <= credit + share
+        let share = credit + other / price + self.stats.translated / (price * TRANSLATED_FASTER);
+        self.charged = self.charged.max(share.saturating_sub(saved));
+        self.charged <= share
     }
 
     /// Deals with an indirect jump that translated code has reported.
@@ -561,7 +565,8 @@ impl<B: BaseEngine> Core<B> {
         seat.host.install(&module)?;
         self.taken.push((first, count));
         self.stats.modules += 1;
-        self.spent += regions.iter().map(|region| region.instructions() as u64).sum::<u64>();
+        let instructions = regions.iter().map(|region| region.instructions() as u64).sum::<u64>();
+        (self.spent, self.charged) = (self.spent + instructions, self.charged + instructions);
         self.stats.regions += regions.len() as u64;
         self.stats.arms += regions.iter().map(|region| region.arms.len() as u64).sum::<u64>();
         self.stats.bytes += module.len() as u64;

@@ -22,6 +22,8 @@ pub struct Tuning {
     pub price: u64,
     /// Instructions that are translated at once, before any have been paid for.
     pub credit: u64,
+    /// Instructions to translate that are saved up, at most.
+    pub saved: u64,
     /// Instructions that translated code has to do at a time for the other engine to give way to it.
     pub visit: u64,
     /// How many times as many arrivals it takes for a block that is part of a translation, but not its beginning: mostly, control
@@ -58,6 +60,7 @@ impl Default for Tuning {
             colder: 64,
             price: 2500,
             credit: 6000,
+            saved: 20_000,
             visit: 40,
             interior: 8,
             renewal: 14,
