@@ -1,13 +1,15 @@
 //! The engine: translated code where there is some, another engine where there is none.
 
 use crate::cache::{Key, Translations, Version};
+use crate::guest::Guest;
 use crate::host::{CodeError, CodeHost};
 use crate::layout::{JUMPS, Jump, Places, STAMP_AT, STAMPS, Shared, fpu, mxcsr, reason};
 use crate::learn::Jumps;
 use crate::lift::{asks_for_precision, is_x87, takes};
 use crate::pending::PendingFlags;
-use crate::region::{Code, Region, Setting, Targets};
+use crate::region::{Region, Setting};
 use crate::search::decode_at;
+use crate::segments::KnownSegments;
 use crate::translate;
 use crate::tuning::Tuning;
 use alloc::boxed::Box;
@@ -16,11 +18,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use guest_mem::{AddressSpace, TlbLayout};
-use x86_cpu::{
-    BaseEngine, CodeMode, CpuState, Cpuid, Descriptor, ExecEngine, Exit, Pause, RunOutcome, Segment,
-    Segments, Start, flags, selector,
-};
-use x86_decode::{FeatureSet, MAX_LEN, Operand};
+use x86_cpu::{BaseEngine, CpuState, Cpuid, ExecEngine, Exit, Pause, RunOutcome, Start, flags};
+use x86_decode::{FeatureSet, Operand};
 
 /// What an engine has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -157,76 +156,12 @@ impl<B, H> fmt::Debug for Jit<B, H> {
     }
 }
 
-/// Code of an address space, and what has run of it.
-struct Guest<'a, B> {
-    mem: &'a AddressSpace,
-    /// And how often it is to have run.
-    base: Option<(&'a B, u32)>,
-    setting: Setting,
-    known: Option<(&'a Jumps, &'a Translations)>,
-    reach: u64,
-}
-
-impl<B: BaseEngine> Code for Guest<'_, B> {
-    fn wanted(&self, pc: u64) -> bool {
-        self.base.is_none_or(|(base, bar)| base.arrivals(self.mem, pc) >= bar)
-    }
-
-    fn targets(&self, pc: u64, entry: u64) -> Targets {
-        let Some((jumps, translations)) = self.known else { return Targets::default() };
-        let jump = Key { pc, setting: self.setting };
-        jumps.targets(jump, entry, self.reach, |key| translations.has(self.mem, key))
-    }
-
-    fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
-        self.mem.fetch(pc, out).unwrap_or(0)
-    }
-}
-
 /// Hot code that waits for more to be translated together.
 #[derive(Debug, Default)]
 struct Queue {
     /// The address space that it is in.
     space: u64,
     keys: Vec<Key>,
-}
-
-/// What segments were last, and what code is translated for with them.
-#[derive(Default)]
-struct KnownSegments {
-    segments: Segments,
-    tls: [Descriptor; selector::TLS_ENTRIES],
-    setting: Option<Setting>,
-}
-
-impl KnownSegments {
-    /// What the running code is translated for; none where it is not.
-    fn setting(&mut self, cpu: &CpuState) -> Option<Setting> {
-        if cpu.rflags & (flags::TF | flags::AC | flags::DF) != 0 {
-            return None;
-        }
-        if cpu.mode == CodeMode::Bits64 {
-            return Some(Setting { mode: cpu.mode, fs: true, gs: true });
-        }
-        let known = self.setting.is_some() && self.segments == cpu.segments && self.tls == cpu.tls;
-        if !known || cpu.ldt.is_some() {
-            *self = KnownSegments { segments: cpu.segments, tls: cpu.tls, setting: setting(cpu) };
-        }
-        self.setting
-    }
-}
-
-/// What 32-bit code is translated for with the segments as they are; none where it is not.
-fn setting(cpu: &CpuState) -> Option<Setting> {
-    let s = &cpu.segments;
-    let open = |segment: Segment| {
-        segment.selector == selector::USER_DS
-            || segment.selector != 0
-                && cpu.descriptor(segment.selector).is_some_and(|segment| segment.is_plain_data())
-    };
-    let flat = |segment: Segment| segment.base == 0 && open(segment);
-    let all = cpu.is_plain_code() && flat(s.ss) && flat(s.ds) && flat(s.es);
-    all.then(|| Setting { mode: cpu.mode, fs: open(s.fs), gs: open(s.gs) })
 }
 
 impl<B: BaseEngine, H: CodeHost> Jit<B, H> {

@@ -15,6 +15,7 @@ extern crate alloc;
 mod cache;
 mod emit;
 mod engine;
+mod guest;
 mod host;
 pub mod ir;
 pub mod layout;
@@ -23,6 +24,7 @@ mod lift;
 pub mod pending;
 mod region;
 mod search;
+mod segments;
 mod structure;
 mod tuning;
 
