@@ -63,10 +63,15 @@ fn main() {
     }
     let (mut regions, mut insns, mut bytes, mut blocks) = (0, 0, 0, 0);
     let mut operators: BTreeMap<String, u64> = BTreeMap::new();
+    let quick = std::env::var_os("QUICK").is_some();
     let began = std::time::Instant::now();
     let mut modules = Vec::new();
     for entry in entries.iter().take(3000) {
-        let region = Region::discover(&text, *entry, setting, FeatureSet::ALL, Limits::default());
+        let region = if quick {
+            Region::discover_quick(&text, *entry, setting, FeatureSet::ALL, Limits::default().instructions)
+        } else {
+            Region::discover(&text, *entry, setting, FeatureSet::ALL, Limits::default())
+        };
         let count: usize = region.blocks.iter().map(|block| block.insns.len()).sum();
         if count == 0 {
             continue;

@@ -1,9 +1,12 @@
 //! Which code has been translated, and whether it still is what was translated.
 
-use crate::region::{Region, Setting};
+use crate::layout::Entrance;
+use crate::region::{Region, Setting, Tier};
+use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use guest_mem::{AddressSpace, CodePage, PAGE_BYTES, page_floor};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 /// What a translation is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,10 +15,17 @@ pub(crate) struct Key {
     pub(crate) setting: Setting,
 }
 
-/// A translation, and what it was made of.
+/// A translation.
 #[derive(Clone, Debug)]
-pub(crate) struct Version {
-    pub(crate) slot: u32,
+struct Version {
+    entrance: Entrance,
+    tier: Tier,
+    made: Rc<RefCell<Source>>,
+}
+
+/// What a region was made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
     /// The pages its code is in.
     pages: Vec<(u64, CodePage)>,
     /// The runs of bytes that were translated, as address and length.
@@ -33,16 +43,11 @@ pub(crate) struct Translations {
     versions: HashMap<Key, Vec<Version>>,
     /// Where regions are left for code that had not run, and the entries of those regions.
     exits: HashMap<Key, Vec<Key>>,
-    /// Blocks of regions, but for the first.
-    interior: HashSet<Key>,
     /// How often regions have been translated anew.
     renewals: HashMap<Key, u32>,
     /// Instructions of regions.
     sizes: HashMap<Key, u32>,
-    /// Exits that are to prove more often that their regions are worth translating anew.
-    waiting: HashSet<Key>,
-    /// Exits that have regions of their own, and how often those have been found to be entered.
-    alone: HashMap<Key, u32>,
+    /// Functions.
     count: usize,
 }
 
@@ -51,17 +56,17 @@ impl Translations {
         self.count
     }
 
-    /// The function of the code at an address as it is now in an address space.
-    pub(crate) fn find(&mut self, mem: &AddressSpace, key: Key) -> Option<u32> {
-        let versions = self.versions.get_mut(&key)?;
-        versions.iter_mut().find_map(|version| version.holds(mem).then_some(version.slot))
+    /// The translation of the code at an address as it is now in an address space.
+    pub(crate) fn find(&self, mem: &AddressSpace, key: Key) -> Option<Entrance> {
+        let mut versions = self.versions.get(&key)?.iter();
+        versions.find_map(|version| version.made.borrow_mut().holds(mem).then_some(version.entrance))
     }
 
-    /// Whether there is one.
-    pub(crate) fn has(&self, mem: &AddressSpace, key: Key) -> bool {
-        self.versions
-            .get(&key)
-            .is_some_and(|versions| versions.iter().any(|version| version.is_true(mem) == Some(true)))
+    /// How it is translated.
+    pub(crate) fn tier(&self, mem: &AddressSpace, key: Key) -> Option<Tier> {
+        let mut versions = self.versions.get(&key)?.iter();
+        versions
+            .find_map(|version| (version.made.borrow().is_true(mem) == Some(true)).then_some(version.tier))
     }
 
     /// Takes note of the inner parts and the surroundings of a region.
@@ -73,29 +78,23 @@ impl Translations {
             }
         }
         self.sizes.insert(key, region.instructions() as u32);
-        let own = region.blocks.iter().filter(|block| !block.callee).map(|block| block.pc);
-        let blocks = own.filter(|pc| region.entries().all(|entry| entry != *pc));
-        self.interior.extend(blocks.map(|pc| Key { pc, ..key }));
     }
 
-    /// Takes a translation in, in place of an older one of the same code.
-    pub(crate) fn insert(&mut self, key: Key, version: Version) {
-        let versions = self.versions.entry(key).or_default();
-        let before = versions.len();
-        versions.retain(|old| !old.is_older(&version, key.pc));
-        self.count -= before - versions.len();
-        versions.push(version);
-        self.count += 1;
+    /// Takes the translation of a region in, in place of older ones of the same code. `first` is the place of its first function.
+    pub(crate) fn insert(&mut self, region: &Region, source: Source, first: u32) {
+        let made = Rc::new(RefCell::new(source));
+        self.count += region.functions() as usize;
+        for (pc, number, block) in region.entrances() {
+            let entrance = Entrance { slot: first + number, block };
+            let versions = self.versions.entry(Key { pc, setting: region.setting }).or_default();
+            versions.retain(|old| !old.made.borrow().is_older(&made.borrow(), pc));
+            versions.push(Version { entrance, tier: region.tier, made: made.clone() });
+        }
     }
 
     /// Forgets what there is at an address.
     pub(crate) fn remove(&mut self, key: Key) {
-        self.count -= self.versions.remove(&key).map_or(0, |versions| versions.len());
-    }
-
-    /// Whether a region is left at an address for code that had not run, and has not been translated anew since.
-    pub(crate) fn is_exit(&self, key: Key) -> bool {
-        self.exits.contains_key(&key)
+        self.versions.remove(&key);
     }
 
     /// Instructions of the region at an address.
@@ -103,63 +102,15 @@ impl Translations {
         self.sizes.get(&key).copied().unwrap_or(0)
     }
 
-    /// Instructions of the regions that are left at an address, where that is to be weighed; told once.
-    pub(crate) fn weigh_renewal(&mut self, exit: Key) -> Option<u32> {
-        self.is_exit(exit).then(|| self.around(exit)).filter(|_| self.waiting.insert(exit))
-    }
-
-    /// Instructions of the regions that are left at an address.
-    pub(crate) fn around(&self, exit: Key) -> u32 {
-        self.left_at(exit).iter().map(|parent| self.size(*parent)).sum()
-    }
-
-    /// The entries of regions that are left at an address.
-    pub(crate) fn left_at(&self, exit: Key) -> &[Key] {
-        self.exits.get(&exit).map_or(&[], Vec::as_slice)
-    }
-
-    /// What is behind an exit becomes a region of its own; false where there are no others that it could be part of.
-    pub(crate) fn part(&mut self, exit: Key) -> bool {
-        let is_exit = self.is_exit(exit);
-        if is_exit {
-            self.alone.insert(exit, 0);
-        }
-        is_exit
-    }
-
-    /// Whether that is so.
-    pub(crate) fn is_alone(&self, exit: Key) -> bool {
-        self.alone.contains_key(&exit)
-    }
-
-    /// Counts an entry of such a region, and says how many there have been.
-    pub(crate) fn entered(&mut self, exit: Key) -> u32 {
-        self.alone.get_mut(&exit).map_or(0, |count| {
-            *count = count.saturating_add(1);
-            *count
-        })
-    }
-
-    /// What is behind an exit becomes part of others; false where it was already.
-    pub(crate) fn unite(&mut self, exit: Key) -> bool {
-        self.alone.remove(&exit).is_some()
-    }
-
     /// The entries of regions that are left at an address, as far as they are to be translated anew; told once.
     pub(crate) fn parents(&mut self, exit: Key, most: u32) -> Vec<Key> {
         let mut parents = self.exits.remove(&exit).unwrap_or_default();
-        self.waiting.remove(&exit);
         parents.retain(|parent| {
             let renewals = self.renewals.entry(*parent).or_default();
             *renewals += 1;
             *renewals <= most
         });
         parents
-    }
-
-    /// Whether an address is in a translated region; told once.
-    pub(crate) fn was_interior(&mut self, key: Key) -> bool {
-        self.interior.remove(&key)
     }
 
     /// How many translations there are of different code at an address.
@@ -170,23 +121,15 @@ impl Translations {
     pub(crate) fn clear(&mut self) {
         self.versions.clear();
         self.exits.clear();
-        self.interior.clear();
         self.renewals.clear();
         self.sizes.clear();
-        self.waiting.clear();
-        self.alone.clear();
         self.count = 0;
     }
 }
 
-impl Version {
-    /// The same with another function.
-    pub(crate) fn at(&self, slot: u32) -> Version {
-        Version { slot, ..self.clone() }
-    }
-
-    /// What a region is made of, still without a function. None where its code has gone meanwhile.
-    pub(crate) fn of(mem: &AddressSpace, region: &Region) -> Option<Version> {
+impl Source {
+    /// What a region is made of. None where its code has gone meanwhile.
+    pub(crate) fn of(mem: &AddressSpace, region: &Region) -> Option<Source> {
         let mut runs: Vec<(u64, u32)> = Vec::new();
         for block in &region.blocks {
             for at in &block.insns {
@@ -213,13 +156,12 @@ impl Version {
         let page = |addr: u64| Some((addr, mem.code_page(addr).ok()?));
         let pages = addresses.into_iter().map(page).collect::<Option<Vec<_>>>()?;
         let hash = hash(mem, &runs)?;
-        Some(Version { slot: 0, pages, runs, hash })
+        Some(Source { pages, runs, hash })
     }
 
     /// Whether another one that was made later begins with the same code at an address.
-    fn is_older(&self, newer: &Version, pc: u64) -> bool {
-        let page =
-            |version: &Version| version.pages.iter().copied().find(|(addr, _)| *addr == page_floor(pc));
+    fn is_older(&self, newer: &Source, pc: u64) -> bool {
+        let page = |source: &Source| source.pages.iter().copied().find(|(addr, _)| *addr == page_floor(pc));
         page(self) == page(newer)
     }
 

@@ -9,13 +9,14 @@ mod group;
 mod memory;
 mod operations;
 mod progress;
+mod quick;
 mod state;
 mod switch;
 
 use crate::ir::{Body, Type};
-use crate::layout::{Places, reason};
+use crate::layout::{Entrance, Places, reason};
 use crate::lift::lift_all;
-use crate::region::{End, Region, Setting, Target};
+use crate::region::{End, Region, Setting, Target, Tier};
 use crate::structure::Structure;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -39,7 +40,7 @@ use x86_cpu::X87Op;
 ///
 /// A function has the type `(cpu: i32, depth: i32, budget: i64) -> i64`. It takes the state from where [`layout`](crate::layout) says and
 /// leaves it there with the address to go on at: behind an instruction, or before one that it does not do itself. `depth` is how
-/// much room there is for calls within each other, in units of some hundred bytes, `budget` how many instructions may still be done: once it is not
+/// much room there is for calls within each other, in units of some hundred bytes, with the [block](Entrance::in_depth) to begin at, `budget` how many instructions may still be done: once it is not
 /// positive, the function leaves at the next loop or call. It gives what is left of the budget.
 pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     let mut types = TypeSection::new();
@@ -64,21 +65,29 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     let mut functions = FunctionSection::new();
     let mut elements = ElementSection::new();
     let mut code = CodeSection::new();
-    let mut own: BTreeMap<(u64, Setting), Option<u32>> = BTreeMap::new();
-    let entries = regions.iter().flat_map(|region| region.entries().map(move |pc| (pc, region.setting)));
-    for (number, entry) in (0..).zip(entries) {
-        // Of several regions at one address, the table of jumps knows which one holds.
-        own.entry(entry).and_modify(|function| *function = None).or_insert(Some(number));
-        functions.function(0);
+    let mut own: BTreeMap<(u64, Setting), Option<(u32, u16)>> = BTreeMap::new();
+    for region in regions {
+        let before = functions.len();
+        for (pc, number, block) in region.entrances() {
+            // Of several regions at one address, the table of jumps knows which one holds.
+            let known = own.entry((pc, region.setting));
+            known.and_modify(|known| *known = None).or_insert(Some((before + number, block)));
+        }
+        for _ in 0..region.functions() {
+            functions.function(0);
+        }
     }
     let in_table = functions.len();
     let mut switched = Vec::new();
     for region in regions {
         let calls = |pc: u64| {
-            let function = own.get(&(pc, region.setting)).copied().flatten()?;
-            Some((IMPORTED + function, first + function))
+            let (function, block) = own.get(&(pc, region.setting)).copied().flatten()?;
+            Some((IMPORTED + function, Entrance { slot: first + function, block }))
         };
-        let function = function(region, places, &calls);
+        let function = match region.tier {
+            Tier::Quick => quick::function(region, places, &calls),
+            Tier::Best => function(region, places, &calls),
+        };
         if region.arms.is_empty() {
             code.function(&function);
             continue;
@@ -131,8 +140,8 @@ const RESUME: u32 = 1;
 const COMPUTE: u32 = 2;
 const IMPORTED: u32 = COMPUTE + X87Op::ALL.len() as u32;
 
-/// Functions of the module by address: their number, and their place in the table of functions.
-type Own<'a> = &'a dyn Fn(u64) -> Option<(u32, u32)>;
+/// Functions of the module by address: their number, and where in the table of functions they are.
+type Own<'a> = &'a dyn Fn(u64) -> Option<(u32, Entrance)>;
 
 fn function(region: &Region, places: &Places, own: Own<'_>) -> wasm_encoder::Function {
     let structure = Structure::of(region);
@@ -141,9 +150,6 @@ fn function(region: &Region, places: &Places, own: Own<'_>) -> wasm_encoder::Fun
     let locals = Locals::of(region.setting.mode, &plan);
     let out = Function::new(locals, *places, region, &mut plan);
     let mut emitter = Emitter { region, structure, out, bodies, plan, own, labels: Vec::new() };
-    if region.sampled && region.arms.is_empty() {
-        emitter.out.sample();
-    }
     let ends = emitter.out.open_ends();
     emitter.labels.extend((0..ends).map(|_| Label::Leave));
     if emitter.joint(0) {
@@ -152,6 +158,14 @@ fn function(region: &Region, places: &Places, own: Own<'_>) -> wasm_encoder::Fun
     emitter.tree(0);
     emitter.out.close_ends();
     emitter.out.finish(!region.arms.is_empty())
+}
+
+/// Where a target is in the code.
+fn address(region: &Region, target: Target) -> u64 {
+    match target {
+        Target::Leave(pc) => pc,
+        Target::Block(block) => region.blocks[block].pc,
+    }
 }
 
 /// What the structure around the place of emission is, from the outside in.
@@ -240,10 +254,7 @@ impl Emitter<'_> {
                 self.out.sink().end();
             }
             (End::Call { next }, Ended::Call(target)) => {
-                let back = match next {
-                    Target::Leave(pc) => pc,
-                    Target::Block(block) => self.region.blocks[block].pc,
-                };
+                let back = address(self.region, next);
                 let own = target.and_then(self.own);
                 self.out.call(Callee { pc: target, own }, back, depth);
                 self.go(number, next);

@@ -1,23 +1,25 @@
 //! The engine: translated code where there is some, another engine where there is none.
 
-use crate::cache::{Key, Translations, Version};
+mod tiers;
+
+use crate::cache::{Key, Translations};
 use crate::guest::Guest;
-use crate::host::{CodeError, CodeHost};
-use crate::layout::{JUMPS, Jump, Places, STAMP_AT, STAMPS, Shared, fpu, mxcsr, reason};
+use crate::host::CodeHost;
+use crate::layout::{Entrance, JUMPS, Jump, STAMP_AT, STAMPS, Shared, fpu, mxcsr, reason};
 use crate::learn::Jumps;
 use crate::lift::{asks_for_precision, is_x87, takes};
 use crate::pending::PendingFlags;
-use crate::region::{Region, Setting};
+use crate::region::Setting;
 use crate::search::decode_at;
 use crate::segments::KnownSegments;
-use crate::translate;
 use crate::tuning::Tuning;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
-use guest_mem::{AddressSpace, TlbLayout};
+use guest_mem::AddressSpace;
+use tiers::Queue;
 use x86_cpu::{BaseEngine, CpuState, Cpuid, ExecEngine, Exit, Pause, RunOutcome, Start, flags};
 use x86_decode::{FeatureSet, Operand};
 
@@ -26,6 +28,8 @@ use x86_decode::{FeatureSet, Operand};
 pub struct JitStats {
     /// Regions translated.
     pub regions: u64,
+    /// Those of them that are of the [quick](crate::Tier::Quick) tier.
+    pub quick: u64,
     /// Addresses that indirect jumps inside of regions go to.
     pub arms: u64,
     /// Modules made of them.
@@ -64,7 +68,10 @@ struct Core<B> {
     features: FeatureSet,
     translations: Translations,
     jumps: Jumps,
+    /// For the quick tier.
     queue: Queue,
+    /// For the best one.
+    best: Queue,
     segments: KnownSegments,
     /// What the stamp in `shared` stands for.
     current: Option<(Context, u32)>,
@@ -80,10 +87,14 @@ struct Core<B> {
     absent: Vec<u64>,
     /// Where translated code has left for, by [`Jump::index`], and how often.
     leaves: Vec<(u64, u32)>,
-    /// Instructions translated.
-    spent: u64,
+    /// Where translated code has been when it was looked at, by [`Jump::index`], and how often.
+    seen: Vec<(u64, u32)>,
+    /// Instructions translated, of each tier.
+    spent: [u64; 2],
     /// The same, and what was not made use of when it could have been.
-    charged: u64,
+    charged: [u64; 2],
+    /// Instructions that may be done beyond what translated code knows of.
+    reserve: i64,
     /// Times that the other engine has taken over.
     left: u64,
     /// The same by instruction, from samples.
@@ -112,8 +123,6 @@ impl Until {
 /// Room that a run within translated code takes, in units of [`Tuning::depth`].
 const RUN: u32 = 12;
 
-/// How much faster translated code is, for what may go into translating it anew.
-const TRANSLATED_FASTER: u64 = 16;
 /// Instructions that the other engine does in the time that a change to translated code and back takes.
 const CHANGE: u64 = 40;
 /// Instructions after which it is looked whether translated code may run again.
@@ -156,14 +165,6 @@ impl<B, H> fmt::Debug for Jit<B, H> {
     }
 }
 
-/// Hot code that waits for more to be translated together.
-#[derive(Debug, Default)]
-struct Queue {
-    /// The address space that it is in.
-    space: u64,
-    keys: Vec<Key>,
-}
-
 impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
     /// An engine on top of another one. `features` is what that one decodes.
     pub fn new(mut base: B, host: H, features: FeatureSet, tuning: Tuning) -> Jit<B, H> {
@@ -176,7 +177,6 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             reason: reason::JUMP,
             origin: 0,
             region: 0,
-            sample: tuning.sample,
             jumps: Jump::table(),
         });
         let core = Core {
@@ -186,6 +186,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             translations: Translations::default(),
             jumps: Jumps::default(),
             queue: Queue::default(),
+            best: Queue::default(),
             segments: KnownSegments::default(),
             current: None,
             contexts: Vec::new(),
@@ -195,8 +196,10 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             visits: vec![Visits::default(); JUMPS],
             absent: vec![0; JUMPS],
             leaves: vec![(0, 0); JUMPS],
-            spent: 0,
-            charged: 0,
+            seen: vec![(0, 0); JUMPS],
+            spent: [0; 2],
+            charged: [0; 2],
+            reserve: 0,
             left: 0,
             left_by_name: BTreeMap::new(),
             awaited: Vec::new(),
@@ -250,33 +253,44 @@ impl<B: BaseEngine> Core<B> {
         stamp
     }
 
-    /// The function of the code at an address.
-    fn find<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, key: Key) -> Option<u32> {
+    /// The translation of the code at an address.
+    fn find<H: CodeHost>(
+        &mut self,
+        seat: &mut Seat<'_, H>,
+        mem: &AddressSpace,
+        key: Key,
+    ) -> Option<Entrance> {
         let (at, word) = (Jump::index(key.pc), Jump::key(seat.shared.stamp, key.pc));
         let entry = seat.shared.jumps[at];
         if entry.key == word {
-            return Some(entry.slot());
+            return Some(entry.entrance());
         }
         if self.absent[at] == word {
             return None;
         }
-        let Some(slot) = self.translations.find(mem, key) else {
+        let Some(entrance) = self.translations.find(mem, key) else {
             // Code that is looked at is noticed when it is written to, which makes another context.
             self.enter(seat, mem, key.setting);
             self.absent[at] = if key.pc >> STAMP_AT == 0 { Jump::key(seat.shared.stamp, key.pc) } else { 0 };
             return None;
         };
-        self.announce(seat, mem, key, slot);
-        Some(slot)
+        self.announce(seat, mem, key, entrance);
+        Some(entrance)
     }
 
     /// Lets translated code find a function, and the other engine stop at it.
-    fn announce<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, key: Key, slot: u32) {
+    fn announce<H: CodeHost>(
+        &mut self,
+        seat: &mut Seat<'_, H>,
+        mem: &AddressSpace,
+        key: Key,
+        entrance: Entrance,
+    ) {
         // Looking at pages may have changed the context.
         self.enter(seat, mem, key.setting);
         if key.pc >> STAMP_AT == 0 {
             self.absent[Jump::index(key.pc)] = 0;
-            seat.shared.jumps[Jump::index(key.pc)] = Jump::new(seat.shared.stamp, key.pc, slot);
+            seat.shared.jumps[Jump::index(key.pc)] = Jump::new(seat.shared.stamp, key.pc, entrance);
         }
         self.base.expect(key.pc, 0);
     }
@@ -291,234 +305,6 @@ impl<B: BaseEngine> Core<B> {
         self.base.expect(key.pc, self.tuning.threshold);
     }
 
-    /// Deals with a block that is hot; `alone` where it is not to become part of the regions that are left for it.
-    fn arrived<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, key: Key, alone: bool) {
-        if self.find(seat, mem, key).is_some() {
-            return;
-        }
-        if self.translations.versions(key) >= self.tuning.versions {
-            self.base.expect(key.pc, u32::MAX);
-            return;
-        }
-        // Modules are dear, however small: others that are about to be as hot go into the same one.
-        if self.queue.space != mem.id() {
-            self.queue = Queue { space: mem.id(), keys: Vec::new() };
-        }
-        if !self.may_spend() {
-            self.base.expect(key.pc, self.tuning.threshold);
-            return;
-        }
-        let again = self.queue.keys.contains(&key);
-        // A region is left for it again and again: it is missed there, though another has it.
-        let missed = self.translations.is_exit(key);
-        if !again && !missed && self.translations.was_interior(key) {
-            self.base.expect(key.pc, self.tuning.threshold.saturating_mul(self.tuning.interior));
-            return;
-        }
-        let more = self.translations.weigh_renewal(key).unwrap_or(0).saturating_mul(self.tuning.renewal);
-        let more = more.min(self.tuning.threshold.saturating_mul(self.tuning.interior));
-        if !again && !alone && more > self.tuning.threshold {
-            self.base.expect(key.pc, more - self.tuning.threshold);
-            return;
-        }
-        if !again {
-            // What is behind the exit of a region is translated with that region, as it is worth having after all.
-            let parents = if alone && self.translations.part(key) {
-                Vec::new()
-            } else {
-                self.translations.parents(key, self.tuning.renewals)
-            };
-            self.queue.keys.push(key);
-            for parent in parents {
-                if !self.queue.keys.contains(&parent) {
-                    self.queue.keys.push(parent);
-                }
-            }
-        }
-        if again || self.queue.keys.len() >= self.tuning.batch {
-            let keys = core::mem::take(&mut self.queue.keys);
-            if self.compile(seat, mem, &keys).is_err() || self.find(seat, mem, key).is_none() {
-                self.base.expect(key.pc, u32::MAX);
-            }
-        } else {
-            self.base.expect(key.pc, self.tuning.threshold);
-        }
-    }
-
-    /// Whether translating has not taken more than its share of time yet. What a long run has left over does not pay for all that starts after it.
-    fn may_spend(&mut self) -> bool {
-        let Tuning { credit, price, saved, .. } = self.tuning;
-        let other = self.stats.interpreted + self.left * CHANGE;
-        let share = credit + other / price + self.stats.translated / (price * TRANSLATED_FASTER);
-        self.charged = self.charged.max(share.saturating_sub(saved));
-        self.charged <= share
-    }
-
-    /// Deals with an indirect jump that translated code has reported.
-    fn learn<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, target: Key) {
-        let (jump, root) =
-            (Key { pc: seat.shared.origin, ..target }, Key { pc: seat.shared.region, ..target });
-        if root == jump && root == target {
-            self.merge(seat, mem, root);
-            return;
-        }
-        let Some(reports) = self.jumps.report(root, jump, target.pc) else { return };
-        // What it has cost so far may pay for it alone.
-        let paid = u64::from(reports) * CHANGE >= u64::from(self.translations.size(root)) * self.tuning.price;
-        if !(paid || self.may_spend()) || self.find(seat, mem, root).is_none() {
-            return;
-        }
-        // Others that are about to be known as well go into the same module.
-        if self.queue.space != mem.id() {
-            self.queue = Queue { space: mem.id(), keys: Vec::new() };
-        }
-        let now = self.queue.keys.contains(&root);
-        self.jumps.use_reports(jump, now);
-        if !now {
-            self.queue.keys.push(root);
-            return;
-        }
-        let keys = core::mem::take(&mut self.queue.keys);
-        // Where there is no room, it stays as it is.
-        let _ = self.compile(seat, mem, &keys);
-    }
-
-    /// Deals with a region that stands for an exit of others, of which so many entries have been counted: it may be worth translating those anew, with it.
-    fn merge<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, exit: Key) {
-        let Tuning { sample, merge, merged, .. } = self.tuning;
-        seat.shared.sample = sample;
-        let entries = u64::from(self.translations.entered(exit)) * u64::from(sample);
-        let enough = u64::from(self.translations.around(exit)) * u64::from(merge);
-        if entries < enough.min(merged.into()) || !self.may_spend() {
-            return;
-        }
-        if self.queue.space != mem.id() {
-            self.queue = Queue { space: mem.id(), keys: Vec::new() };
-        }
-        // Modules are dear: others that are about to be worth it go into the same one.
-        let parents = self.translations.parents(exit, self.tuning.renewals);
-        let waited = parents.is_empty() && self.translations.unite(exit);
-        for parent in parents {
-            if !self.queue.keys.contains(&parent) {
-                self.queue.keys.push(parent);
-            }
-        }
-        if waited || self.queue.keys.len() >= self.tuning.batch {
-            let keys = core::mem::take(&mut self.queue.keys);
-            let _ = self.compile(seat, mem, &keys);
-        }
-    }
-
-    /// Translates the code at addresses, and what it calls.
-    fn compile<H: CodeHost>(
-        &mut self,
-        seat: &mut Seat<'_, H>,
-        mem: &AddressSpace,
-        keys: &[Key],
-    ) -> Result<(), CodeError> {
-        let mut regions: Vec<Region> = Vec::new();
-        let mut seen: BTreeSet<Key> = keys.iter().copied().collect();
-        let mut open: Vec<Key> = keys.to_vec();
-        let bar = self.tuning.threshold / self.tuning.colder + 1;
-        // A function of which little is known yet would be cut short everywhere.
-        let callee_bar = self.tuning.threshold / 4 + 1;
-        let (mut arms, mut owners) = (BTreeSet::new(), BTreeSet::new());
-        let mut joined: Vec<Key> = Vec::new();
-        loop {
-            let Some(key) = open.pop() else {
-                joined.retain(|root| !arms.contains(root));
-                let Some(root) = joined.pop() else { break };
-                self.jumps.part(root);
-                open.push(root);
-                continue;
-            };
-            if arms.contains(&key) || self.jumps.is_arm(key) && self.find(seat, mem, key).is_some() {
-                continue;
-            }
-            let translations = &self.translations;
-            let is_there = |other: Key| {
-                translations.has(mem, other) || regions.iter().any(|region| region.entry() == other.pc)
-            };
-            let may_join = !owners.contains(&key);
-            let reach = self.tuning.limits.reach;
-            if let Some(owner) = may_join.then(|| self.jumps.join(key, reach, is_there)).flatten() {
-                // Both become one.
-                joined.push(key);
-                owners.insert(owner);
-                regions.retain(|region| region.entry() != owner.pc);
-                if !open.contains(&owner) {
-                    open.push(owner);
-                }
-                continue;
-            }
-            let known = Some((&self.jumps, &self.translations));
-            let code = Guest { mem, base: Some((&self.base, bar)), setting: key.setting, known, reach };
-            let mut region = Region::discover(&code, key.pc, key.setting, self.features, self.tuning.limits);
-            region.sampled = self.translations.is_alone(key);
-            if region.is_empty() {
-                continue;
-            }
-            if region.arms.is_empty() {
-                self.jumps.alone(key);
-            } else {
-                for arm in self.jumps.own(key, region.entries()) {
-                    self.forget(seat, arm);
-                }
-            }
-            arms.extend(region.entries().skip(1).map(|pc| Key { pc, ..key }));
-            for pc in region.calls() {
-                let key = Key { pc, ..key };
-                let new = seen.len() < 2 * self.tuning.batch
-                    && self.base.arrivals(mem, pc) >= callee_bar
-                    && seen.insert(key);
-                if new && self.find(seat, mem, key).is_none() {
-                    open.push(key);
-                }
-            }
-            regions.push(region);
-        }
-        regions.retain(|region| !arms.contains(&Key { pc: region.entry(), setting: region.setting }));
-        if regions.is_empty() {
-            return Ok(());
-        }
-        let count = regions.iter().map(|region| region.entries().count()).sum::<usize>();
-        let functions = self.translations.len() + count;
-        let modules = self.taken.len() + 1;
-        let places = self.taken.iter().map(|(_, count)| *count as usize).sum::<usize>() + count;
-        let Tuning { capacity, modules: most, places: room, .. } = self.tuning;
-        if functions > capacity || modules > most || modules * places > room {
-            self.clear(seat);
-        }
-        let count = count as u32;
-        let first = seat.host.reserve(count)?;
-        let places = Places {
-            shared: seat.host.address((&raw const *seat.shared).expose_provenance()),
-            jumps: seat.host.address(seat.shared.jumps.as_ptr().expose_provenance()),
-            tlb: TlbLayout::OWN,
-        };
-        let module = translate(&regions, &places, first);
-        seat.host.install(&module)?;
-        self.taken.push((first, count));
-        self.stats.modules += 1;
-        let instructions = regions.iter().map(|region| region.instructions() as u64).sum::<u64>();
-        (self.spent, self.charged) = (self.spent + instructions, self.charged + instructions);
-        self.stats.regions += regions.len() as u64;
-        self.stats.arms += regions.iter().map(|region| region.arms.len() as u64).sum::<u64>();
-        self.stats.bytes += module.len() as u64;
-        let mut slots = first..;
-        for region in &regions {
-            let version = Version::of(mem, region);
-            self.translations.know(Key { pc: region.entry(), setting: region.setting }, region);
-            for (pc, slot) in region.entries().zip(&mut slots) {
-                let Some(version) = &version else { continue };
-                let key = Key { pc, setting: region.setting };
-                self.translations.insert(key, version.at(slot));
-                self.announce(seat, mem, key, slot);
-            }
-        }
-        Ok(())
-    }
-
     /// Takes note of what it was worth to give way to translated code: changing over costs as much as some tens of instructions.
     fn weigh(&mut self, pc: u64, done: u64) {
         let visits = &mut self.visits[Jump::index(pc)];
@@ -530,16 +316,10 @@ impl<B: BaseEngine> Core<B> {
         if visits.count == VISITS {
             if visits.done < u64::from(VISITS) * self.tuning.visit {
                 // Code that calls it may be translated by then.
-                self.base.expect(pc, self.tuning.threshold.saturating_mul(self.tuning.interior));
+                self.base.expect(pc, self.tuning.again);
             }
             *visits = Visits::default();
         }
-    }
-
-    /// Whether what is at an address may become a region of its own, although others are left for it. What belongs to an interpreter's loop would only come
-    /// back to its switch, and become part of it one by one.
-    fn may_part(&self, exit: Key) -> bool {
-        !self.translations.left_at(exit).iter().any(|parent| self.jumps.has(*parent))
     }
 
     /// Counts how often translated code has left for an address that is not translated: whether that is often enough for a translation of its own. Each
@@ -559,7 +339,7 @@ impl<B: BaseEngine> Core<B> {
             return;
         }
         mem.gather(cpu.gpr[4]);
-        let code: Guest<'_, B> = Guest { mem, base: None, setting, known: None, reach: 0 };
+        let code: Guest<'_, B> = Guest { mem, base: None, setting, known: None, apart: None, reach: 0 };
         let Some(insn) = decode_at(&code, cpu.rip, setting, self.features) else { return };
         for operand in insn.operands.iter() {
             if let Operand::Mem(at) = operand {
@@ -576,7 +356,8 @@ impl<B: BaseEngine> Core<B> {
         if !self.left.is_multiple_of(SAMPLE) {
             return;
         }
-        let code: Guest<'_, B> = Guest { mem, base: None, setting: key.setting, known: None, reach: 0 };
+        let setting = key.setting;
+        let code: Guest<'_, B> = Guest { mem, base: None, setting, known: None, apart: None, reach: 0 };
         let insn = decode_at(&code, key.pc, key.setting, self.features);
         *self.left_by_name.entry(insn.map_or("none", |insn| insn.op.name())).or_default() += SAMPLE;
         // Arithmetic whose results have all been exact so far, again and again: were one to be inexact, translated code would
@@ -608,7 +389,7 @@ impl<B: BaseEngine> Core<B> {
     fn call<H: CodeHost>(
         &mut self,
         seat: &mut Seat<'_, H>,
-        slot: u32,
+        entrance: Entrance,
         mem: &AddressSpace,
         cpu: &mut CpuState,
         budget: i64,
@@ -616,9 +397,10 @@ impl<B: BaseEngine> Core<B> {
     ) -> u64 {
         let host = seat.host;
         seat.shared.flags = PendingFlags::load(cpu.rflags);
-        (seat.shared.budget, seat.shared.reason) = (budget, reason::RETURN);
+        self.ration(seat, budget);
         let mut within = 0;
-        host.call(slot, mem, cpu, seat.shared, depth, &mut |cpu, shared, back, depth| {
+        let depth = depth | entrance.in_depth();
+        host.call(entrance.slot, mem, cpu, seat.shared, depth, &mut |cpu, shared, back, depth| {
             let (leave, done) = self.go_on(&mut Seat { host, shared }, mem, cpu, back, depth);
             within += done;
             leave
@@ -626,13 +408,20 @@ impl<B: BaseEngine> Core<B> {
         self.leaving = false;
         let shared = &mut *seat.shared;
         cpu.rflags = cpu.rflags & !flags::OSZAPC | shared.flags.bits();
-        let done = (budget - shared.budget).max(0) as u64;
+        let done = (budget - shared.budget - self.reserve).max(0) as u64;
         let own = done.saturating_sub(within);
         cpu.tsc = cpu.tsc.wrapping_add(own);
         self.stats.entries += 1;
         self.stats.translated += own;
         self.stats.stops += u64::from(shared.reason == reason::STOP);
         done
+    }
+
+    /// Gives translated code a part of what may still be done.
+    fn ration<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, budget: i64) {
+        let part = budget.min(self.tuning.slice as i64);
+        self.reserve = budget - part;
+        (seat.shared.budget, seat.shared.reason) = (part, reason::RETURN);
     }
 
     /// Goes on, within a call of translated code, until an address is reached to which another call in it is to come back. Whether
@@ -649,10 +438,14 @@ impl<B: BaseEngine> Core<B> {
         if self.leaving {
             return (true, 0);
         }
-        let (budget, stamp) = (seat.shared.budget, seat.shared.stamp);
+        let (budget, stamp) = (seat.shared.budget + self.reserve, seat.shared.stamp);
+        let spent = seat.shared.budget <= 0;
         cpu.rflags = cpu.rflags & !flags::OSZAPC | seat.shared.flags.bits();
         let setting = self.segments.setting(cpu);
         if let Some(setting) = setting {
+            if spent {
+                self.look(seat, mem, Key { pc: cpu.rip, setting });
+            }
             match seat.shared.reason {
                 reason::LEARN => self.learn(seat, mem, Key { pc: cpu.rip, setting }),
                 reason::STOP => {
@@ -671,7 +464,7 @@ impl<B: BaseEngine> Core<B> {
         self.base.unwatch();
         self.ended = exit;
         seat.shared.flags = PendingFlags::load(cpu.rflags);
-        (seat.shared.budget, seat.shared.reason) = (budget - done as i64, reason::RETURN);
+        self.ration(seat, budget - done as i64);
         // The code that waits may have changed meanwhile.
         self.leaving = self.ended.is_some() || seat.shared.stamp != stamp;
         (self.leaving, done)
@@ -716,8 +509,8 @@ impl<B: BaseEngine> Core<B> {
                 continue;
             };
             let key = Key { pc: cpu.rip, setting };
-            if look && let Some(slot) = self.find(seat, mem, key) {
-                let done = self.call(seat, slot, mem, cpu, rest.min(i64::MAX as u64) as i64, depth);
+            if look && let Some(entrance) = self.find(seat, mem, key) {
+                let done = self.call(seat, entrance, mem, cpu, rest.min(i64::MAX as u64) as i64, depth);
                 retired += done;
                 left = true;
                 if let Some(exit) = self.ended.take() {
@@ -732,11 +525,13 @@ impl<B: BaseEngine> Core<B> {
                 }
                 if seat.shared.reason == reason::LEARN {
                     self.learn(seat, mem, Key { pc: cpu.rip, setting });
+                } else if seat.shared.budget <= 0 {
+                    self.look(seat, mem, Key { pc: cpu.rip, setting });
                 }
                 continue;
             }
-            if core::mem::take(&mut left) && look && self.is_left_often(key.pc) && self.may_part(key) {
-                self.arrived(seat, mem, key, true);
+            if core::mem::take(&mut left) && look && self.is_left_often(key.pc) {
+                self.arrived(seat, mem, key);
                 continue;
             }
             let start = if look { Start::Arrival } else { Start::Middle };
@@ -755,7 +550,7 @@ impl<B: BaseEngine> Core<B> {
                         look = self.find(seat, mem, key).is_some();
                         continue;
                     }
-                    self.arrived(seat, mem, key, false);
+                    self.arrived(seat, mem, key);
                     (look, arrival) = (true, Some(cpu.rip));
                 }
             }
@@ -781,11 +576,24 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
     }
 
     fn counters(&self, each: &mut dyn FnMut(&'static str, u64)) {
-        let JitStats { regions, arms, modules, bytes, translated, interpreted, entries, stops, clears } =
-            self.core.stats;
+        let JitStats {
+            regions,
+            quick,
+            arms,
+            modules,
+            bytes,
+            translated,
+            interpreted,
+            entries,
+            stops,
+            clears,
+        } = self.core.stats;
         each("jit_regions", regions);
+        each("jit_quick", quick);
         each("jit_arms", arms);
-        each("jit_translated", self.core.spent);
+        let [spent_on_quick, spent_on_best] = self.core.spent;
+        each("jit_translated", spent_on_quick + spent_on_best);
+        each("jit_translated_best", spent_on_best);
         each("jit_modules", modules);
         each("jit_module_bytes", bytes);
         each("jit_instructions", translated);

@@ -123,9 +123,33 @@ pub const STAMPS: u32 = 1 << (64 - STAMP_AT);
 pub struct Jump {
     /// The [key](Jump::key) of the address and the context that the entry is true for; 0: none.
     pub key: u64,
-    /// Its function's place in the table of functions, and above it the stamp.
+    /// Its [entrance](Entrance::word), and above it the stamp.
     pub target: u64,
 }
+
+/// Where control comes to translated code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entrance {
+    /// The function's place in the table of functions.
+    pub slot: u32,
+    /// Where in a function of the [quick](crate::Tier::Quick) tier it begins: the number of a block. 0 of others.
+    pub block: u16,
+}
+
+impl Entrance {
+    /// One word, below 1 << [`STAMP_AT`].
+    pub fn word(self) -> u64 {
+        u64::from(self.block) << 32 | u64::from(self.slot)
+    }
+
+    /// What is added to how much room there is for calls, where the function is called.
+    pub fn in_depth(self) -> u32 {
+        u32::from(self.block) << BLOCK_AT
+    }
+}
+
+/// Where the number of a block begins in the parameter for how much room there is for calls.
+pub const BLOCK_AT: u32 = 16;
 
 impl Jump {
     /// A table without any.
@@ -140,9 +164,9 @@ impl Jump {
     /// None.
     pub const EMPTY: Jump = Jump { key: 0, target: 0 };
 
-    /// Of a [`Shared::stamp`], an address and its function.
-    pub fn new(stamp: u64, pc: u64, slot: u32) -> Jump {
-        Jump { key: Jump::key(stamp, pc), target: stamp | u64::from(slot) }
+    /// Of a [`Shared::stamp`], an address and where it is translated.
+    pub fn new(stamp: u64, pc: u64, entrance: Entrance) -> Jump {
+        Jump { key: Jump::key(stamp, pc), target: stamp | entrance.word() }
     }
 
     /// One word of an address and a [`Shared::stamp`].
@@ -150,9 +174,9 @@ impl Jump {
         stamp.wrapping_add(pc)
     }
 
-    /// The function's place in the table.
-    pub fn slot(&self) -> u32 {
-        self.target as u32
+    /// Where it is translated.
+    pub fn entrance(&self) -> Entrance {
+        Entrance { slot: self.target as u32, block: (self.target >> 32) as u16 }
     }
 
     /// Where in the table the entry of an address is.
@@ -199,9 +223,6 @@ pub struct Shared {
     pub origin: u64,
     /// And the entry of the region.
     pub region: u64,
-    /// How often control may still come to regions that [count that](crate::Region::sampled), all together, until one of them leaves by
-    /// [`reason::LEARN`], with its entry as origin.
-    pub sample: u32,
     /// Translated code by address: see [`Jump::index`].
     pub jumps: Box<[Jump; JUMPS]>,
 }
@@ -230,12 +251,12 @@ pub mod shared {
     pub const ORIGIN: u64 = offset_of!(Shared, origin) as u64;
     /// Of [`Shared::region`].
     pub const REGION: u64 = offset_of!(Shared, region) as u64;
-    /// Of [`Shared::sample`].
-    pub const SAMPLE: u64 = offset_of!(Shared, sample) as u64;
     /// In an entry of [`Shared::jumps`].
     pub const JUMP_KEY: u64 = offset_of!(Jump, key) as u64;
     /// In an entry of it; the lower half is the function's place.
     pub const JUMP_TARGET: u64 = offset_of!(Jump, target) as u64;
+    /// And the upper half, whose lower half is the number of a block.
+    pub const JUMP_BLOCK: u64 = JUMP_TARGET + 4;
     /// log2 of the size of an entry.
     pub const JUMP_SHIFT: u32 = size_of::<Jump>().trailing_zeros();
 }

@@ -94,11 +94,6 @@ impl Jumps {
         Some(owner)
     }
 
-    /// Whether jumps of the region of `root` have reported.
-    pub(crate) fn has(&self, root: Key) -> bool {
-        self.by_region.contains_key(&root)
-    }
-
     /// What is known of a jump in the region of `root`. `holds` tells whether there is a translation of the code at an address.
     pub(crate) fn targets(
         &self,

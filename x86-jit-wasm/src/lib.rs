@@ -32,5 +32,5 @@ pub use emit::{arithmetic, trampoline, translate};
 pub use engine::{Jit, JitStats};
 pub use host::{CodeError, CodeHost, Resume};
 pub use lift::{lift, takes};
-pub use region::{Block, Code, End, Limits, Located, Region, Setting, Target, Targets};
+pub use region::{Block, Code, End, Limits, Located, Region, Setting, Target, Targets, Tier};
 pub use tuning::Tuning;

@@ -12,6 +12,16 @@ pub trait Code {
         true
     }
 
+    /// Whether control goes on to `next` often enough for that to be worth having, from a conditional jump to `taken` that it comes to from `head`.
+    fn goes_on(&self, _head: u64, _taken: u64, next: u64) -> bool {
+        self.wanted(next)
+    }
+
+    /// Whether control that comes to `pc` is to leave the region, as there is a translation to go on with.
+    fn is_translated(&self, _pc: u64) -> bool {
+        false
+    }
+
     /// Where the indirect jump at `pc` in a region goes; of the entry of a region, where the [switch](End::Switch) there cannot go.
     fn targets(&self, _pc: u64, _entry: u64) -> Targets {
         Targets::default()
@@ -159,8 +169,18 @@ pub struct Region {
     /// Where indirect jumps go that stay in the region, as addresses and blocks. If there are any, block 0 is a [switch](End::Switch)
     /// and the first of them is the entry; control may come to each of them from outside.
     pub arms: Vec<(u64, usize)>,
-    /// Whether it counts how often control comes to it: see [`Shared::sample`](crate::layout::Shared::sample). Not of one with arms.
-    pub sampled: bool,
+    /// How it is translated.
+    pub tier: Tier,
+}
+
+/// How a region is translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Tier {
+    /// In little time: state is in memory between blocks, and control may come from outside to each of them.
+    Quick,
+    /// As loops and conditions, with registers in locals. Control comes to the entry alone, or to [arms](Region::arms).
+    #[default]
+    Best,
 }
 
 impl Region {
@@ -169,10 +189,29 @@ impl Region {
         self.blocks.first().map_or(0, |block| block.pc)
     }
 
-    /// Addresses at which control may come to it, the entry first.
+    /// Addresses at which control may come to it, the entry first, with the number of the function among those of the region, and the block to
+    /// begin at.
+    pub fn entrances(&self) -> impl Iterator<Item = (u64, u32, u16)> {
+        let (arms, blocks) = match self.tier {
+            Tier::Quick => ([].as_slice(), self.blocks.as_slice()),
+            Tier::Best => (self.arms.as_slice(), [].as_slice()),
+        };
+        let arms = (0..).zip(arms.iter().skip(1)).map(|(number, (pc, _))| (*pc, 1 + number, 0));
+        let blocks = (0..).zip(blocks).skip(1).filter(|(_, block)| !block.down);
+        [(self.entry(), 0, 0)]
+            .into_iter()
+            .chain(arms)
+            .chain(blocks.map(|(number, block)| (block.pc, 0, number)))
+    }
+
+    /// The addresses of these.
     pub fn entries(&self) -> impl Iterator<Item = u64> {
-        let others = self.arms.iter().skip(1).map(|(pc, _)| *pc);
-        [self.entry()].into_iter().chain(others)
+        self.entrances().map(|(pc, ..)| pc)
+    }
+
+    /// How many functions it is in a table of functions.
+    pub fn functions(&self) -> u32 {
+        self.arms.len().max(1) as u32
     }
 
     /// Whether the code at the entry is left to another engine.
@@ -219,5 +258,18 @@ impl Region {
         limits: Limits,
     ) -> Region {
         Search::new(code, entry, setting, features, limits).region()
+    }
+
+    /// The same for the [quick](Tier::Quick) tier. `instructions` bounds it.
+    pub fn discover_quick(
+        code: &impl Code,
+        entry: u64,
+        setting: Setting,
+        features: FeatureSet,
+        instructions: usize,
+    ) -> Region {
+        let limits = Limits { instructions, callees: 0, ..Limits::default() };
+        let region = Search::new(code, entry, setting, features, limits).without_switch().region();
+        Region { tier: Tier::Quick, ..region }
     }
 }

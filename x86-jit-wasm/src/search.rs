@@ -5,7 +5,7 @@
 //! function ends by a jump to another one, that is a call that comes back to behind the first.
 
 use crate::lift::Probe;
-use crate::region::{Block, Code, End, Limits, Located, Region, Setting, Target, Targets};
+use crate::region::{Block, Code, End, Limits, Located, Region, Setting, Target, Targets, Tier};
 use crate::structure::successors;
 use alloc::collections::BTreeSet;
 use alloc::vec;
@@ -118,6 +118,8 @@ pub(crate) struct Search<'a, C> {
     learning: BTreeSet<u64>,
     /// And whether of the switch, too.
     learn: bool,
+    /// Whether indirect jumps may stay in the region.
+    switches: bool,
 }
 
 impl<'a, C: Code> Search<'a, C> {
@@ -145,7 +147,13 @@ impl<'a, C: Code> Search<'a, C> {
             targets: Vec::new(),
             learning: BTreeSet::new(),
             learn: false,
+            switches: true,
         }
+    }
+
+    /// Has indirect jumps leave the region, and calls be calls.
+    pub(crate) fn without_switch(self) -> Self {
+        Search { switches: false, ..self }
     }
 
     pub(crate) fn region(mut self) -> Region {
@@ -176,7 +184,11 @@ impl<'a, C: Code> Search<'a, C> {
 
     /// Looks at code until it branches.
     fn follow(&mut self, (way, mut pc): Place) {
+        let head = pc;
         while !self.at.contains_key(&(way, pc)) && self.insns.len() < self.room() {
+            if pc != head && self.code.is_translated(pc) {
+                break;
+            }
             let Some(insn) = self.decode(pc) else { break };
             if way.down && leaves_down(&insn) {
                 break;
@@ -198,7 +210,7 @@ impl<'a, C: Code> Search<'a, C> {
                 }
                 Flow::CondBranch => {
                     let to = self.target(pc, &insn).unwrap_or(next);
-                    self.sides(to, next).into_iter().flatten().for_each(|pc| self.reach(way, pc));
+                    self.sides(head, to, next).into_iter().flatten().for_each(|pc| self.reach(way, pc));
                     break;
                 }
                 Flow::Call => {
@@ -213,7 +225,7 @@ impl<'a, C: Code> Search<'a, C> {
                     self.reach(way, next);
                     break;
                 }
-                Flow::IndirectBranch if way.call == 0 => {
+                Flow::IndirectBranch if way.call == 0 && self.switches => {
                     if self.jump_from(pc) {
                         self.learning.insert(pc);
                     }
@@ -226,14 +238,15 @@ impl<'a, C: Code> Search<'a, C> {
     }
 
     /// The sides of a conditional jump that are worth having.
-    fn sides(&self, taken: u64, next: u64) -> [Option<u64>; 2] {
-        let [a, b] = [taken, next].map(|pc| Some(pc).filter(|pc| self.code.wanted(*pc)));
-        [a, b]
+    fn sides(&self, head: u64, taken: u64, next: u64) -> [Option<u64>; 2] {
+        let taken_side = self.code.wanted(taken).then_some(taken);
+        [taken_side, self.code.goes_on(head, taken, next).then_some(next)]
     }
 
     /// Takes code in if it is near.
     fn reach(&mut self, way: Way, to: u64) {
-        if to.abs_diff(self.calls[way.call as usize].entry) <= self.limits.reach {
+        let near = to.abs_diff(self.calls[way.call as usize].entry) <= self.limits.reach;
+        if near && (to == self.entry || !self.code.is_translated(to)) {
             self.open.push((way, to));
         }
     }
@@ -256,7 +269,12 @@ impl<'a, C: Code> Search<'a, C> {
     fn call(&mut self, from: Place, entry: u64, back: u64) {
         let Call { depth, .. } = self.calls[from.0.call as usize];
         let room = self.insns.len() + self.limits.callee < self.room();
-        if depth < DEPTH && self.calls.len() <= self.limits.callees && room && self.is_small(entry) {
+        if depth < DEPTH
+            && self.calls.len() <= self.limits.callees
+            && self.switches
+            && room
+            && self.is_small(entry)
+        {
             self.callees.insert(from, self.calls.len() as u32);
             self.open.push((Way { call: self.calls.len() as u32, down: false }, entry));
             self.calls.push(Call { outer: from.0.call, entry, back, depth: depth + 1 });
@@ -292,7 +310,7 @@ impl<'a, C: Code> Search<'a, C> {
                 },
                 Flow::CondBranch => {
                     let to = self.target(pc, &insn)?;
-                    open.extend(self.sides(to, next).into_iter().flatten());
+                    open.extend(self.sides(entry, to, next).into_iter().flatten());
                 }
                 Flow::Call if self.target(pc, &insn) == Some(next) => return None,
                 Flow::Call | Flow::IndirectCall => open.push(next),
@@ -342,7 +360,7 @@ impl<'a, C: Code> Search<'a, C> {
             arms.extend(others.filter_map(|pc| Some((*pc, *numbers.get(&(Way::default(), *pc))?))));
         }
         blocks.extend(order.iter().map(|&head| self.block(head, switch, &to)));
-        Region { setting: self.setting, blocks, arms, sampled: false }
+        Region { setting: self.setting, blocks, arms, tier: Tier::Best }
     }
 
     fn block(&self, head: Place, switch: bool, to: &impl Fn(Place) -> Target) -> Block {

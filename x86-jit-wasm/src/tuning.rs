@@ -5,32 +5,31 @@ use crate::region::Limits;
 /// How much is translated, and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Tuning {
-    /// Arrivals at a block before it is translated.
+    /// Arrivals at a block before it is translated in the [quick](crate::Tier::Quick) tier.
     pub threshold: u32,
-    /// Times that translated code has left for an address for that to be translated by itself.
+    /// And how many more may pass until others are translated with it.
+    pub wait: u32,
+    /// Times that translated code has left for an address for that to be translated.
     pub leaves: u32,
-    /// Of so many entries of such regions, one is counted.
-    pub sample: u32,
-    /// How often control has come there then, for each instruction of the regions that are left, for those to be translated anew with it.
-    pub merge: u32,
-    /// As many are enough for any.
-    pub merged: u32,
-    /// How many times less often than that control has come to a block at least that is translated with a hot one.
-    pub colder: u32,
-    /// Instructions that the other engine does in the time in which one is translated: not more time goes into translating than
+    /// Arrivals at a block for it to be translated with a hot one.
+    pub ran: u32,
+    /// Instructions that translated code does between two looks at where it is.
+    pub slice: u64,
+    /// How often it is to be seen at an address for that to be translated in the [best](crate::Tier::Best) tier.
+    pub seen: u32,
+    /// Instructions that the other engine does in the time in which one is translated in the quick tier: not more time goes into translating than
     /// has gone into the other engine and changes between the two.
     pub price: u64,
-    /// Instructions that are translated at once, before any have been paid for.
+    /// Instructions that translated code does for one that is translated in the best tier.
+    pub price_of_best: u64,
+    /// Instructions that are translated at once in each tier, before any have been paid for.
     pub credit: u64,
     /// Instructions to translate that are saved up, at most.
     pub saved: u64,
     /// Instructions that translated code has to do at a time for the other engine to give way to it.
     pub visit: u64,
-    /// How many times as many arrivals it takes for a block that is part of a translation, but not its beginning: mostly, control
-    /// comes to the beginning before long.
-    pub interior: u32,
-    /// Arrivals behind an exit, for each instruction of the regions that it leaves, after which those are translated anew with what is there.
-    pub renewal: u32,
+    /// Arrivals at code that is not worth a change of engine until it is looked whether that is still so.
+    pub again: u32,
     /// How often a region is translated anew, at most, because it was left for code that had not run before.
     pub renewals: u32,
     /// Functions in a module, at most: what a hot region calls is translated with it.
@@ -47,23 +46,25 @@ pub struct Tuning {
     pub versions: usize,
     /// What bounds a region.
     pub limits: Limits,
+    /// Instructions of a region of the quick tier.
+    pub quick: usize,
 }
 
 impl Default for Tuning {
     fn default() -> Tuning {
         Tuning {
-            threshold: 700,
-            leaves: 250,
-            sample: 1021,
-            merge: 100,
-            merged: 20_000,
-            colder: 64,
-            price: 2500,
+            threshold: 400,
+            wait: 200,
+            leaves: 100,
+            ran: 2,
+            slice: 16_000,
+            seen: 3,
+            price: 1500,
+            price_of_best: 20_000,
             credit: 6000,
             saved: 20_000,
             visit: 40,
-            interior: 8,
-            renewal: 14,
+            again: 4000,
             renewals: 5,
             batch: 32,
             capacity: 1 << 15,
@@ -72,6 +73,7 @@ impl Default for Tuning {
             depth: 1500,
             versions: 8,
             limits: Limits::default(),
+            quick: 200,
         }
     }
 }
@@ -81,13 +83,15 @@ impl Tuning {
     pub fn eager() -> Tuning {
         Tuning {
             threshold: 1,
+            wait: 1,
             leaves: 1,
-            sample: 3,
-            merge: 0,
+            ran: 1,
+            slice: 200,
+            seen: 1,
             price: 1,
+            price_of_best: 1,
             visit: 0,
-            interior: 1,
-            renewal: 0,
+            again: 1,
             versions: 64,
             ..Tuning::default()
         }

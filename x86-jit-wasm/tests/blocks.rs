@@ -5,7 +5,7 @@ mod support;
 
 use guest_mem::{AddressSpace, FramePool, Prot, Vma};
 use support::{
-    Host, JUMPS, PAGES, REGIONS, STAMP, Translated, Wasm, cpu_mode, discover, discover_with, setting,
+    Host, JUMPS, PAGES, REGIONS, STAMP, Translated, Wasm, cpu_mode, discover, discover_any, setting,
 };
 use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
 use testkit::rng::Rng;
@@ -14,7 +14,7 @@ use testkit::{forms, guest};
 use x86_cpu::{CpuState, Cpuid, ExecEngine, F80, Fpu, Level, flags};
 use x86_decode::{Insn, Mode, Op, Operand, ROWS, Reg, Row, decode};
 use x86_interp::Interp;
-use x86_jit_wasm::layout::{Jump, mxcsr};
+use x86_jit_wasm::layout::{Entrance, Jump, mxcsr};
 use x86_jit_wasm::{Region, Targets, takes};
 
 /// More of them by the environment, for a soak.
@@ -269,7 +269,8 @@ fn as_the_interpreter_does() {
             };
             let mut bytes = code(&mut rng, rows, mode);
             bytes.resize(CODE_LEN, 0xcc);
-            cases.push((mode, discover(&bytes, CODE, mode), bytes));
+            let region = discover_any(&mut rng, &bytes, CODE, mode, Targets::default());
+            cases.push((mode, region, bytes));
         }
         let regions: Vec<Region> = cases.iter().map(|(_, region, _)| region.clone()).collect();
         let mut wasm = Wasm::with(&host, &regions);
@@ -374,7 +375,7 @@ fn calls_and_jumps_between_regions() {
             .map(|n| {
                 let known = (0..FUNCTIONS).filter(|_| rng.one_in(3)).map(|n| CODE + n * FUNCTION).collect();
                 let targets = Targets { known, learn: rng.one_in(2) };
-                discover_with(&bytes, CODE + n * FUNCTION, mode, targets)
+                discover_any(&mut rng, &bytes, CODE + n * FUNCTION, mode, targets)
             })
             .collect();
         let insns = regions.iter().flat_map(|region| &region.blocks).flat_map(|block| &block.insns);
@@ -385,15 +386,19 @@ fn calls_and_jumps_between_regions() {
             regions.push(regions[1].clone());
         }
         let mut wasm = Wasm::with(&host, &regions);
-        let entries = regions.iter().flat_map(|region| region.entries().map(move |pc| (pc, region)));
-        for (slot, (pc, region)) in (0..).zip(entries) {
-            // Nobody lets code be found that does nothing.
-            if !region.is_empty() && !rng.one_in(8) {
-                let jump = Jump::new(STAMP, pc, slot);
+        let mut first = 0;
+        for region in &regions {
+            for (pc, number, block) in region.entrances() {
+                // Nobody lets code be found that does nothing.
+                if region.is_empty() || rng.one_in(8) {
+                    continue;
+                }
+                let jump = Jump::new(STAMP, pc, Entrance { slot: first + number, block });
                 let at = JUMPS + size_of::<Jump>() * Jump::index(pc);
                 wasm.put(at, &jump.key.to_le_bytes());
                 wasm.put(at + 8, &jump.target.to_le_bytes());
             }
+            first += region.functions();
         }
         let function = wasm.function(0);
         for depth in [1, 3, 12, 12] {
@@ -418,7 +423,7 @@ fn copies_backwards() {
         for string in strings {
             let mut bytes = [&[0x83, 0xe1, 31, 0xfd], string, &[0xa5, 0xfc, 0xff, 0xc0, 0xa4]].concat();
             bytes.resize(CODE_LEN, 0xcc);
-            let region = discover(&bytes, CODE, mode);
+            let region = discover_any(&mut rng, &bytes, CODE, mode, Targets::default());
             assert_eq!(region.blocks.iter().filter(|block| block.pc == CODE).count(), 1);
             let mut wasm = Wasm::with(&host, core::slice::from_ref(&region));
             let function = wasm.function(0);

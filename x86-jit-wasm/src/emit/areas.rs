@@ -4,7 +4,7 @@
 //! several ways lead to, or what a block has computed. As long as no call comes between, what has been checked from a base stays
 //! where it is in linear memory, for all blocks. Accesses near each other from one base are one area, so that the first check does for most.
 
-use super::group::{Grouped, SPAN, groups};
+use super::group::{Group, Grouped, SPAN, groups};
 use crate::ir::{Body, Expr, Step, Value};
 use crate::region::{End, Region};
 use crate::structure::Structure;
@@ -56,6 +56,17 @@ impl Areas {
         let names = Names::of(region, structure, bodies);
         let clusters = areas.cluster(structure, &names);
         areas.decide(region, structure, &clusters);
+        areas
+    }
+
+    /// Each group of a block is an area.
+    pub(super) fn apart(bodies: &[Body]) -> Areas {
+        let mut areas = Areas { all: Vec::new(), of: bodies.iter().map(groups).collect() };
+        for group in areas.of.iter_mut().flat_map(|grouped| &mut grouped.groups) {
+            let Group { low, high, writes, count, .. } = *group;
+            (group.area, group.at) = (areas.all.len(), low);
+            areas.all.push(Area { low, high, writes, count, lasts: false });
+        }
         areas
     }
 

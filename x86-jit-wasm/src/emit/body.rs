@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::state::{FLAGS, IMPRECISE, Plan, SLOTS, Slots, State, TLB, XMM, changed, flag, gpr, slots, xmm};
 use crate::ir::{Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Value};
 use crate::layout::{Places, context, reason};
-use crate::region::Region;
+use crate::region::{Region, Tier};
 use alloc::vec;
 use alloc::vec::Vec;
 use wasm_encoder::{BlockType, InstructionSink, MemArg, ValType};
@@ -115,6 +115,7 @@ pub(super) struct Function {
     areas: Vec<Area>,
     /// Of those that last beyond a block, the locals.
     area_locals: Vec<Option<u32>>,
+    pub(super) tier: Tier,
 }
 
 pub(super) fn at(offset: u64, align: u32) -> MemArg {
@@ -139,6 +140,7 @@ impl Function {
             entry: None,
             area_locals: vec![None; areas.len()],
             areas,
+            tier: region.tier,
         }
     }
 
@@ -148,6 +150,12 @@ impl Function {
 
     pub(super) fn sink_br(&mut self, depth: u32) {
         self.sink().br(depth);
+    }
+
+    /// A local for as long as the function lasts.
+    pub(super) fn lasting(&mut self, ty: Type) -> u32 {
+        self.locals.types.push(ty);
+        self.locals.types.len() as u32 + PARAMETERS - 1
     }
 
     /// Where the entry of the TLB is that was looked at last.
@@ -213,6 +221,11 @@ impl Function {
             progress.in_reg[slot] = Some(Value::at(number));
         }
         for (number, step) in body.steps.iter().enumerate() {
+            let known = grouped.of[number].is_some_and(|group| progress.checked[group].is_some());
+            if self.tier == Tier::Quick && step.origin().is_some() && !known {
+                // Once on the way on, rather than on each arm.
+                self.store_registers();
+            }
             self.step(&mut progress, number, step, depth);
             self.state.step(body, step);
         }

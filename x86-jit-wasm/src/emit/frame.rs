@@ -2,9 +2,9 @@
 
 use super::RESUME;
 use super::body::{BUDGET, CPU, DEPTH, Function, Locals, at};
-use super::state::{FLAGS, IMPRECISE, Leaving, Slots, State, TLB, slots};
+use super::state::{FLAGS, IMPRECISE, Leaving, PARTS, Slots, State, TLB, slots};
 use crate::ir::Type;
-use crate::layout::{JUMP_BITS, JUMP_FACTOR, Jump, context, mxcsr, reason, shared};
+use crate::layout::{BLOCK_AT, Entrance, JUMP_BITS, JUMP_FACTOR, Jump, context, mxcsr, reason, shared};
 use wasm_encoder::{BlockType, ValType};
 
 /// Type of all functions.
@@ -15,8 +15,8 @@ pub(super) const FUNCTION: u32 = 0;
 pub(super) struct Callee {
     /// The address, where it is known; else it has been put into a local.
     pub(super) pc: Option<u64>,
-    /// The function at that address in the same module, and its place in the table of functions.
-    pub(super) own: Option<(u32, u32)>,
+    /// The function at that address in the same module, and where in it that is.
+    pub(super) own: Option<(u32, Entrance)>,
 }
 
 /// Where a slot is in linear memory, but for what its address is relative to.
@@ -79,13 +79,19 @@ impl Function {
         };
     }
 
-    fn store_all(&mut self, set: Slots) {
+    pub(super) fn store_all(&mut self, set: Slots) {
         for slot in slots(set) {
             let local = self.locals.reg(slot);
             self.store_slot(slot, |function| {
                 function.sink().local_get(local);
             });
         }
+    }
+
+    /// Stores registers, but not the flags.
+    pub(super) fn store_registers(&mut self) {
+        self.store_all(self.state.dirty & !PARTS);
+        self.state.dirty &= PARTS;
     }
 
     /// Loads what is not held yet.
@@ -101,24 +107,6 @@ impl Function {
         self.store_all(self.state.dirty & !state.dirty);
         self.hold(state.held);
         self.state = state;
-    }
-
-    /// Counts that control has come here, and leaves at once where one in so many is to be told.
-    pub(super) fn sample(&mut self) {
-        let Locals { rip, word, reason: count, .. } = self.locals;
-        let first = self.first;
-        self.shared();
-        self.shared();
-        self.sink().i32_load(at(shared::SAMPLE, 2)).i32_const(1).i32_sub().local_tee(count);
-        self.sink().i32_store(at(shared::SAMPLE, 2));
-        self.sink().local_get(count).i32_eqz().if_(BlockType::Empty);
-        self.note_origin(first, first);
-        self.constant(word, first);
-        self.sink().local_set(rip);
-        self.set_rip(rip);
-        self.shared();
-        self.sink().i32_const(reason::LEARN as i32).i32_store(at(shared::REASON, 2));
-        self.sink().local_get(BUDGET).return_().end();
     }
 
     /// Begins the blocks behind which are the epilogues and the end of the function. Gives how many they are.
@@ -259,7 +247,9 @@ impl Function {
         self.sink().local_set(entry);
         self.usable(entry, None);
         self.sink().local_get(BUDGET).i64_const(0).i64_gt_s().i32_and();
-        self.sink().if_(BlockType::Empty).local_get(CPU).local_get(DEPTH).local_get(BUDGET);
+        self.sink().if_(BlockType::Empty).local_get(CPU).local_get(DEPTH);
+        self.with_block(entry);
+        self.sink().local_get(BUDGET);
         self.sink().local_get(entry).i32_load(at(shared::JUMP_TARGET, 2));
         self.sink().return_call_indirect(0, FUNCTION).end().end();
         self.shared();
@@ -308,21 +298,27 @@ impl Function {
             None => self.jump_entry(rip),
         }
         self.sink().local_set(entry);
-        if let Some((function, place)) = callee.own {
+        if let Some((function, entrance)) = callee.own {
             // Where the entry is that of this very function, it is that of the address.
             self.sink().local_get(entry).i64_load(at(shared::JUMP_TARGET, 3));
             self.shared();
-            self.sink().i64_load(at(shared::STAMP, 3)).i64_const(place.into()).i64_add().i64_eq();
+            self.sink().i64_load(at(shared::STAMP, 3)).i64_const(entrance.word() as i64).i64_add().i64_eq();
             self.may_call();
             self.sink().i32_and().if_(BlockType::Empty);
-            self.parameters();
+            let frame = self.frame as i32;
+            let mut sink = self.sink();
+            sink.local_get(CPU).local_get(DEPTH).i32_const(entrance.in_depth() as i32 - frame).i32_add();
+            sink.local_get(BUDGET);
             self.sink().call(function).local_set(BUDGET).else_();
         }
         self.usable(entry, callee.pc);
         self.may_call();
         self.sink().i32_and().if_(BlockType::Empty);
-        self.parameters();
+        let frame = self.frame as i32;
+        self.sink().local_get(CPU).local_get(DEPTH).i32_const(frame).i32_sub();
+        self.with_block(entry);
         let mut sink = self.sink();
+        sink.local_get(BUDGET);
         sink.local_get(entry).i32_load(at(shared::JUMP_TARGET, 2)).call_indirect(0, FUNCTION);
         sink.local_set(BUDGET).else_();
         self.may_call();
@@ -355,10 +351,14 @@ impl Function {
         sink.local_get(DEPTH).i32_const(frame).i32_gt_s().i32_and();
     }
 
-    fn parameters(&mut self) {
-        let frame = self.frame as i32;
+    /// Adds the number of the block to begin at, which an entry of the table of jumps names, to the room on the stack.
+    fn with_block(&mut self, entry: u32) {
         let mut sink = self.sink();
-        sink.local_get(CPU).local_get(DEPTH).i32_const(frame).i32_sub().local_get(BUDGET);
+        sink.local_get(entry)
+            .i32_load(at(shared::JUMP_BLOCK, 2))
+            .i32_const(BLOCK_AT as i32)
+            .i32_shl()
+            .i32_or();
     }
 
     /// Behind a call, has the engine go on until `back` is reached. All of the state is where it is kept: whoever comes after finds it there.

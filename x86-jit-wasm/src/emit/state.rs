@@ -29,6 +29,11 @@ pub(super) const IMPRECISE: usize = 36;
 /// Address of the TLB.
 pub(super) const TLB: usize = 37;
 
+/// The parts of the flags.
+pub(super) const PARTS: Slots = 15 << FLAGS;
+/// What is in locals between the blocks of the [quick](crate::Tier::Quick) tier.
+pub(super) const BETWEEN: Slots = PARTS | 1 << TLB;
+
 /// Slot of a general register.
 pub(super) fn gpr(reg: u8) -> usize {
     usize::from(reg & 15)
@@ -208,6 +213,20 @@ impl Plan {
         let areas = Areas::of(region, structure, bodies);
         let epilogues = epilogues(region, structure, bodies, &touched, &at, &areas);
         Plan { at, touched, all, epilogues, areas }
+    }
+
+    /// Of the [quick](crate::Tier::Quick) tier: each block begins with [`BETWEEN`] in locals, and all else in memory.
+    pub(super) fn quick(bodies: &[Body]) -> Plan {
+        let touched: Vec<Touched> = bodies.iter().map(Touched::of).collect();
+        let all = touched.iter().fold(PARTS, |all, touched| all | touched.all());
+        let state = State { held: BETWEEN & all, dirty: PARTS };
+        Plan {
+            at: vec![state; bodies.len()],
+            touched,
+            all,
+            epilogues: vec![PARTS],
+            areas: Areas::apart(bodies),
+        }
     }
 }
 

@@ -45,49 +45,64 @@ impl Hasher for Mix {
 /// Values by what they are: a table with open addressing, of which at most half is taken.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
-    /// Number of a value, plus one.
-    slots: Vec<u32>,
+    slots: Vec<Slot>,
     taken: usize,
 }
 
+/// A place of the table.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    hash: u32,
+    /// Number of a value, plus one.
+    number: u32,
+}
+
 /// Places of a table that is not empty, at least.
-const LEAST: usize = 64;
+const LEAST: usize = 128;
 
 impl Known {
-    fn place(&self, values: &[(Type, Expr)], made: &(Type, Expr)) -> usize {
-        let mut hasher = Mix::default();
-        made.hash(&mut hasher);
+    /// Where the value is that `is` knows by its number, or where it would be.
+    fn place(&self, hash: u32, is: impl Fn(u32) -> bool) -> usize {
         let mask = self.slots.len() - 1;
-        let mut at = hasher.finish() as usize & mask;
-        while let Some(number) = self.slots[at].checked_sub(1)
-            && values[number as usize] != *made
-        {
+        let mut at = hash as usize & mask;
+        loop {
+            let slot = self.slots[at];
+            if slot.number == 0 || slot.hash == hash && is(slot.number - 1) {
+                return at;
+            }
             at = (at + 1) & mask;
         }
-        at
     }
 
     /// The value that is made like that; where there is none, the next one will be.
     fn find_or_enter(&mut self, values: &[(Type, Expr)], made: &(Type, Expr)) -> Option<Value> {
         if 2 * self.taken >= self.slots.len() {
-            let old = core::mem::take(&mut self.slots);
-            self.slots = vec![0; (2 * old.len()).max(LEAST)];
-            for slot in old.into_iter().filter(|slot| *slot != 0) {
-                let at = self.place(values, &values[slot as usize - 1]);
-                self.slots[at] = slot;
-            }
+            self.grow();
         }
-        let at = self.place(values, made);
-        if let Some(number) = self.slots[at].checked_sub(1) {
+        let mut hasher = Mix::default();
+        made.hash(&mut hasher);
+        let hash = hasher.finish() as u32;
+        let at = self.place(hash, |number| values[number as usize] == *made);
+        if let Some(number) = self.slots[at].number.checked_sub(1) {
             return Some(Value(number));
         }
-        self.slots[at] = values.len() as u32 + 1;
+        self.slots[at] = Slot { hash, number: values.len() as u32 + 1 };
         self.taken += 1;
         None
     }
 
+    #[cold]
+    fn grow(&mut self) {
+        let old = core::mem::take(&mut self.slots);
+        self.slots = vec![Slot::default(); (2 * old.len()).max(LEAST)];
+        for slot in old.into_iter().filter(|slot| slot.number != 0) {
+            let at = self.place(slot.hash, |_| false);
+            self.slots[at] = slot;
+        }
+    }
+
     pub(super) fn clear(&mut self) {
-        self.slots.fill(0);
+        self.slots.fill(Slot::default());
         self.taken = 0;
     }
 }

@@ -35,7 +35,39 @@ type Done = Result<(), Unsupported>;
 /// Whether the instruction is translated.
 pub fn takes(insn: &Insn, setting: Setting) -> bool {
     let at = Located::at(0, *insn);
-    Lifter::new(setting).insn(&at).is_ok()
+    let takes = Lifter::new(setting).insn(&at).is_ok();
+    debug_assert!(takes || !is_plain(insn), "{insn}");
+    takes
+}
+
+/// Whether it is one of the most frequent instructions, with operands of the usual kinds: those are translated, which needs not be tried.
+fn is_plain(insn: &Insn) -> bool {
+    let usual = |operand: &Operand| match operand {
+        Operand::Reg(reg) => {
+            matches!(reg, Reg::Gpr8(_) | Reg::Gpr8High(_) | Reg::Gpr16(_) | Reg::Gpr32(_) | Reg::Gpr64(_))
+        }
+        Operand::Mem(mem) => {
+            mem.addr != Width::W16
+                && (mem.index == NO_REG || mem.index < XMM_INDEX)
+                && matches!(mem.seg, Seg::Ds | Seg::Ss)
+        }
+        Operand::None | Operand::Imm(_) | Operand::Rel(_) => true,
+        _ => false,
+    };
+    let frequent = match insn.op {
+        Op::Mov | Op::Movzx | Op::Movsx | Op::Lea | Op::Push | Op::Pop => true,
+        Op::Add | Op::Sub | Op::Cmp | Op::And | Op::Or | Op::Xor | Op::Test | Op::Inc | Op::Dec => true,
+        Op::Call | Op::Jmp | Op::Ret => false,
+        _ => {
+            let conditional = match insn.row.map {
+                x86_decode::Map::OneByte => matches!(insn.row.opcode, 0x70..=0x7f),
+                x86_decode::Map::Of => matches!(insn.row.opcode, 0x80..=0x8f),
+                _ => false,
+            };
+            conditional && insn.width != Width::W16
+        }
+    };
+    frequent && insn.operands.iter().all(usual)
 }
 
 /// Tells of many instructions whether they are translated.
@@ -47,6 +79,9 @@ impl Probe {
     }
 
     pub(crate) fn takes(&mut self, insn: &Insn) -> bool {
+        if is_plain(insn) {
+            return true;
+        }
         let mut body = core::mem::take(&mut self.0.body);
         body.clear();
         self.0 = Lifter { body, ..Lifter::new(self.0.setting) };

@@ -5,6 +5,7 @@
 
 use guest_mem::TlbLayout;
 use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
+use testkit::rng::Rng;
 use wasmtime::{
     Caller, Config, Engine, Extern, Func, Instance, Memory, MemoryType, Module, OptLevel, Ref, RefType,
     Store, Table, TableType, TypedFunc,
@@ -250,6 +251,14 @@ impl Wasm {
         self.memory.read(&self.store, PAGES + CODE_LEN, data).expect("in memory");
         BUDGET - left
     }
+}
+
+/// The same in either tier.
+pub(crate) fn discover_any(rng: &mut Rng, bytes: &[u8], pc: u64, mode: Mode, targets: Targets) -> Region {
+    if rng.one_in(2) {
+        return discover_with(bytes, pc, mode, targets);
+    }
+    Region::discover_quick(&Bytes(bytes, targets), pc, setting(mode), FeatureSet::ALL, 200)
 }
 
 pub(crate) fn discover(bytes: &[u8], pc: u64, mode: Mode) -> Region {
