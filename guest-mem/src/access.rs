@@ -9,6 +9,29 @@ mod sealed {
     pub trait Sealed {}
 }
 
+/// What a [run](AddressSpace::run_of) is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// The byte.
+    Of,
+    /// Other bytes.
+    Without,
+}
+
+/// A word of bytes that are 1.
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+impl Run {
+    /// Of a word that is 0 where bytes are the one: a number whose lowest bit that is set is in the byte that ends the run; 0 if none does.
+    fn ends(self, differences: u64) -> u64 {
+        match self {
+            Run::Of => differences,
+            // A byte is 0 if nothing but a borrow sets its highest bit; borrows are wrong only above the first such byte.
+            Run::Without => differences.wrapping_sub(ONES) & !differences & ONES << 7,
+        }
+    }
+}
+
 /// A little-endian integer that guest memory can hold.
 pub trait Scalar: Copy + sealed::Sealed {
     /// Bytes.
@@ -239,6 +262,35 @@ impl AddressSpace {
             done += step;
         }
         Ok(())
+    }
+
+    /// Length of the longest run of bytes at an address, of at most `len` and within its page, that are all `byte`, or that none is: what a scan for
+    /// another one, or for it, passes over.
+    pub fn run_of(&self, addr: u64, len: usize, byte: u8, run: Run) -> Result<usize, MemFault> {
+        const WORD: usize = size_of::<u64>();
+        let offset = (addr & OFFSET_MASK) as usize;
+        let len = len.min(PAGE_SIZE - offset);
+        let host = self.host_page(addr, Access::Read)?;
+        let pattern = ONES * u64::from(byte);
+        let mut at = 0;
+        while at + WORD <= len {
+            // SAFETY: `host` is a whole frame, and `offset + at + WORD <= offset + len <= PAGE_SIZE`; it need not be aligned.
+            let word = unsafe { host.add(offset + at).cast::<u64>().read_unaligned() };
+            let end = run.ends(u64::from_le(word) ^ pattern);
+            if end != 0 {
+                return Ok(at + end.trailing_zeros() as usize / 8);
+            }
+            at += WORD;
+        }
+        while at < len {
+            // SAFETY: `offset + at < PAGE_SIZE`.
+            let differs = unsafe { *host.add(offset + at) } != byte;
+            if differs == (run == Run::Of) {
+                break;
+            }
+            at += 1;
+        }
+        Ok(at)
     }
 
     /// Copies guest memory to guest memory within one page each (`rep movs` of one step): ranges that overlap

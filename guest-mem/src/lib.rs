@@ -29,7 +29,7 @@ mod table;
 mod tlb;
 mod vma;
 
-pub use access::{FastPath, NoFastPath, Scalar};
+pub use access::{FastPath, NoFastPath, Run, Scalar};
 pub use fault::{Access, FaultKind, MemFault};
 pub use frame::{Frame, FrameId, FramePool, PoolStats};
 pub use mappable::{LoadError, Lookup, Mappable, MappableId};

@@ -406,3 +406,34 @@ fn random_operations_match_a_model() {
     drop(s);
     assert_eq!(pool.stats().in_use, 0);
 }
+
+#[test]
+fn runs_of_bytes_end_where_bytes_do() {
+    let s = space(8);
+    s.map(anonymous(0x1000, 0x3000, RW)).unwrap();
+    // Few different bytes, so that runs are of all lengths; neighbours in value, as borrows go from byte to byte.
+    let mut seed = 1_u32;
+    let mut next = || {
+        seed = seed.wrapping_mul(1_103_515_245).wrapping_add(12345);
+        seed >> 16
+    };
+    let data: Vec<u8> = (0..PAGE_SIZE)
+        .map(|n| if n % 700 < 600 { 0x80 } else { [0x7f, 0x80, 0x81, 0, 1, 0xff][next() as usize % 6] })
+        .collect();
+    s.write_bytes(0x1000, &data).unwrap();
+    for _ in 0..20_000 {
+        let (start, len) = (next() as usize % PAGE_SIZE, next() as usize % 1000);
+        let byte = [0x7f, 0x80, 0x81, 0, 1, 0xff][next() as usize % 6];
+        let page = &data[start..(start + len).min(PAGE_SIZE)];
+        for run in [Run::Of, Run::Without] {
+            let end = page.iter().position(|other| (*other != byte) == (run == Run::Of));
+            let expected = end.unwrap_or(page.len());
+            assert_eq!(
+                s.run_of(0x1000 + start as u64, len, byte, run),
+                Ok(expected),
+                "{start} {len} {byte} {run:?}"
+            );
+        }
+    }
+    assert!(s.run_of(0x5000, 10, 0, Run::Of).is_err());
+}

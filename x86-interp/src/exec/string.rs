@@ -6,7 +6,7 @@ use super::branch::{counter, set_addr_reg};
 use crate::cx::{Cx, Step, Stop, slot};
 use crate::int::Int;
 use crate::uop::{Handler, Uop, by_width};
-use guest_mem::{MemFault, PAGE_BYTES};
+use guest_mem::{MemFault, PAGE_BYTES, Run};
 use x86_cpu::{flags as bit, gpr};
 use x86_decode::{Insn, Op, Rep, Seg};
 
@@ -243,7 +243,18 @@ fn some<T: Int>(cx: &Cx<'_>, left: u64, room: u64) -> Option<usize> {
 
 fn scas_some<T: Int>(cx: &mut Cx<'_>, u: &Uop, left: u64) -> Result<u64, Stop> {
     let to = target(cx, u);
-    let Some(elements) = some::<T>(cx, left, room::<T>(cx, u, gpr::RDI, to)) else { return Ok(0) };
+    let room = room::<T>(cx, u, gpr::RDI, to);
+    let Some(elements) = some::<T>(cx, left, room) else { return Ok(0) };
+    if T::BYTES == 1 {
+        let (byte, most) = (T::get(cx, 0) as u8, left.min(room));
+        let run = if u.aux == REP { Run::Of } else { Run::Without };
+        let run = cx.mem.run_of(to, most as usize, byte, run);
+        let done = most.min(caught(cx, run)? as u64 + 1);
+        let last = cx.load_int::<T>(to + done - 1)?;
+        cx.flags.sub::<T>(T::get(cx, 0), last, 0);
+        advance(cx, u, gpr::RDI, done);
+        return Ok(done);
+    }
     let mut bytes = [0; CHUNK];
     let bytes = &mut bytes[..elements * T::BYTES as usize];
     let read = cx.mem.read_bytes(to, bytes);
