@@ -59,7 +59,7 @@ impl Default for Tuning {
             ran: 2,
             slice: 16_000,
             seen: 3,
-            price: 1500,
+            price: 2500,
             price_of_best: 20_000,
             credit: 6000,
             saved: 20_000,
