@@ -1,5 +1,5 @@
 //! How much WebAssembly the code of a file comes to: `cargo run --release -p x86-jit-wasm --example sizes -- ELF-FILE [ADDRESS]`.
-//! With an address, prints the operations of the region that begins there.
+//! With an address, prints the operations of the region that begins there. `QUICK=1` in the environment is for the quick tier, `ONLY=1` prints the time alone.
 
 use std::collections::BTreeMap;
 use wasmparser::{Parser, Payload};

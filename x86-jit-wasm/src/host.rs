@@ -45,7 +45,7 @@ pub trait CodeHost {
     /// Where in the linear memory something is that the program has at an address of its own.
     fn address(&self, pointer: usize) -> u32;
 
-    /// Calls a function that was installed, for code that runs in `mem`: what modules import for areas asks that. What they import for calls that did not come
+    /// Calls a function that was installed, with `depth` as its parameter of that name (see [`translate`](crate::translate())), for code that runs in `mem`: what modules import for areas asks that. What they import for calls that did not come
     /// back asks `resume`.
     fn call(
         &self,
