@@ -86,7 +86,9 @@ impl Translations {
         self.count += region.functions() as usize;
         for (pc, number, block) in region.entrances() {
             let entrance = Entrance { slot: first + number, block };
-            let versions = self.versions.entry(Key { pc, setting: region.setting }).or_default();
+            let key = Key { pc, setting: region.setting };
+            // Mostly there is one, of many entrances.
+            let versions = self.versions.entry(key).or_insert_with(|| Vec::with_capacity(1));
             versions.retain(|old| !old.made.borrow().is_older(&made.borrow(), pc));
             versions.push(Version { entrance, tier: region.tier, made: made.clone() });
         }

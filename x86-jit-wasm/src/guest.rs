@@ -54,3 +54,44 @@ impl<B: BaseEngine> Code for Guest<'_, B> {
         self.mem.fetch(pc, out).unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::region::{Limits, Region};
+    use guest_mem::{FramePool, Prot, Vma};
+    use x86_cpu::{CodeMode, CpuState, Exit, Pause, Start};
+    use x86_decode::FeatureSet;
+    use x86_interp::Interp;
+
+    const BASE: u64 = 0x1000;
+
+    /// The addresses of the region at the beginning of some code, after the interpreter has run that with `eax`.
+    fn region(code: &[u8], eax: u64) -> BTreeSet<u64> {
+        let mem = AddressSpace::new(&FramePool::new(8));
+        mem.map(Vma::anonymous(BASE, BASE + 0x1000, Prot::READ | Prot::WRITE | Prot::EXEC)).expect("maps");
+        mem.write_bytes(BASE, code).expect("writable");
+        let mut cpu = CpuState::new(CodeMode::Bits32);
+        (cpu.rip, cpu.gpr[0], cpu.gpr[1]) = (BASE, eax, 1000);
+        let mut interp = Interp::new();
+        interp.set_threshold(1_000_000);
+        let (pause, _) = interp.run_profiled(&mut cpu, &mem, 100_000, Start::Arrival);
+        assert!(matches!(pause, Pause::Exit(Exit::Exception(_))), "it ends by hlt: {pause:?}");
+        let setting = Setting { mode: CodeMode::Bits32, fs: false, gs: false };
+        let code =
+            Guest { mem: &mem, base: Some((&interp, 2)), setting, known: None, apart: None, reach: 1 << 16 };
+        let region = Region::discover(&code, BASE, setting, FeatureSet::ALL, Limits::default());
+        region.blocks.iter().flat_map(|block| &block.insns).map(|at| at.pc - BASE).collect()
+    }
+
+    #[test]
+    fn code_behind_a_jump_is_there_as_it_has_run() {
+        // 0: dec ecx; test eax, eax; jz 0xd; 5: inc edx; 6: test ecx, ecx; jnz 0; hlt; 0xd: inc ebx; jmp 6.
+        let code =
+            [0x49, 0x85, 0xc0, 0x74, 8, 0x42, 0x85, 0xc9, 0x75, 0xf6, 0xf4, 0x90, 0x90, 0x43, 0xeb, 0xf6];
+        let never = region(&code, 1);
+        assert!(never.contains(&5) && never.contains(&8) && !never.contains(&0xd), "{never:x?}");
+        let always = region(&code, 0);
+        assert!(!always.contains(&5) && always.contains(&8) && always.contains(&0xd), "{always:x?}");
+    }
+}
