@@ -249,7 +249,7 @@ impl Region {
         self.blocks.iter().filter_map(direct)
     }
 
-    /// Finds the region that begins at `entry`, where an instruction is not [taken](takes), the region is left.
+    /// Finds the region that begins at `entry`, where an instruction is not [taken](crate::takes()), the region is left.
     pub fn discover(
         code: &impl Code,
         entry: u64,
