@@ -69,7 +69,7 @@ impl Translations {
             .find_map(|version| (version.made.borrow().is_true(mem) == Some(true)).then_some(version.tier))
     }
 
-    /// Takes note of the inner parts and the surroundings of a region.
+    /// Takes note of the surroundings of a region.
     pub(crate) fn know(&mut self, key: Key, region: &Region) {
         for pc in region.exits().filter(|pc| *pc != key.pc) {
             let parents = self.exits.entry(Key { pc, ..key }).or_default();
@@ -84,8 +84,7 @@ impl Translations {
     pub(crate) fn insert(&mut self, region: &Region, source: Source, first: u32) {
         let made = Rc::new(RefCell::new(source));
         self.count += region.functions() as usize;
-        for (pc, number, block) in region.entrances() {
-            let entrance = Entrance { slot: first + number, block };
+        for (pc, entrance) in region.entrances(first) {
             let key = Key { pc, setting: region.setting };
             // Mostly there is one, of many entrances.
             let versions = self.versions.entry(key).or_insert_with(|| Vec::with_capacity(1));

@@ -65,13 +65,12 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     let mut functions = FunctionSection::new();
     let mut elements = ElementSection::new();
     let mut code = CodeSection::new();
-    let mut own: BTreeMap<(u64, Setting), Option<(u32, u16)>> = BTreeMap::new();
+    let mut own: BTreeMap<(u64, Setting), Option<Entrance>> = BTreeMap::new();
     for region in regions {
-        let before = functions.len();
-        for (pc, number, block) in region.entrances() {
+        for (pc, entrance) in region.entrances(first + functions.len()) {
             // Of several regions at one address, the table of jumps knows which one holds.
             let known = own.entry((pc, region.setting));
-            known.and_modify(|known| *known = None).or_insert(Some((before + number, block)));
+            known.and_modify(|known| *known = None).or_insert(Some(entrance));
         }
         for _ in 0..region.functions() {
             functions.function(0);
@@ -81,8 +80,8 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     let mut switched = Vec::new();
     for region in regions {
         let calls = |pc: u64| {
-            let (function, block) = own.get(&(pc, region.setting)).copied().flatten()?;
-            Some((IMPORTED + function, Entrance { slot: first + function, block }))
+            let entrance = own.get(&(pc, region.setting)).copied().flatten()?;
+            Some((IMPORTED + entrance.slot - first, entrance))
         };
         let function = match region.tier {
             Tier::Quick => quick::function(region, places, &calls),

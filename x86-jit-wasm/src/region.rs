@@ -1,5 +1,6 @@
 //! Regions: the code that is translated as one function, everything reached from an entry by direct jumps.
 
+use crate::layout::Entrance;
 use crate::search::{Search, target};
 use alloc::vec::Vec;
 use x86_cpu::CodeMode;
@@ -189,24 +190,22 @@ impl Region {
         self.blocks.first().map_or(0, |block| block.pc)
     }
 
-    /// Addresses at which control may come to it, the entry first, with the number of the function among those of the region, and the block to
-    /// begin at.
-    pub fn entrances(&self) -> impl Iterator<Item = (u64, u32, u16)> {
+    /// Addresses at which control may come to it, the entry first, and where that is if its first function is at a place of the table of functions.
+    pub fn entrances(&self, first: u32) -> impl Iterator<Item = (u64, Entrance)> {
         let (arms, blocks) = match self.tier {
             Tier::Quick => ([].as_slice(), self.blocks.as_slice()),
             Tier::Best => (self.arms.as_slice(), [].as_slice()),
         };
-        let arms = (0..).zip(arms.iter().skip(1)).map(|(number, (pc, _))| (*pc, 1 + number, 0));
-        let blocks = (0..).zip(blocks).skip(1).filter(|(_, block)| !block.down);
-        [(self.entry(), 0, 0)]
-            .into_iter()
-            .chain(arms)
-            .chain(blocks.map(|(number, block)| (block.pc, 0, number)))
+        let arm = |(slot, (pc, _)): (u32, &(u64, usize))| (*pc, Entrance { slot, block: 0 });
+        let block = move |(block, code): (u16, &Block)| (code.pc, Entrance { slot: first, block });
+        let arms = (first..).zip(arms).skip(1).map(arm);
+        let blocks = (0..).zip(blocks).skip(1).filter(|(_, block)| !block.down).map(block);
+        [(self.entry(), Entrance { slot: first, block: 0 })].into_iter().chain(arms).chain(blocks)
     }
 
     /// The addresses of these.
     pub fn entries(&self) -> impl Iterator<Item = u64> {
-        self.entrances().map(|(pc, ..)| pc)
+        self.entrances(0).map(|(pc, _)| pc)
     }
 
     /// How many functions it is in a table of functions.

@@ -151,7 +151,7 @@ impl<'a, C: Code> Search<'a, C> {
         }
     }
 
-    /// Has indirect jumps leave the region, and calls be calls.
+    /// Has indirect jumps leave the region.
     pub(crate) fn without_switch(self) -> Self {
         Search { switches: false, ..self }
     }
@@ -269,12 +269,7 @@ impl<'a, C: Code> Search<'a, C> {
     fn call(&mut self, from: Place, entry: u64, back: u64) {
         let Call { depth, .. } = self.calls[from.0.call as usize];
         let room = self.insns.len() + self.limits.callee < self.room();
-        if depth < DEPTH
-            && self.calls.len() <= self.limits.callees
-            && self.switches
-            && room
-            && self.is_small(entry)
-        {
+        if depth < DEPTH && self.calls.len() <= self.limits.callees && room && self.is_small(entry) {
             self.callees.insert(from, self.calls.len() as u32);
             self.open.push((Way { call: self.calls.len() as u32, down: false }, entry));
             self.calls.push(Call { outer: from.0.call, entry, back, depth: depth + 1 });

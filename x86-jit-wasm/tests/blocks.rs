@@ -14,7 +14,7 @@ use testkit::{forms, guest};
 use x86_cpu::{CpuState, Cpuid, ExecEngine, F80, Fpu, Level, flags};
 use x86_decode::{Insn, Mode, Op, Operand, ROWS, Reg, Row, decode};
 use x86_interp::Interp;
-use x86_jit_wasm::layout::{Entrance, Jump, mxcsr};
+use x86_jit_wasm::layout::{Jump, mxcsr};
 use x86_jit_wasm::{Region, Targets, takes};
 
 /// More of them by the environment, for a soak.
@@ -388,12 +388,12 @@ fn calls_and_jumps_between_regions() {
         let mut wasm = Wasm::with(&host, &regions);
         let mut first = 0;
         for region in &regions {
-            for (pc, number, block) in region.entrances() {
+            for (pc, entrance) in region.entrances(first) {
                 // Nobody lets code be found that does nothing.
                 if region.is_empty() || rng.one_in(8) {
                     continue;
                 }
-                let jump = Jump::new(STAMP, pc, Entrance { slot: first + number, block });
+                let jump = Jump::new(STAMP, pc, entrance);
                 let at = JUMPS + size_of::<Jump>() * Jump::index(pc);
                 wasm.put(at, &jump.key.to_le_bytes());
                 wasm.put(at + 8, &jump.target.to_le_bytes());

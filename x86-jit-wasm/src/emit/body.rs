@@ -160,18 +160,17 @@ impl Function {
 
     /// Where the entry of the TLB is that was looked at last.
     pub(super) fn entry_local(&mut self) -> u32 {
-        *self.entry.get_or_insert_with(|| {
-            self.locals.types.push(Type::I32);
-            self.locals.types.len() as u32 + PARAMETERS - 1
-        })
+        if let Some(local) = self.entry {
+            return local;
+        }
+        let local = self.lasting(Type::I32);
+        self.entry = Some(local);
+        local
     }
 
     /// A temporary for as long as the block lasts.
     pub(super) fn temporary(&mut self, ty: Type) -> u32 {
-        let local = self.free[ty as usize].pop().unwrap_or_else(|| {
-            self.locals.types.push(ty);
-            self.locals.types.len() as u32 + PARAMETERS - 1
-        });
+        let local = self.free[ty as usize].pop().unwrap_or_else(|| self.lasting(ty));
         self.taken.push((ty, local));
         local
     }

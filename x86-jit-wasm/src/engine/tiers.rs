@@ -4,7 +4,7 @@ use super::{CHANGE, Core, Seat};
 use crate::cache::{Key, Source};
 use crate::guest::Guest;
 use crate::host::{CodeError, CodeHost};
-use crate::layout::{Entrance, Jump, Places};
+use crate::layout::{Jump, Places};
 use crate::region::{Region, Tier};
 use crate::translate;
 use crate::tuning::Tuning;
@@ -162,7 +162,6 @@ impl<B: BaseEngine> Core<B> {
         let mut regions: Vec<Region> = Vec::new();
         let mut seen: BTreeSet<Key> = keys.iter().copied().collect();
         let mut open: Vec<Key> = keys.to_vec();
-        let bar = self.tuning.ran;
         let (mut arms, mut owners) = (BTreeSet::new(), BTreeSet::new());
         let mut joined: Vec<Key> = Vec::new();
         loop {
@@ -194,7 +193,7 @@ impl<B: BaseEngine> Core<B> {
                 continue;
             }
             let known = Some((&self.jumps, &self.translations));
-            let base = Some((&self.base, bar));
+            let base = Some((&self.base, self.tuning.ran));
             let code = Guest { mem, base, setting: key.setting, known, apart: None, reach };
             let region = Region::discover(&code, key.pc, key.setting, self.features, self.tuning.limits);
             if region.is_empty() {
@@ -270,8 +269,7 @@ impl<B: BaseEngine> Core<B> {
             }
             let Some(source) = Source::of(mem, region) else { continue };
             self.translations.insert(region, source, first);
-            for (pc, number, block) in region.entrances() {
-                let entrance = Entrance { slot: first + number, block };
+            for (pc, entrance) in region.entrances(first) {
                 self.announce(seat, mem, Key { pc, setting: region.setting }, entrance);
             }
         }
