@@ -34,8 +34,21 @@ pub(crate) struct Source {
     hash: u64,
 }
 
+/// Of a region that has been translated in the best tier.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    /// Instructions.
+    size: u32,
+    /// How often it has been translated.
+    times: u32,
+    /// Instructions that translated code had done by the last time.
+    at: u64,
+}
+
 /// Of the regions that are left for the same code, so many are translated anew with it.
 const PARENTS: usize = 4;
+/// How often the price of translating a region anew doubles.
+const DOUBLED: u32 = 16;
 
 /// All translations.
 #[derive(Debug, Default)]
@@ -45,8 +58,8 @@ pub(crate) struct Translations {
     exits: HashMap<Key, Vec<Key>>,
     /// How often regions have been translated anew.
     renewals: HashMap<Key, u32>,
-    /// Instructions of regions.
-    sizes: HashMap<Key, u32>,
+    /// What regions of the [best](Tier::Best) tier have cost.
+    costs: HashMap<Key, Cost>,
     /// Functions.
     count: usize,
 }
@@ -69,15 +82,16 @@ impl Translations {
             .find_map(|version| (version.made.borrow().is_true(mem) == Some(true)).then_some(version.tier))
     }
 
-    /// Takes note of the surroundings of a region.
-    pub(crate) fn know(&mut self, key: Key, region: &Region) {
+    /// Takes note of a region that is translated in the best tier when translated code has done so many instructions.
+    pub(crate) fn know(&mut self, key: Key, region: &Region, now: u64) {
         for pc in region.exits().filter(|pc| *pc != key.pc) {
             let parents = self.exits.entry(Key { pc, ..key }).or_default();
             if !parents.contains(&key) && parents.len() < PARENTS {
                 parents.push(key);
             }
         }
-        self.sizes.insert(key, region.instructions() as u32);
+        let cost = self.costs.entry(key).or_default();
+        *cost = Cost { size: region.instructions() as u32, times: cost.times + 1, at: now };
     }
 
     /// Takes the translation of a region in, in place of older ones of the same code. `first` is the place of its first function.
@@ -100,7 +114,17 @@ impl Translations {
 
     /// Instructions of the region at an address.
     pub(crate) fn size(&self, key: Key) -> u32 {
-        self.sizes.get(&key).copied().unwrap_or(0)
+        self.costs.get(&key).map_or(0, |cost| cost.size)
+    }
+
+    /// Whether a region may be translated anew for what has turned up since: each time, translated code has to do twice as much before,
+    /// the first time `price` instructions for each of the region. The loop of an interpreter always finds something more, and until the engine of
+    /// the host has compiled it well, its new function is slower than the old one.
+    pub(crate) fn is_due(&self, key: Key, now: u64, price: u64) -> bool {
+        self.costs.get(&key).is_none_or(|cost| {
+            let doubled = cost.times.saturating_sub(1).min(DOUBLED);
+            now.saturating_sub(cost.at) >= u64::from(cost.size) * price << doubled
+        })
     }
 
     /// The entries of regions that are left at an address, as far as they are to be translated anew; told once.
@@ -123,7 +147,7 @@ impl Translations {
         self.versions.clear();
         self.exits.clear();
         self.renewals.clear();
-        self.sizes.clear();
+        self.costs.clear();
         self.count = 0;
     }
 }

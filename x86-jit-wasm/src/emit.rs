@@ -19,15 +19,18 @@ use crate::lift::lift_all;
 use crate::region::{End, Region, Setting, Target, Tier};
 use crate::structure::Structure;
 use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 pub use arithmetic::arithmetic;
-use body::{Ended, Function, Locals, word};
+use body::{Ended, Function, Locals, Written, word};
 use frame::Callee;
 use state::{Plan, State};
 use switch::Table;
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, ElementSection, Elements, EntityType, ExportKind, ExportSection,
-    FunctionSection, ImportSection, MemoryType, Module, RefType, TableType, TypeSection, ValType,
+    BlockType, BranchHints, CodeSection, ConstExpr, ElementSection, Elements, EntityType, ExportKind,
+    ExportSection, FunctionSection, ImportSection, MemoryType, Module, NameMap, NameSection, RefType,
+    TableType, TypeSection, ValType,
 };
 use x86_cpu::X87Op;
 
@@ -77,6 +80,8 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
         }
     }
     let in_table = functions.len();
+    let mut names = NameMap::new();
+    let mut hints = BranchHints::new();
     let mut switched = Vec::new();
     for region in regions {
         let calls = |pc: u64| {
@@ -88,7 +93,9 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
             Tier::Best => function(region, places, &calls),
         };
         if region.arms.is_empty() {
-            code.function(&function);
+            names.append(IMPORTED + code.len(), &name(region));
+            hints.function_hints(IMPORTED + code.len(), function.hints);
+            code.function(&function.code);
             continue;
         }
         let word = word(region.setting.mode);
@@ -96,16 +103,36 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
             code.function(&switch::entry(IMPORTED + functions.len(), word, pc));
         });
         functions.function(if word == Type::I64 { 2 } else { 1 });
-        switched.push(function);
+        switched.push((name(region), function));
     }
-    switched.iter().for_each(|function| {
-        code.function(function);
-    });
+    for (name, function) in switched {
+        names.append(IMPORTED + code.len(), &name);
+        hints.function_hints(IMPORTED + code.len(), function.hints);
+        code.function(&function.code);
+    }
     let all: Vec<u32> = (IMPORTED..IMPORTED + in_table).collect();
     elements.active(None, &ConstExpr::i32_const(first as i32), Elements::Functions(all.into()));
     let mut module = Module::new();
-    module.section(&types).section(&imports).section(&functions).section(&elements).section(&code);
+    module
+        .section(&types)
+        .section(&imports)
+        .section(&functions)
+        .section(&elements)
+        .section(&hints)
+        .section(&code);
+    let mut section = NameSection::new();
+    section.functions(&names);
+    module.section(&section);
     module.finish()
+}
+
+/// What profilers call the function of a region: its tier and its entry.
+fn name(region: &Region) -> String {
+    let tier = match region.tier {
+        Tier::Quick => "quick",
+        Tier::Best => "best",
+    };
+    format!("{tier}_{:x}", region.entry())
 }
 
 /// A module for a host whose own functions are in another table: it exports `call`, of type
@@ -142,7 +169,7 @@ const IMPORTED: u32 = COMPUTE + X87Op::ALL.len() as u32;
 /// Functions of the module by address: their number, and where in the table of functions they are.
 type Own<'a> = &'a dyn Fn(u64) -> Option<(u32, Entrance)>;
 
-fn function(region: &Region, places: &Places, own: Own<'_>) -> wasm_encoder::Function {
+fn function(region: &Region, places: &Places, own: Own<'_>) -> Written {
     let structure = Structure::of(region);
     let bodies = lift_all(region, &structure);
     let mut plan = Plan::of(region, &structure, &bodies);
@@ -242,7 +269,14 @@ impl Emitter<'_> {
         let end = self.out.body(body, &self.plan.areas.of[number], self.plan.touched[number].reads, depth);
         match (self.region.blocks[number].end, end) {
             (End::Either { taken, next }, Ended::Condition) => {
-                self.out.sink().if_(BlockType::Empty);
+                match (taken, next) {
+                    // Code that has not run.
+                    (Target::Leave(_), Target::Block(_)) => self.out.hardly(),
+                    (Target::Block(_), Target::Leave(_)) => self.out.mostly(),
+                    _ => {
+                        self.out.sink().if_(BlockType::Empty);
+                    }
+                }
                 self.labels.push(Label::If);
                 let (pending, state): (u32, State) = (self.out.pending, self.out.state);
                 self.go(number, taken);

@@ -46,6 +46,10 @@ pub struct JitStats {
     pub stops: u64,
     /// Times that all translations were given up to make room.
     pub clears: u64,
+    /// Contexts: states of address spaces, in each of which translated code finds other translated code anew.
+    pub contexts: u64,
+    /// Times that the engine has found translated code for it.
+    pub found: u64,
 }
 
 /// The translator as an engine, on top of one that interprets, in a place that runs WebAssembly.
@@ -242,6 +246,7 @@ impl<B: BaseEngine> Core<B> {
             self.contexts.clear();
             self.next_stamp = 1;
         }
+        self.stats.contexts += 1;
         let stamp = self.next_stamp;
         self.next_stamp += 1;
         // An older state of an address space never comes back.
@@ -274,6 +279,7 @@ impl<B: BaseEngine> Core<B> {
             self.absent[at] = if key.pc >> STAMP_AT == 0 { Jump::key(seat.shared.stamp, key.pc) } else { 0 };
             return None;
         };
+        self.stats.found += 1;
         self.announce(seat, mem, key, entrance);
         Some(entrance)
     }
@@ -587,6 +593,8 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
             entries,
             stops,
             clears,
+            contexts,
+            found,
         } = self.core.stats;
         each("jit_regions", regions);
         each("jit_quick", quick);
@@ -601,6 +609,8 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
         each("jit_entries", entries);
         each("jit_stops", stops);
         each("jit_clears", clears);
+        each("jit_contexts", contexts);
+        each("jit_found", found);
         each("jit_left", self.core.left);
         self.core.left_by_name.iter().for_each(|(name, count)| each(name, *count));
         self.core.base.counters(each);

@@ -11,7 +11,7 @@ use crate::layout::{Places, context, reason};
 use crate::region::{Region, Tier};
 use alloc::vec;
 use alloc::vec::Vec;
-use wasm_encoder::{BlockType, InstructionSink, MemArg, ValType};
+use wasm_encoder::{BlockType, BranchHint, InstructionSink, MemArg, ValType};
 use x86_cpu::CodeMode;
 
 /// The first parameter: address of the processor's state.
@@ -116,6 +116,14 @@ pub(super) struct Function {
     /// Of those that last beyond a block, the locals.
     area_locals: Vec<Option<u32>>,
     pub(super) tier: Tier,
+    /// Where in the code conditions are that are hardly ever met (0), or nearly always (1).
+    hints: Vec<(u32, u32)>,
+}
+
+/// A function that is done.
+pub(super) struct Written {
+    pub(super) code: wasm_encoder::Function,
+    pub(super) hints: Vec<BranchHint>,
 }
 
 pub(super) fn at(offset: u64, align: u32) -> MemArg {
@@ -141,11 +149,24 @@ impl Function {
             area_locals: vec![None; areas.len()],
             areas,
             tier: region.tier,
+            hints: Vec::new(),
         }
     }
 
     pub(super) fn sink(&mut self) -> InstructionSink<'_> {
         InstructionSink::new(&mut self.code)
+    }
+
+    /// Begins what is hardly ever done: engines keep it out of the way, and keep in registers what it does not need.
+    pub(super) fn hardly(&mut self) {
+        self.hints.push((self.code.len() as u32, 0));
+        self.sink().if_(BlockType::Empty);
+    }
+
+    /// Begins what is nearly always done.
+    pub(super) fn mostly(&mut self) {
+        self.hints.push((self.code.len() as u32, 1));
+        self.sink().if_(BlockType::Empty);
     }
 
     pub(super) fn sink_br(&mut self, depth: u32) {
@@ -176,7 +197,7 @@ impl Function {
     }
 
     /// With `switched`, the first of the locals is a parameter: the address to begin at.
-    pub(super) fn finish(self, switched: bool) -> wasm_encoder::Function {
+    pub(super) fn finish(self, switched: bool) -> Written {
         let types = self.locals.types.iter().skip(usize::from(switched)).map(|ty| match ty {
             Type::I32 => ValType::I32,
             Type::I64 => ValType::I64,
@@ -185,8 +206,10 @@ impl Function {
             Type::V128 => ValType::V128,
         });
         let mut function = wasm_encoder::Function::new_with_locals_types(types);
+        let before = function.byte_len() as u32;
+        let hint = |(at, value)| BranchHint { branch_func_offset: before + at, branch_hint_value: value };
         function.raw(self.code);
-        function
+        Written { code: function, hints: self.hints.into_iter().map(hint).collect() }
     }
 
     pub(super) fn constant(&mut self, ty: Type, n: u64) {
@@ -513,7 +536,7 @@ impl Function {
 
     /// Leaves as before the instruction if what is on the stack is not 0.
     fn leave_arm(&mut self, progress: &mut Progress<'_>, origin: usize, depth: u32) {
-        self.sink().if_(BlockType::Empty);
+        self.hardly();
         self.arm(progress, origin, depth + 1);
         self.sink().end();
     }

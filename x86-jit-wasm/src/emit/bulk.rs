@@ -3,7 +3,6 @@
 use super::PRESENT;
 use super::body::{Function, at};
 use crate::ir::Type;
-use wasm_encoder::BlockType;
 
 impl Function {
     /// Asks the host for an area that the TLB does not have, or that crosses pages: leaves through `arm` unless all of it is there.
@@ -14,11 +13,12 @@ impl Function {
         host: u32,
         arm: impl FnOnce(&mut Function, u32),
     ) {
-        self.sink().if_(BlockType::Empty);
+        self.hardly();
         self.wide(start);
         let mut sink = self.sink();
         sink.local_get(bytes).i32_const(1).i32_shl().i32_const(writes.into()).i32_or();
-        sink.call(PRESENT).local_tee(host).i32_eqz().if_(BlockType::Empty);
+        sink.call(PRESENT).local_tee(host).i32_eqz();
+        self.hardly();
         arm(self, 2);
         self.sink().end().end();
     }

@@ -304,7 +304,8 @@ impl Function {
             self.shared();
             self.sink().i64_load(at(shared::STAMP, 3)).i64_const(entrance.word() as i64).i64_add().i64_eq();
             self.may_call();
-            self.sink().i32_and().if_(BlockType::Empty);
+            self.sink().i32_and();
+            self.mostly();
             let frame = self.frame as i32;
             let mut sink = self.sink();
             sink.local_get(CPU).local_get(DEPTH).i32_const(entrance.in_depth() as i32 - frame).i32_add();
@@ -313,7 +314,8 @@ impl Function {
         }
         self.usable(entry, callee.pc);
         self.may_call();
-        self.sink().i32_and().if_(BlockType::Empty);
+        self.sink().i32_and();
+        self.mostly();
         let frame = self.frame as i32;
         self.sink().local_get(CPU).local_get(DEPTH).i32_const(frame).i32_sub();
         self.with_block(entry);
@@ -372,7 +374,7 @@ impl Function {
                 self.sink().i64_load(at(context::RIP, 3)).i64_const(back as i64).i64_ne();
             }
         }
-        self.sink().if_(BlockType::Empty);
+        self.hardly();
         self.shared();
         let frame = self.frame as i32;
         let mut sink = self.sink();
@@ -380,7 +382,8 @@ impl Function {
         sink.i64_const(back as i64).local_get(DEPTH).i32_const(frame).i32_sub().call(RESUME);
         self.shared();
         self.sink().i64_load(at(shared::BUDGET, 3)).local_set(BUDGET);
-        self.sink().if_(BlockType::Empty).local_get(BUDGET).return_().end().end();
+        self.hardly();
+        self.sink().local_get(BUDGET).return_().end().end();
     }
 
     /// Charges the instructions done on the way here.
@@ -394,7 +397,8 @@ impl Function {
 
     /// Leaves before a block at `pc` if the budget is spent.
     pub(super) fn check_budget(&mut self, pc: u64, depth: u32) {
-        self.sink().local_get(BUDGET).i64_const(0).i64_le_s().if_(BlockType::Empty);
+        self.sink().local_get(BUDGET).i64_const(0).i64_le_s();
+        self.hardly();
         self.leave_to(pc, reason::JUMP, 0, depth + 1);
         self.sink().end();
     }

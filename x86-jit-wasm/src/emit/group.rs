@@ -8,7 +8,6 @@ use super::body::{Function, at};
 use crate::ir::{Body, Type, Value};
 use alloc::vec;
 use alloc::vec::Vec;
-use wasm_encoder::BlockType;
 
 /// Bytes that are checked together, at most: the more, the more often they cross a page.
 pub(super) const SPAN: i64 = 256;
@@ -130,10 +129,10 @@ impl Function {
         let tag = if area.writes { tlb.write } else { tlb.read };
         let bytes = area.bytes();
         self.look_up(start, bytes, tag, host);
-        self.sink().if_(BlockType::Empty);
+        self.hardly();
         if area.count > 1 {
             self.look_up_two(start, bytes, tag);
-            self.sink().if_(BlockType::Empty);
+            self.hardly();
             arm(self, 2);
             self.sink().end();
         } else {

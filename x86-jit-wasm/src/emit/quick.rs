@@ -3,7 +3,7 @@
 //! Between blocks, registers are in memory, and the flags in locals: so control may come from outside to each block, and where blocks come from needs not be
 //! known to translate them. Registers are stored before an access rather than on each of the ways out.
 
-use super::body::{DEPTH, Ended, Function, Locals};
+use super::body::{DEPTH, Ended, Function, Locals, Written};
 use super::frame::Callee;
 use super::state::{BETWEEN, PARTS, Plan, State};
 use super::{Own, address};
@@ -14,7 +14,7 @@ use crate::region::{Block, End, Region, Target};
 use alloc::vec::Vec;
 use wasm_encoder::BlockType;
 
-pub(super) fn function(region: &Region, places: &Places, own: Own<'_>) -> wasm_encoder::Function {
+pub(super) fn function(region: &Region, places: &Places, own: Own<'_>) -> Written {
     let bodies: Vec<Body> = region.blocks.iter().map(|block| lift(block, region.setting)).collect();
     let mut plan = Plan::quick(&bodies);
     let locals = Locals::of(region.setting.mode, &plan);

@@ -245,6 +245,7 @@ fn states(region: &Region, structure: &Structure, touched: &[Touched]) -> Vec<St
         }
     }
     let joint = |block: usize| structure.merges[block] || structure.loops[block];
+    let apart = !region.arms.is_empty() && region.instructions() > 300;
 
     let mut live: Vec<Slots> = vec![0; count];
     fixed_point(order.iter().rev(), &mut live, |block, live| {
@@ -270,6 +271,9 @@ fn states(region: &Region, structure: &Structure, touched: &[Touched]) -> Vec<St
     let mut held: Vec<Slots> = vec![!0; count];
     fixed_point(order.iter(), &mut held, |block, held| {
         let entry = if block == 0 { 0 } else { !0 };
+        if block == 0 && apart {
+            return 0;
+        }
         let every = ways[block].iter().fold(entry, |all, way| all & touched[way.from].behind(held[way.from]));
         every | if joint(block) { live[block] & some[block] | kept[block] } else { 0 }
     });

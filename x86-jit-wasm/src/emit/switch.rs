@@ -57,7 +57,8 @@ impl Function {
     /// Leaves before a switch if the budget is spent.
     pub(super) fn check_budget_of_switch(&mut self, depth: u32) {
         let rip = self.locals.rip;
-        self.sink().local_get(BUDGET).i64_const(0).i64_le_s().if_(BlockType::Empty);
+        self.sink().local_get(BUDGET).i64_const(0).i64_le_s();
+        self.hardly();
         self.leave_for(rip, reason::JUMP, 0, depth + 1);
         self.sink().end();
     }

@@ -5,7 +5,7 @@ use crate::cache::{Key, Source};
 use crate::guest::Guest;
 use crate::host::{CodeError, CodeHost};
 use crate::layout::{Jump, Places};
-use crate::region::{Region, Tier};
+use crate::region::{Limits, Region, Tier};
 use crate::translate;
 use crate::tuning::Tuning;
 use alloc::collections::BTreeSet;
@@ -90,7 +90,9 @@ impl<B: BaseEngine> Core<B> {
         self.seen[Jump::index(key.pc)].1 = 0;
         let again = !self.best.push(mem, key);
         for parent in self.translations.parents(key, self.tuning.renewals) {
-            self.best.push(mem, parent);
+            if self.translations.is_due(parent, self.stats.translated, self.tuning.price_of_best) {
+                self.best.push(mem, parent);
+            }
         }
         if again || self.best.keys.len() >= self.tuning.batch {
             let keys = core::mem::take(&mut self.best.keys);
@@ -138,7 +140,8 @@ impl<B: BaseEngine> Core<B> {
         let Some(reports) = self.jumps.report(root, jump, target.pc) else { return };
         // What it has cost so far may pay for it alone.
         let paid = u64::from(reports) * CHANGE >= u64::from(self.translations.size(root)) * self.tuning.price;
-        if !(paid || self.may_spend(Tier::Best)) || self.find(seat, mem, root).is_none() {
+        let due = self.translations.is_due(root, self.stats.translated, self.tuning.price_of_best);
+        if !(paid || due && self.may_spend(Tier::Best)) || self.find(seat, mem, root).is_none() {
             return;
         }
         // Others that are about to be known as well go into the same module.
@@ -175,9 +178,14 @@ impl<B: BaseEngine> Core<B> {
             if arms.contains(&key) || self.jumps.is_arm(key) && self.find(seat, mem, key).is_some() {
                 continue;
             }
-            let translations = &self.translations;
+            let (translations, done) = (&self.translations, self.stats.translated);
+            let Tuning { limits: Limits { switched, .. }, price_of_best, .. } = self.tuning;
+            let may_grow = |other: Key| {
+                (translations.size(other) as usize) < switched
+                    && translations.is_due(other, done, price_of_best)
+            };
             let is_there = |other: Key| {
-                translations.tier(mem, other) == Some(Tier::Best)
+                translations.tier(mem, other) == Some(Tier::Best) && may_grow(other)
                     || regions.iter().any(|region| region.entry() == other.pc)
             };
             let may_join = !owners.contains(&key);
@@ -265,7 +273,8 @@ impl<B: BaseEngine> Core<B> {
             let first = next;
             next += region.functions();
             if region.tier == Tier::Best {
-                self.translations.know(Key { pc: region.entry(), setting: region.setting }, region);
+                let key = Key { pc: region.entry(), setting: region.setting };
+                self.translations.know(key, region, self.stats.translated);
             }
             let Some(source) = Source::of(mem, region) else { continue };
             self.translations.insert(region, source, first);
