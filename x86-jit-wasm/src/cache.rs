@@ -123,7 +123,7 @@ impl Translations {
     pub(crate) fn is_due(&self, key: Key, now: u64, price: u64) -> bool {
         self.costs.get(&key).is_none_or(|cost| {
             let doubled = cost.times.saturating_sub(1).min(DOUBLED);
-            now.saturating_sub(cost.at) >= u64::from(cost.size) * price << doubled
+            now.saturating_sub(cost.at) >= (u64::from(cost.size) * price) << doubled
         })
     }
 

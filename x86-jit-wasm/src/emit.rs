@@ -16,6 +16,7 @@ mod switch;
 use crate::ir::{Body, Type};
 use crate::layout::{Entrance, Places, reason};
 use crate::lift::lift_all;
+use crate::liveness::{Wanted, wanted};
 use crate::region::{End, Region, Setting, Target, Tier};
 use crate::structure::Structure;
 use alloc::collections::BTreeMap;
@@ -171,8 +172,10 @@ type Own<'a> = &'a dyn Fn(u64) -> Option<(u32, Entrance)>;
 
 fn function(region: &Region, places: &Places, own: Own<'_>) -> Written {
     let structure = Structure::of(region);
-    let bodies = lift_all(region, &structure);
-    let mut plan = Plan::of(region, &structure, &bodies);
+    let wanted = wanted(region);
+    let bodies = lift_all(region, &structure, &wanted);
+    let wanted: Vec<bool> = wanted.iter().map(Wanted::at_start).collect();
+    let mut plan = Plan::of(region, &structure, &bodies, &wanted);
     let locals = Locals::of(region.setting.mode, &plan);
     let out = Function::new(locals, *places, region, &mut plan);
     let mut emitter = Emitter { region, structure, out, bodies, plan, own, labels: Vec::new() };
@@ -241,6 +244,8 @@ impl Emitter<'_> {
         }
         if self.joint(block) {
             self.out.state = self.plan.at[block];
+        } else if self.plan.flags_end[block] {
+            self.out.forget_flags();
         }
         self.block(block);
         for &merge in merges.iter().rev() {
@@ -352,7 +357,7 @@ impl Emitter<'_> {
             Target::Block(block) if self.structure.is_back(from, block) => {
                 if self.structure.dominates(block, from) {
                     self.out.settle();
-                    self.out.become_state(self.plan.at[block]);
+                    self.become_that_of(block);
                     let depth = self.depth(Label::Loop(block));
                     self.out.sink_br(depth);
                 } else {
@@ -361,16 +366,24 @@ impl Emitter<'_> {
             }
             Target::Block(block) if self.structure.merges[block] => {
                 self.out.settle();
-                self.out.become_state(self.plan.at[block]);
+                self.become_that_of(block);
                 let depth = self.depth(Label::Before(block));
                 self.out.sink_br(depth);
             }
             Target::Block(block) if self.structure.loops[block] => {
-                self.out.become_state(self.plan.at[block]);
+                self.become_that_of(block);
                 self.tree(block);
             }
             Target::Block(block) => self.tree(block),
         }
+    }
+
+    /// Brings about the state that a block begins with.
+    fn become_that_of(&mut self, block: usize) {
+        if self.plan.flags_end[block] {
+            self.out.forget_flags();
+        }
+        self.out.become_state(self.plan.at[block]);
     }
 
     fn leave_to(&mut self, from: usize, pc: u64) {

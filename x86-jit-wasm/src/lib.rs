@@ -21,6 +21,7 @@ pub mod ir;
 pub mod layout;
 mod learn;
 mod lift;
+mod liveness;
 pub mod pending;
 mod region;
 mod search;

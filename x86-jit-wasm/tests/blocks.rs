@@ -4,6 +4,7 @@
 mod support;
 
 use guest_mem::{AddressSpace, FramePool, Prot, Vma};
+use std::collections::BTreeSet;
 use support::{
     Host, JUMPS, PAGES, REGIONS, STAMP, Translated, Wasm, cpu_mode, discover, discover_any, setting,
 };
@@ -12,7 +13,7 @@ use testkit::rng::Rng;
 use testkit::state::{State, random_data};
 use testkit::{forms, guest};
 use x86_cpu::{CpuState, Cpuid, ExecEngine, F80, Fpu, Level, flags};
-use x86_decode::{Insn, Mode, Op, Operand, ROWS, Reg, Row, decode};
+use x86_decode::{FlagSet, Flow, Insn, Mode, Op, Operand, ROWS, Reg, Row, decode};
 use x86_interp::Interp;
 use x86_jit_wasm::layout::{Jump, mxcsr};
 use x86_jit_wasm::{Region, Targets, takes};
@@ -205,7 +206,7 @@ impl Theirs {
         self.mem.read_bytes(DATA, &mut their_data).expect("readable");
         let differs = ours.gpr != theirs.gpr
             || ours.rip != theirs.rip
-            || ours.rflags != theirs.rflags
+            || !self.flags_agree(&ours, &theirs, &their_data, (mode, bytes))
             || ours.xmm != theirs.xmm
             || ours.mxcsr & !DE != theirs.mxcsr & !DE
             || ours.mxcsr & DE > theirs.mxcsr & DE
@@ -233,6 +234,92 @@ impl Theirs {
         }
         count
     }
+
+    /// Whether the flags are the same, or nobody sees the difference: going on from either, the interpreter does the same until they are. Where it cannot
+    /// go on, as an access has failed, it is what the code there says.
+    fn flags_agree(
+        &mut self,
+        ours: &CpuState,
+        theirs: &CpuState,
+        data: &[u8],
+        (mode, bytes): (Mode, &[u8]),
+    ) -> bool {
+        if ours.rflags == theirs.rflags {
+            return true;
+        }
+        if (ours.rflags ^ theirs.rflags) & !flags::OSZAPC != 0 {
+            return false;
+        }
+        let [ours, theirs] = [ours, theirs].map(|state| self.goes_on(state, data));
+        let differ = ours.iter().zip(&theirs).position(|(ours, theirs)| ours.0 != theirs.0);
+        let last = ours.last().zip(theirs.last());
+        if ours.len() != theirs.len() || differ.is_some() {
+            return false;
+        }
+        last.is_some_and(|((at, ours, data), (_, theirs, their_data))| {
+            let open = (ours ^ theirs) & flags::OSZAPC;
+            data == their_data && open & wanted_flags(bytes, at.0, mode) == 0
+        })
+    }
+
+    /// What follows in the interpreter, instruction by instruction: where it is with which registers, its flags, and memory.
+    fn goes_on(&mut self, state: &CpuState, data: &[u8]) -> Vec<((u64, [u64; 16]), u32, Vec<u8>)> {
+        self.mem.write_bytes(DATA, data).expect("writable");
+        let mut cpu = state.clone();
+        let mut all = vec![((cpu.rip, cpu.gpr), cpu.rflags, data.to_vec())];
+        for _ in 0..STEPS_AFTER {
+            cpu.rflags |= flags::TF;
+            let done = self.interp.run(&mut cpu, &self.mem, 1).retired;
+            cpu.rflags &= !flags::TF;
+            if done == 0 {
+                break;
+            }
+            let mut data = vec![0; DATA_LEN];
+            self.mem.read_bytes(DATA, &mut data).expect("readable");
+            all.push(((cpu.rip, cpu.gpr), cpu.rflags, data));
+        }
+        all
+    }
+}
+
+/// Instructions that are looked at behind where flags differ.
+const STEPS_AFTER: usize = 60;
+
+/// The flags that code may ask for, of those that it does not overwrite before.
+fn wanted_flags(bytes: &[u8], pc: u64, mode: Mode) -> u32 {
+    let bits = [flags::CF, flags::PF, flags::AF, flags::ZF, flags::SF, flags::OF];
+    let mut wanted = FlagSet::NONE;
+    let mut seen = BTreeSet::new();
+    let mut open = vec![(pc, FlagSet::STATUS)];
+    while let Some((pc, old)) = open.pop() {
+        if old.is_empty() || !seen.insert((pc, old.0)) {
+            continue;
+        }
+        let code = bytes.get(pc.wrapping_sub(CODE) as usize..).unwrap_or_default();
+        let Ok(insn) = decode(code, mode) else {
+            wanted = wanted.or(old);
+            continue;
+        };
+        let next = pc + u64::from(insn.len);
+        let to = insn.operands.iter().find_map(|operand| match *operand {
+            Operand::Rel(by) => Some(next.wrapping_add(by as u64)),
+            _ => None,
+        });
+        let used = insn.flags();
+        wanted = wanted.or(used.read.and(old));
+        let logic = matches!(insn.op, Op::And | Op::Or | Op::Xor | Op::Test);
+        let changed = if logic { used.written.or(used.undefined) } else { used.written };
+        let old = old.without(changed.without(used.kept));
+        match insn.row.flow {
+            Flow::Next => open.push((next, old)),
+            Flow::Branch | Flow::Call => open.extend(to.map(|to| (to, old))),
+            Flow::CondBranch => open.extend([Some(next), to].into_iter().flatten().map(|pc| (pc, old))),
+            // Of a function that is part of the region that calls it: who called is not known here.
+            Flow::Ret => {}
+            _ => wanted = wanted.or(old),
+        }
+    }
+    (0..).zip(bits).filter(|(n, _)| wanted.0 >> n & 1 != 0).map(|(_, bit)| bit).sum()
 }
 
 #[test]

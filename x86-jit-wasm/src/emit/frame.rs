@@ -102,6 +102,12 @@ impl Function {
         self.state.held |= set;
     }
 
+    /// Nobody wants the flags any more.
+    pub(super) fn forget_flags(&mut self) {
+        self.state.held &= !PARTS;
+        self.state.dirty &= !PARTS;
+    }
+
     /// Brings about the state that a block begins with to which several ways lead.
     pub(super) fn become_state(&mut self, state: State) {
         self.store_all(self.state.dirty & !state.dirty);

@@ -9,13 +9,15 @@ use super::state::{BETWEEN, PARTS, Plan, State};
 use super::{Own, address};
 use crate::ir::{Body, Type};
 use crate::layout::{BLOCK_AT, Places, reason};
-use crate::lift::lift;
+use crate::lift::lift_apart;
+use crate::liveness::wanted;
 use crate::region::{Block, End, Region, Target};
 use alloc::vec::Vec;
 use wasm_encoder::BlockType;
 
 pub(super) fn function(region: &Region, places: &Places, own: Own<'_>) -> Written {
-    let bodies: Vec<Body> = region.blocks.iter().map(|block| lift(block, region.setting)).collect();
+    let lift = |(block, wanted)| lift_apart(block, region.setting, wanted);
+    let bodies: Vec<Body> = region.blocks.iter().zip(&wanted(region)).map(lift).collect();
     let mut plan = Plan::quick(&bodies);
     let locals = Locals::of(region.setting.mode, &plan);
     let mut out = Function::new(locals, *places, region, &mut plan);

@@ -194,6 +194,8 @@ pub(super) struct Plan {
     pub(super) all: Slots,
     /// Sets that are stored behind the body; to each, exits jump that have all or much of it dirty.
     pub(super) epilogues: Vec<Slots>,
+    /// By block: whether nobody wants the flags that it begins with.
+    pub(super) flags_end: Vec<bool>,
     /// Of accesses.
     pub(super) areas: Areas,
 }
@@ -206,13 +208,15 @@ struct Way {
 }
 
 impl Plan {
-    pub(super) fn of(region: &Region, structure: &Structure, bodies: &[Body]) -> Plan {
+    /// `wanted` tells of each block whether the flags are that it begins with.
+    pub(super) fn of(region: &Region, structure: &Structure, bodies: &[Body], wanted: &[bool]) -> Plan {
         let touched: Vec<Touched> = bodies.iter().map(Touched::of).collect();
         let all = touched.iter().fold(0, |all, touched| all | touched.all());
-        let at = states(region, structure, &touched);
+        let at = states(region, structure, &touched, wanted);
         let areas = Areas::of(region, structure, bodies);
         let epilogues = epilogues(region, structure, bodies, &touched, &at, &areas);
-        Plan { at, touched, all, epilogues, areas }
+        let flags_end = wanted.iter().map(|wanted| !wanted).collect();
+        Plan { at, touched, all, epilogues, flags_end, areas }
     }
 
     /// Of the [quick](crate::Tier::Quick) tier: each block begins with [`BETWEEN`] in locals, and all else in memory.
@@ -225,12 +229,13 @@ impl Plan {
             touched,
             all,
             epilogues: vec![PARTS],
+            flags_end: vec![false; bodies.len()],
             areas: Areas::apart(bodies),
         }
     }
 }
 
-fn states(region: &Region, structure: &Structure, touched: &[Touched]) -> Vec<State> {
+fn states(region: &Region, structure: &Structure, touched: &[Touched], wanted: &[bool]) -> Vec<State> {
     let count = region.blocks.len();
     let order = &structure.order;
     let mut ways: Vec<Vec<Way>> = vec![Vec::new(); count];
@@ -275,7 +280,8 @@ fn states(region: &Region, structure: &Structure, touched: &[Touched]) -> Vec<St
             return 0;
         }
         let every = ways[block].iter().fold(entry, |all, way| all & touched[way.from].behind(held[way.from]));
-        every | if joint(block) { live[block] & some[block] | kept[block] } else { 0 }
+        let all = every | if joint(block) { live[block] & some[block] | kept[block] } else { 0 };
+        if wanted[block] { all } else { all & !PARTS }
     });
     let calls: Vec<bool> = (0..count).map(|block| calls_in_loop(block, &ways, touched)).collect();
     let mut dirty: Vec<Slots> = vec![0; count];

@@ -18,6 +18,7 @@ mod string;
 mod x87;
 
 use crate::ir::{Binary, Body, Exit, Expr, Origin, Step, Type, Unary, Value};
+use crate::liveness::Wanted;
 use crate::region::{Block, End, Located, Region, Setting};
 use crate::structure::{Structure, successors};
 use alloc::vec;
@@ -100,11 +101,16 @@ pub(crate) use x87::{Computed, arithmetic, is_x87};
 
 /// What a block does.
 pub fn lift(block: &Block, setting: Setting) -> Body {
-    lift_behind(block, setting, None)
+    lift_behind(block, setting, None, &Wanted::always(block.insns.len()))
+}
+
+/// The same, where it is known whether the flags are wanted.
+pub(crate) fn lift_apart(block: &Block, setting: Setting, wanted: &Wanted) -> Body {
+    lift_behind(block, setting, None, wanted)
 }
 
 /// What the blocks of a region do, where the structure tells from where control comes to them.
-pub(crate) fn lift_all(region: &Region, structure: &Structure) -> Vec<Body> {
+pub(crate) fn lift_all(region: &Region, structure: &Structure, wanted: &[Wanted]) -> Vec<Body> {
     let mut bodies: Vec<Option<Body>> = region.blocks.iter().map(|_| None).collect();
     let mut before = vec![Vec::new(); region.blocks.len()];
     for (number, block) in region.blocks.iter().enumerate() {
@@ -119,23 +125,25 @@ pub(crate) fn lift_all(region: &Region, structure: &Structure) -> Vec<Body> {
         let mut shapes = before[number].iter().map(shape_of);
         let first = shapes.next().flatten();
         let shape = first.filter(|_| shapes.all(|other| other == first));
-        bodies[number] = Some(lift_behind(&region.blocks[number], region.setting, shape));
+        bodies[number] = Some(lift_behind(&region.blocks[number], region.setting, shape, &wanted[number]));
     }
     let lifted = bodies.into_iter().zip(&region.blocks);
     lifted.map(|(body, block)| body.unwrap_or_else(|| lift(block, region.setting))).collect()
 }
 
 /// As [`lift`], with the shape of the flags that the block begins with, if it is known.
-fn lift_behind(block: &Block, setting: Setting, shape: Option<u32>) -> Body {
+fn lift_behind(block: &Block, setting: Setting, shape: Option<u32>, wanted: &Wanted) -> Body {
     let mut lifter = Lifter::new(setting);
     lifter.begin_with(shape);
     lifter.down = block.down;
-    for at in &block.insns {
+    for (at, wanted) in block.insns.iter().zip(&wanted.before) {
+        lifter.wanted = *wanted;
         // A region holds nothing that is not taken; were it so, the block would end before it.
         if lifter.insn(at).is_err() {
             break;
         }
     }
+    lifter.wanted = wanted.behind;
     lifter.finish()
 }
 
@@ -158,6 +166,8 @@ struct Lifter {
     at: (u64, u64),
     /// See [`Located::stays`].
     stays: Option<u64>,
+    /// Whether somebody may ask for the flags from before the running instruction on.
+    wanted: bool,
     /// Whether DF is set.
     down: bool,
     /// Of the x87 unit.
@@ -187,6 +197,7 @@ impl Lifter {
             origin: None,
             at: (0, 0),
             stays: None,
+            wanted: true,
             down: false,
             stack: x87::Stack::default(),
         }
@@ -196,7 +207,7 @@ impl Lifter {
         self.end_batch();
         self.body.down = self.down;
         self.body.flags_shape = self.incoming.0;
-        if let Some(flags) = self.pending() {
+        if let Some(flags) = self.pending().filter(|_| self.wanted) {
             self.body.flags_shape = self.body.constant(flags.shape).map(|shape| shape as u32);
             self.body.steps.push(Step::SetFlags(flags));
         }
@@ -307,7 +318,7 @@ impl Lifter {
         match self.origin {
             Some(origin) => origin,
             None => {
-                let flags = self.pending();
+                let flags = if self.wanted { self.pending() } else { None };
                 let origin = Origin { pc: self.at.0, done: self.body.count, flags };
                 self.body.origins.push(origin);
                 let number = self.body.origins.len() - 1;

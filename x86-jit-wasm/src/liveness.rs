@@ -1,0 +1,83 @@
+//! Where somebody may still ask for the arithmetic flags.
+//!
+//! Flags that code overwrites before it reads them need not be right where that code is left for another engine in between: it does the
+//! same instructions. What sees the difference is who looks at the flags of another program, or of an interrupted one, at
+//! such a place (ADR 14).
+
+use crate::region::{End, Region, Target};
+use crate::structure::successors;
+use alloc::vec;
+use alloc::vec::Vec;
+use x86_decode::{FlagSet, Insn, Op};
+
+/// Of a block, whether any of the flags is wanted.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// Before each of its instructions.
+    pub(crate) before: Vec<bool>,
+    /// Behind it.
+    pub(crate) behind: bool,
+}
+
+impl Wanted {
+    /// Of code of which nothing more is known.
+    pub(crate) fn always(instructions: usize) -> Wanted {
+        Wanted { before: vec![true; instructions], behind: true }
+    }
+
+    /// Where it begins.
+    pub(crate) fn at_start(&self) -> bool {
+        self.before.first().copied().unwrap_or(self.behind)
+    }
+}
+
+/// By block.
+pub(crate) fn wanted(region: &Region) -> Vec<Wanted> {
+    let count = region.blocks.len();
+    let mut start = vec![FlagSet::NONE; count];
+    let mut again = true;
+    while again {
+        again = false;
+        for number in (0..count).rev() {
+            let insns = &region.blocks[number].insns;
+            let new =
+                insns.iter().rev().fold(behind(region, number, &start), |set, at| before(&at.insn, set));
+            again |= new != start[number];
+            start[number] = new;
+        }
+    }
+    let of = |number: usize| {
+        let mut set = behind(region, number, &start);
+        let insns = &region.blocks[number].insns;
+        let mut wanted = Wanted { before: vec![false; insns.len()], behind: !set.is_empty() };
+        for (at, wanted) in insns.iter().zip(&mut wanted.before).rev() {
+            set = before(&at.insn, set);
+            *wanted = !set.is_empty();
+        }
+        wanted
+    };
+    (0..count).map(of).collect()
+}
+
+/// What is wanted behind a block. Whoever the region is left for may want all of them.
+fn behind(region: &Region, block: usize, start: &[FlagSet]) -> FlagSet {
+    let leaves = |target| matches!(target, Target::Leave(_));
+    let leaves = match region.blocks[block].end {
+        End::To(to) => leaves(to),
+        End::Either { taken, next } => leaves(taken) || leaves(next),
+        End::Call { .. } | End::Indirect { .. } | End::Switch { .. } | End::Elsewhere => true,
+    };
+    if leaves {
+        return FlagSet::STATUS;
+    }
+    successors(region, block).fold(FlagSet::NONE, |set, next| set.or(start[next]))
+}
+
+/// What is wanted before an instruction, by what is behind it.
+fn before(insn: &Insn, behind: FlagSet) -> FlagSet {
+    let flags = insn.flags();
+    // All engines clear the one that these leave undefined.
+    let logic = matches!(insn.op, Op::And | Op::Or | Op::Xor | Op::Test);
+    let changed = if logic { flags.written.or(flags.undefined) } else { flags.written };
+    behind.without(changed.without(flags.kept)).or(flags.read).and(FlagSet::STATUS)
+}
