@@ -16,7 +16,7 @@ mod switch;
 use crate::ir::{Body, Type};
 use crate::layout::{Entrance, Places, reason};
 use crate::lift::lift_all;
-use crate::liveness::{Wanted, wanted};
+use crate::liveness::wanted;
 use crate::region::{End, Region, Setting, Target, Tier};
 use crate::structure::Structure;
 use alloc::collections::BTreeMap;
@@ -174,8 +174,7 @@ fn function(region: &Region, places: &Places, own: Own<'_>) -> Written {
     let structure = Structure::of(region);
     let wanted = wanted(region);
     let bodies = lift_all(region, &structure, &wanted);
-    let wanted: Vec<bool> = wanted.iter().map(Wanted::at_start).collect();
-    let mut plan = Plan::of(region, &structure, &bodies, &wanted);
+    let mut plan = Plan::of(region, &structure, &bodies, wanted);
     let locals = Locals::of(region.setting.mode, &plan);
     let out = Function::new(locals, *places, region, &mut plan);
     let mut emitter = Emitter { region, structure, out, bodies, plan, own, labels: Vec::new() };
@@ -244,7 +243,7 @@ impl Emitter<'_> {
         }
         if self.joint(block) {
             self.out.state = self.plan.at[block];
-        } else if self.plan.flags_end[block] {
+        } else if !self.plan.wanted[block].at_start() {
             self.out.forget_flags();
         }
         self.block(block);
@@ -272,6 +271,9 @@ impl Emitter<'_> {
             self.out.check_budget(self.region.blocks[number].pc, depth);
         }
         let end = self.out.body(body, &self.plan.areas.of[number], self.plan.touched[number].reads, depth);
+        if !self.plan.wanted[number].behind {
+            self.out.forget_flags();
+        }
         match (self.region.blocks[number].end, end) {
             (End::Either { taken, next }, Ended::Condition) => {
                 match (taken, next) {
@@ -380,7 +382,7 @@ impl Emitter<'_> {
 
     /// Brings about the state that a block begins with.
     fn become_that_of(&mut self, block: usize) {
-        if self.plan.flags_end[block] {
+        if !self.plan.wanted[block].at_start() {
             self.out.forget_flags();
         }
         self.out.become_state(self.plan.at[block]);

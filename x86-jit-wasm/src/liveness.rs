@@ -8,7 +8,7 @@ use crate::region::{End, Region, Target};
 use crate::structure::successors;
 use alloc::vec;
 use alloc::vec::Vec;
-use x86_decode::{FlagSet, Insn, Op};
+use x86_decode::{FlagSet, Flow, Insn, Op};
 
 /// Of a block, whether any of the flags is wanted.
 #[derive(Clone, Debug)]
@@ -59,13 +59,20 @@ pub(crate) fn wanted(region: &Region) -> Vec<Wanted> {
     (0..count).map(of).collect()
 }
 
-/// What is wanted behind a block. Whoever the region is left for may want all of them.
+/// What is wanted behind a block. Whoever the region is left for may want all of them, but for places that are known not to.
 fn behind(region: &Region, block: usize, start: &[FlagSet]) -> FlagSet {
-    let leaves = |target| matches!(target, Target::Leave(_));
+    let asks = |pc: u64| !region.unasked.contains(&pc);
+    let leaves = |target| matches!(target, Target::Leave(pc) if asks(pc));
     let leaves = match region.blocks[block].end {
         End::To(to) => leaves(to),
         End::Either { taken, next } => leaves(taken) || leaves(next),
-        End::Call { .. } | End::Indirect { .. } | End::Switch { .. } | End::Elsewhere => true,
+        End::Call { .. } => {
+            if region.callee(block).is_some_and(|pc| !asks(pc)) {
+                return FlagSet::NONE;
+            }
+            true
+        }
+        End::Indirect { .. } | End::Switch { .. } | End::Elsewhere => true,
     };
     if leaves {
         return FlagSet::STATUS;
@@ -73,8 +80,37 @@ fn behind(region: &Region, block: usize, start: &[FlagSet]) -> FlagSet {
     successors(region, block).fold(FlagSet::NONE, |set, next| set.or(start[next]))
 }
 
+/// Instructions that are looked at.
+const AHEAD: usize = 12;
+
+/// Whether the code at an address overwrites all flags before it asks for any, as far as it goes on without a choice. `decode` gives an instruction and where its
+/// jump goes, if that is known.
+pub(crate) fn is_unasked(pc: u64, mut decode: impl FnMut(u64) -> Option<(Insn, Option<u64>)>) -> bool {
+    let (mut pc, mut old) = (pc, FlagSet::STATUS);
+    for _ in 0..AHEAD {
+        let Some((insn, target)) = decode(pc) else { return false };
+        if !insn.flags().read.and(old).is_empty() {
+            return false;
+        }
+        old = old.and(before(&insn, FlagSet::STATUS));
+        if old.is_empty() {
+            return true;
+        }
+        pc = match (insn.row.flow, target) {
+            (Flow::Next, _) => pc.wrapping_add(u64::from(insn.len)),
+            (Flow::Branch | Flow::Call, Some(target)) => target,
+            _ => return false,
+        };
+    }
+    false
+}
+
 /// What is wanted before an instruction, by what is behind it.
 fn before(insn: &Insn, behind: FlagSet) -> FlagSet {
+    if insn.row.flow == Flow::Ret {
+        // Of a function that is part of the region, too: it may go elsewhere after all.
+        return FlagSet::STATUS;
+    }
     let flags = insn.flags();
     // All engines clear the one that these leave undefined.
     let logic = matches!(insn.op, Op::And | Op::Or | Op::Xor | Op::Test);

@@ -2,6 +2,7 @@
 
 use crate::layout::Entrance;
 use crate::search::{Search, target};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use x86_cpu::CodeMode;
 use x86_decode::{FeatureSet, Insn, MAX_LEN};
@@ -172,6 +173,8 @@ pub struct Region {
     pub arms: Vec<(u64, usize)>,
     /// How it is translated.
     pub tier: Tier,
+    /// Of the addresses that it is left for or that it calls, those whose code overwrites all arithmetic flags before it asks for any.
+    pub unasked: BTreeSet<u64>,
 }
 
 /// How a region is translated.
@@ -241,11 +244,14 @@ impl Region {
 
     /// Targets of direct calls.
     pub fn calls(&self) -> impl Iterator<Item = u64> {
-        let direct = |block: &Block| {
-            let at = block.insns.last().filter(|_| matches!(block.end, End::Call { .. }))?;
-            target(at.pc, &at.insn, self.setting)
-        };
-        self.blocks.iter().filter_map(direct)
+        (0..self.blocks.len()).filter_map(|block| self.callee(block))
+    }
+
+    /// What a block calls at its end, if that is known.
+    pub(crate) fn callee(&self, block: usize) -> Option<u64> {
+        let block = &self.blocks[block];
+        let at = block.insns.last().filter(|_| matches!(block.end, End::Call { .. }))?;
+        target(at.pc, &at.insn, self.setting)
     }
 
     /// Finds the region that begins at `entry`, where an instruction is not [taken](crate::takes()), the region is left.

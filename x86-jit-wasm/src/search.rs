@@ -5,6 +5,7 @@
 //! function ends by a jump to another one, that is a call that comes back to behind the first.
 
 use crate::lift::Probe;
+use crate::liveness::is_unasked;
 use crate::region::{Block, Code, End, Limits, Located, Region, Setting, Target, Targets, Tier};
 use crate::structure::successors;
 use alloc::collections::BTreeSet;
@@ -174,6 +175,12 @@ impl<'a, C: Code> Search<'a, C> {
         }
         let mut region = self.blocks();
         merge(&mut region);
+        let places: BTreeSet<u64> = region.exits().chain(region.calls()).collect();
+        let decode = |pc: u64| {
+            let insn = decode_at(self.code, pc, self.setting, self.features)?;
+            Some((insn, self.target(pc, &insn)))
+        };
+        region.unasked = places.into_iter().filter(|pc| is_unasked(*pc, decode)).collect();
         region
     }
 
@@ -355,7 +362,7 @@ impl<'a, C: Code> Search<'a, C> {
             arms.extend(others.filter_map(|pc| Some((*pc, *numbers.get(&(Way::default(), *pc))?))));
         }
         blocks.extend(order.iter().map(|&head| self.block(head, switch, &to)));
-        Region { setting: self.setting, blocks, arms, tier: Tier::Best }
+        Region { setting: self.setting, blocks, arms, tier: Tier::Best, unasked: BTreeSet::new() }
     }
 
     fn block(&self, head: Place, switch: bool, to: &impl Fn(Place) -> Target) -> Block {

@@ -250,20 +250,26 @@ impl Theirs {
         if (ours.rflags ^ theirs.rflags) & !flags::OSZAPC != 0 {
             return false;
         }
-        let [ours, theirs] = [ours, theirs].map(|state| self.goes_on(state, data));
-        let differ = ours.iter().zip(&theirs).position(|(ours, theirs)| ours.0 != theirs.0);
-        let last = ours.last().zip(theirs.last());
-        if ours.len() != theirs.len() || differ.is_some() {
-            return false;
+        let mut code = vec![0; CODE_LEN];
+        self.mem.read_bytes(CODE, &mut code).expect("readable");
+        let [ours, theirs] = [ours, theirs].map(|state| {
+            self.mem.write_bytes(CODE, &code).expect("writable");
+            self.goes_on(state, data)
+        });
+        for ((at, ours, data), (other, theirs, their_data)) in ours.iter().zip(&theirs) {
+            if at != other || data != their_data {
+                return false;
+            }
+            if ours == theirs {
+                return true;
+            }
         }
-        last.is_some_and(|((at, ours, data), (_, theirs, their_data))| {
-            let open = (ours ^ theirs) & flags::OSZAPC;
-            data == their_data && open & wanted_flags(bytes, at.0, mode) == 0
-        })
+        let Some(((at, ours, _), (_, theirs, _))) = ours.last().zip(theirs.last()) else { return false };
+        (ours ^ theirs) & flags::OSZAPC & wanted_flags(bytes, at.0, mode) == 0
     }
 
     /// What follows in the interpreter, instruction by instruction: where it is with which registers, its flags, and memory.
-    fn goes_on(&mut self, state: &CpuState, data: &[u8]) -> Vec<((u64, [u64; 16]), u32, Vec<u8>)> {
+    fn goes_on(&mut self, state: &CpuState, data: &[u8]) -> Vec<Moment> {
         self.mem.write_bytes(DATA, data).expect("writable");
         let mut cpu = state.clone();
         let mut all = vec![((cpu.rip, cpu.gpr), cpu.rflags, data.to_vec())];
@@ -281,6 +287,9 @@ impl Theirs {
         all
     }
 }
+
+/// The address to go on at with the registers, the flags, and memory.
+type Moment = ((u64, [u64; 16]), u32, Vec<u8>);
 
 /// Instructions that are looked at behind where flags differ.
 const STEPS_AFTER: usize = 60;
@@ -314,8 +323,6 @@ fn wanted_flags(bytes: &[u8], pc: u64, mode: Mode) -> u32 {
             Flow::Next => open.push((next, old)),
             Flow::Branch | Flow::Call => open.extend(to.map(|to| (to, old))),
             Flow::CondBranch => open.extend([Some(next), to].into_iter().flatten().map(|pc| (pc, old))),
-            // Of a function that is part of the region that calls it: who called is not known here.
-            Flow::Ret => {}
             _ => wanted = wanted.or(old),
         }
     }

@@ -16,9 +16,10 @@ use alloc::vec::Vec;
 use wasm_encoder::BlockType;
 
 pub(super) fn function(region: &Region, places: &Places, own: Own<'_>) -> Written {
+    let wanted = wanted(region);
     let lift = |(block, wanted)| lift_apart(block, region.setting, wanted);
-    let bodies: Vec<Body> = region.blocks.iter().zip(&wanted(region)).map(lift).collect();
-    let mut plan = Plan::quick(&bodies);
+    let bodies: Vec<Body> = region.blocks.iter().zip(&wanted).map(lift).collect();
+    let mut plan = Plan::quick(&bodies, wanted);
     let locals = Locals::of(region.setting.mode, &plan);
     let mut out = Function::new(locals, *places, region, &mut plan);
     let block = out.lasting(Type::I32);
@@ -58,6 +59,9 @@ impl Emitter<'_> {
         (self.out.state, self.out.pending) = (self.plan.at[number], 0);
         let depth = self.ends(number, 0);
         let end = self.out.body(body, &self.plan.areas.of[number], self.plan.touched[number].reads, depth);
+        if !self.plan.wanted[number].behind {
+            self.out.forget_flags();
+        }
         match (block.end, end) {
             (_, Ended::Gone) => {}
             (End::To(to), _) => {
@@ -82,7 +86,10 @@ impl Emitter<'_> {
             (End::Call { next }, Ended::Call(target)) => {
                 let callee = Callee { pc: target, own: target.and_then(self.own) };
                 self.out.call(callee, address(self.region, next), depth);
-                self.out.hold(PARTS);
+                let asks = |next: usize| self.plan.wanted[next].at_start();
+                if matches!(next, Target::Block(next) if asks(next)) {
+                    self.out.hold(PARTS);
+                }
                 self.go(number, next, 0);
             }
             (End::Indirect { .. }, Ended::Jump) => {

@@ -8,6 +8,7 @@
 use super::areas::Areas;
 use super::group::Grouped;
 use crate::ir::{Body, Exit, Expr, FlagPart, FlagValues, Step, Value};
+use crate::liveness::Wanted;
 use crate::pending::shape;
 use crate::region::{End, Region, Target};
 use crate::structure::{Structure, successors};
@@ -194,8 +195,8 @@ pub(super) struct Plan {
     pub(super) all: Slots,
     /// Sets that are stored behind the body; to each, exits jump that have all or much of it dirty.
     pub(super) epilogues: Vec<Slots>,
-    /// By block: whether nobody wants the flags that it begins with.
-    pub(super) flags_end: Vec<bool>,
+    /// By block, whether the flags are wanted.
+    pub(super) wanted: Vec<Wanted>,
     /// Of accesses.
     pub(super) areas: Areas,
 }
@@ -208,19 +209,20 @@ struct Way {
 }
 
 impl Plan {
-    /// `wanted` tells of each block whether the flags are that it begins with.
-    pub(super) fn of(region: &Region, structure: &Structure, bodies: &[Body], wanted: &[bool]) -> Plan {
-        let touched: Vec<Touched> = bodies.iter().map(Touched::of).collect();
+    pub(super) fn of(region: &Region, structure: &Structure, bodies: &[Body], wanted: Vec<Wanted>) -> Plan {
+        let mut touched: Vec<Touched> = bodies.iter().map(Touched::of).collect();
+        for (touched, wanted) in touched.iter_mut().zip(&wanted) {
+            touched.clears |= if wanted.behind { 0 } else { PARTS };
+        }
         let all = touched.iter().fold(0, |all, touched| all | touched.all());
-        let at = states(region, structure, &touched, wanted);
+        let at = states(region, structure, &touched, &wanted);
         let areas = Areas::of(region, structure, bodies);
         let epilogues = epilogues(region, structure, bodies, &touched, &at, &areas);
-        let flags_end = wanted.iter().map(|wanted| !wanted).collect();
-        Plan { at, touched, all, epilogues, flags_end, areas }
+        Plan { at, touched, all, epilogues, wanted, areas }
     }
 
     /// Of the [quick](crate::Tier::Quick) tier: each block begins with [`BETWEEN`] in locals, and all else in memory.
-    pub(super) fn quick(bodies: &[Body]) -> Plan {
+    pub(super) fn quick(bodies: &[Body], wanted: Vec<Wanted>) -> Plan {
         let touched: Vec<Touched> = bodies.iter().map(Touched::of).collect();
         let all = touched.iter().fold(PARTS, |all, touched| all | touched.all());
         let state = State { held: BETWEEN & all, dirty: PARTS };
@@ -229,13 +231,13 @@ impl Plan {
             touched,
             all,
             epilogues: vec![PARTS],
-            flags_end: vec![false; bodies.len()],
+            wanted,
             areas: Areas::apart(bodies),
         }
     }
 }
 
-fn states(region: &Region, structure: &Structure, touched: &[Touched], wanted: &[bool]) -> Vec<State> {
+fn states(region: &Region, structure: &Structure, touched: &[Touched], wanted: &[Wanted]) -> Vec<State> {
     let count = region.blocks.len();
     let order = &structure.order;
     let mut ways: Vec<Vec<Way>> = vec![Vec::new(); count];
@@ -281,7 +283,7 @@ fn states(region: &Region, structure: &Structure, touched: &[Touched], wanted: &
         }
         let every = ways[block].iter().fold(entry, |all, way| all & touched[way.from].behind(held[way.from]));
         let all = every | if joint(block) { live[block] & some[block] | kept[block] } else { 0 };
-        if wanted[block] { all } else { all & !PARTS }
+        if wanted[block].at_start() { all } else { all & !PARTS }
     });
     let calls: Vec<bool> = (0..count).map(|block| calls_in_loop(block, &ways, touched)).collect();
     let mut dirty: Vec<Slots> = vec![0; count];
