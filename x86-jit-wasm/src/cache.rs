@@ -47,6 +47,8 @@ struct Cost {
 
 /// Of the regions that are left for the same code, so many are translated anew with it.
 const PARENTS: usize = 4;
+/// So often a region is translated before that has a price.
+const FREE: u32 = 3;
 /// How often the price of translating a region anew doubles.
 const DOUBLED: u32 = 16;
 
@@ -83,7 +85,9 @@ impl Translations {
     }
 
     /// Takes note of a region that is translated in the best tier when translated code has done so many instructions.
-    pub(crate) fn know(&mut self, key: Key, region: &Region, now: u64) {
+    pub(crate) fn know(&mut self, mem: &AddressSpace, key: Key, region: &Region, now: u64) {
+        // Another program may have had other code there.
+        let again = self.tier(mem, key) == Some(Tier::Best);
         for pc in region.exits().filter(|pc| *pc != key.pc) {
             let parents = self.exits.entry(Key { pc, ..key }).or_default();
             if !parents.contains(&key) && parents.len() < PARENTS {
@@ -91,7 +95,11 @@ impl Translations {
             }
         }
         let cost = self.costs.entry(key).or_default();
-        *cost = Cost { size: region.instructions() as u32, times: cost.times + 1, at: now };
+        *cost = Cost {
+            size: region.instructions() as u32,
+            times: if again { cost.times + 1 } else { 1 },
+            at: now,
+        };
     }
 
     /// Takes the translation of a region in, in place of older ones of the same code. `first` is the place of its first function.
@@ -117,13 +125,13 @@ impl Translations {
         self.costs.get(&key).map_or(0, |cost| cost.size)
     }
 
-    /// Whether a region may be translated anew for what has turned up since: each time, translated code has to do twice as much before,
-    /// the first time `price` instructions for each of the region. The loop of an interpreter always finds something more, and until the engine of
+    /// Whether a region may be translated anew for what has turned up since: a few times at once, then each time translated code has to do twice as much
+    /// before, the first time `price` instructions for each of the region. The loop of an interpreter always finds something more, and until the engine of
     /// the host has compiled it well, its new function is slower than the old one.
     pub(crate) fn is_due(&self, key: Key, now: u64, price: u64) -> bool {
         self.costs.get(&key).is_none_or(|cost| {
-            let doubled = cost.times.saturating_sub(1).min(DOUBLED);
-            now.saturating_sub(cost.at) >= (u64::from(cost.size) * price) << doubled
+            let doubled = cost.times.saturating_sub(FREE).min(DOUBLED);
+            cost.times < FREE || now.saturating_sub(cost.at) >= (u64::from(cost.size) * price) << doubled
         })
     }
 

@@ -90,7 +90,9 @@ impl<B: BaseEngine> Core<B> {
         self.seen[Jump::index(key.pc)].1 = 0;
         let again = !self.best.push(mem, key);
         for parent in self.translations.parents(key, self.tuning.renewals) {
-            if self.translations.is_due(parent, self.stats.translated, self.tuning.price_of_best) {
+            let is_there = self.translations.tier(mem, parent) == Some(Tier::Best);
+            let due = self.translations.is_due(parent, self.stats.translated, self.tuning.price_of_best);
+            if is_there && due {
                 self.best.push(mem, parent);
             }
         }
@@ -274,7 +276,7 @@ impl<B: BaseEngine> Core<B> {
             next += region.functions();
             if region.tier == Tier::Best {
                 let key = Key { pc: region.entry(), setting: region.setting };
-                self.translations.know(key, region, self.stats.translated);
+                self.translations.know(mem, key, region, self.stats.translated);
             }
             let Some(source) = Source::of(mem, region) else { continue };
             self.translations.insert(region, source, first);
