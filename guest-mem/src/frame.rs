@@ -295,10 +295,18 @@ impl FramePool {
         self.0.inner.borrow().info[id.index()].has_code
     }
 
-    /// From now on a write to the frame changes its code generation.
-    pub(crate) fn watch_code(&self, id: FrameId) {
-        let was = core::mem::replace(&mut self.0.inner.borrow_mut().info[id.index()].has_code, true);
-        if was {
+    /// From now on a write to the frame changes its code generation. `own` is a TLB, and the page in it that shows the frame.
+    pub(crate) fn watch_code(&self, id: FrameId, own: (&Tlb, u64)) {
+        let alone = {
+            let info = &mut self.0.inner.borrow_mut().info[id.index()];
+            if core::mem::replace(&mut info.has_code, true) {
+                return;
+            }
+            info.refs == 1
+        };
+        if alone {
+            // No other page shows it. Code that is written again and again comes here each time.
+            own.0.forbid_writes(own.1);
             return;
         }
         let host = self.host(id);

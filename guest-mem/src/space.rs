@@ -464,7 +464,7 @@ impl AddressSpace {
         let pte = self.table.borrow().get(addr >> PAGE_SHIFT);
         let missing = MemFault { addr, access: Access::Execute, kind: FaultKind::NotMapped };
         let frame = pte.frame().ok_or(missing)?;
-        self.pool.watch_code(frame);
+        self.pool.watch_code(frame, (&self.tlb, addr >> PAGE_SHIFT));
         Ok(CodePage { frame, generation: self.pool.code_generation(frame) })
     }
 

@@ -127,6 +127,14 @@ impl Tlb {
         }
     }
 
+    /// Sends every write to a page through the slow path.
+    pub(crate) fn forbid_writes(&self, page: u64) {
+        let entry = self.entry(page);
+        if entry.write.get() == page {
+            entry.write.set(EMPTY);
+        }
+    }
+
     /// Sends every write to the frame at `host` through the slow path.
     pub(crate) fn forbid_writes_to(&self, host: *mut u8) {
         for entry in self.filled() {

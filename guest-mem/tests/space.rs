@@ -211,6 +211,45 @@ fn writes_to_code_are_noticed_wherever_they_come_from() {
 }
 
 #[test]
+fn writes_to_code_are_noticed_through_each_page_that_shows_it() {
+    let pool = FramePool::new(64);
+    let object = Object::new(&pool, 1);
+    object.load_now(0);
+    let s = AddressSpace::new(&pool);
+    s.map(object.mapping(0x1000, RX, Sharing::Shared)).unwrap();
+    s.map(object.mapping(0x5000, RW, Sharing::Shared)).unwrap();
+    let other = AddressSpace::new(&pool);
+    other.map(object.mapping(0x9000, RW, Sharing::Shared)).unwrap();
+    // Each of them has the page in its TLB, for writing, before code is decoded.
+    s.write(0x5000, 1u8).unwrap();
+    other.write(0x9000, 1u8).unwrap();
+    for writer in [(&s, 0x5800), (&other, 0x9800)] {
+        let code = s.code_page(0x1000).unwrap();
+        writer.0.write(writer.1, 2u8).unwrap();
+        assert_ne!(pool.code_generation(code.frame), code.generation);
+    }
+}
+
+#[test]
+fn code_that_is_written_and_run_by_turns_is_noticed_each_time() {
+    let pool = FramePool::new(64);
+    let s = AddressSpace::new(&pool);
+    s.map(anonymous(0x1000, 0x2000, RW | Prot::EXEC)).unwrap();
+    for round in 0..4u8 {
+        s.write(0x1000, round).unwrap();
+        let code = s.code_page(0x1000).unwrap();
+        let writes = s.code_writes();
+        s.write(0x1004, round).unwrap();
+        assert!(s.code_writes() > writes, "round {round}");
+        assert_ne!(pool.code_generation(code.frame), code.generation);
+        // No more than once: nothing has been decoded since.
+        let writes = s.code_writes();
+        s.write(0x1008, round).unwrap();
+        assert_eq!(s.code_writes(), writes);
+    }
+}
+
+#[test]
 fn stacks_grow_down_to_their_limit() {
     let s = space(64);
     let stack = Vma { grows_down_to: Some(0x8000), ..anonymous(0xf000, 0x1_0000, RW) };

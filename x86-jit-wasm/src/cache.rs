@@ -250,3 +250,22 @@ fn hash(mem: &AddressSpace, runs: &[(u64, u32)]) -> Option<u64> {
     }
     Some(hash)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use x86_cpu::CodeMode;
+
+    #[test]
+    fn a_region_that_has_been_renewed_often_is_due_later_and_later() {
+        let key = Key { pc: 0x1000, setting: Setting { mode: CodeMode::Bits32, fs: false, gs: false } };
+        let mut translations = Translations::default();
+        assert!(translations.is_due(key, 0, 50), "nothing is known of it");
+        let mut from = |times: u32| {
+            translations.costs.insert(key, Cost { size: 10, times, at: 1000 });
+            let due = |done: &u64| translations.is_due(key, 1000 + done, 50);
+            [0, 500, 1000, 2000].into_iter().find(due)
+        };
+        assert_eq!([FREE - 1, FREE, FREE + 1, FREE + 2].map(&mut from), [0, 500, 1000, 2000].map(Some));
+    }
+}

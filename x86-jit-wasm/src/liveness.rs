@@ -117,3 +117,79 @@ fn before(insn: &Insn, behind: FlagSet) -> FlagSet {
     let changed = if logic { flags.written.or(flags.undefined) } else { flags.written };
     behind.without(changed.without(flags.kept)).or(flags.read).and(FlagSet::STATUS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::region::{Code, Limits, Setting, Targets};
+    use crate::search::{decode_at, target};
+    use x86_cpu::CodeMode;
+    use x86_decode::{FeatureSet, MAX_LEN};
+
+    const BASE: u64 = 0x1000;
+    const SETTING: Setting = Setting { mode: CodeMode::Bits32, fs: false, gs: false };
+
+    struct Bytes<'a>(&'a [u8]);
+
+    impl Code for Bytes<'_> {
+        fn targets(&self, _: u64, _: u64) -> Targets {
+            Targets::default()
+        }
+
+        fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
+            let rest = self.0.get(pc.wrapping_sub(BASE) as usize..).unwrap_or_default();
+            let got = rest.len().min(MAX_LEN);
+            out[..got].copy_from_slice(&rest[..got]);
+            got
+        }
+    }
+
+    /// Where the flags are wanted before an instruction, by its distance from the beginning.
+    fn places(code: &[u8]) -> Vec<(u64, bool)> {
+        let region = Region::discover(&Bytes(code), BASE, SETTING, FeatureSet::ALL, Limits::default());
+        let of = |(block, wanted): (&crate::region::Block, Wanted)| -> Vec<(u64, bool)> {
+            block.insns.iter().map(|at| at.pc - BASE).zip(wanted.before).collect()
+        };
+        let mut places: Vec<_> = region.blocks.iter().zip(wanted(&region)).flat_map(of).collect();
+        places.sort_unstable();
+        places
+    }
+
+    #[test]
+    fn a_loop_that_compares_wants_none_where_it_begins() {
+        // 0: mov [ebx], al; 2: inc ebx; 3: cmp ebx, ecx; 5: jne 0; 7: ret.
+        let code = [0x88, 0x03, 0x43, 0x39, 0xcb, 0x75, 0xf9, 0xc3];
+        let wanted = [(0, false), (2, false), (3, false), (5, true), (7, true)];
+        assert_eq!(places(&code), wanted);
+    }
+
+    #[test]
+    fn what_is_kept_or_read_is_wanted() {
+        // 0: mov [ebx], al; 2: inc ebx, which keeps CF; 3: adc eax, 0, which reads it; 6: ret.
+        assert_eq!(places(&[0x88, 0x03, 0x43, 0x83, 0xd0, 0, 0xc3])[..3], [(0, true), (2, true), (3, true)]);
+        // 0: shl eax, cl, which keeps all of them if cl is 0; 2: jne 4; 4: ret.
+        assert_eq!(places(&[0xd3, 0xe0, 0x75, 0, 0xc3])[0], (0, true));
+        // 0: test eax, eax, which leaves AF undefined; 2: jne 4; 4: ret.
+        assert_eq!(places(&[0x85, 0xc0, 0x75, 0, 0xc3])[0], (0, false));
+    }
+
+    #[test]
+    fn code_elsewhere_is_looked_at_as_far_as_it_goes_on() {
+        let unasked = |code: &[u8]| {
+            let decode = |pc: u64| {
+                let insn = decode_at(&Bytes(code), pc, SETTING, FeatureSet::ALL)?;
+                Some((insn, target(pc, &insn, SETTING)))
+            };
+            is_unasked(BASE, decode)
+        };
+        // push ebp; mov ebp, esp; sub esp, 8.
+        assert!(unasked(&[0x55, 0x89, 0xe5, 0x83, 0xec, 8]));
+        // jmp over an int3; xor eax, eax.
+        assert!(unasked(&[0xeb, 1, 0xcc, 0x31, 0xc0]));
+        // setc al; xor eax, eax.
+        assert!(!unasked(&[0x0f, 0x92, 0xc0, 0x31, 0xc0]));
+        // ret; and what cannot be decoded.
+        assert!(!unasked(&[0xc3]));
+        assert!(!unasked(&[0x90]));
+    }
+}
