@@ -1,4 +1,4 @@
-// A static file server on loopback, as disk images need it: ranges, validators, and `NAME.gz` in place of
+// A static file server on loopback, as disk images need it: ranges, validators, and `NAME.br` or `NAME.gz` in place of
 // `NAME` where there is one.
 
 import { createReadStream, statSync } from "node:fs";
@@ -12,6 +12,9 @@ const TYPES = /** @type {Record<string, string>} */ ({
   ".css": "text/css; charset=utf-8",
   ".wasm": "application/wasm",
 });
+
+/** Content codings (RFC 9110, 8.4.1) and how the names of such files end, the best first. @type {[string, string][]} */
+const ENCODINGS = [["br", ".br"], ["gzip", ".gz"]];
 
 /**
  * The first range of a Range header (RFC 9110, 14.2): null for none that can be used, undefined for one that cannot
@@ -64,19 +67,19 @@ export async function serve({ directory, files = {}, host = "127.0.0.1", port = 
       etag: `"${info.size.toString(16)}-${Math.round(info.mtimeMs).toString(16)}"`,
       "last-modified": info.mtime.toUTCString(),
     });
-    if (!request.headers.range && /\bgzip\b/.test(String(request.headers["accept-encoding"]))) {
-      const packed = statSync(`${name}.gz`, { throwIfNoEntry: false });
-      if (packed?.isFile()) {
-        headers["content-encoding"] = "gzip";
-        headers["content-length"] = packed.size;
-        headers.etag = `"${packed.size.toString(16)}-${Math.round(packed.mtimeMs).toString(16)}-gz"`;
-        headers.vary = "accept-encoding";
-        response.writeHead(200, headers);
-        if (request.method === "HEAD") return void response.end();
-        stats.bytes += packed.size;
-        createReadStream(`${name}.gz`).on("error", () => response.destroy()).pipe(response);
-        return;
-      }
+    const taken = String(request.headers["accept-encoding"] ?? "").split(",").map((part) => part.split(";")[0].trim());
+    for (const [encoding, ending] of request.headers.range ? [] : ENCODINGS) {
+      const packed = taken.includes(encoding) ? statSync(name + ending, { throwIfNoEntry: false }) : undefined;
+      if (!packed?.isFile()) continue;
+      headers["content-encoding"] = encoding;
+      headers["content-length"] = packed.size;
+      headers.etag = `"${packed.size.toString(16)}-${Math.round(packed.mtimeMs).toString(16)}-${encoding}"`;
+      headers.vary = "accept-encoding";
+      response.writeHead(200, headers);
+      if (request.method === "HEAD") return void response.end();
+      stats.bytes += packed.size;
+      createReadStream(name + ending).on("error", () => response.destroy()).pipe(response);
+      return;
     }
     const range = parseRange(request.headers.range, info.size);
     if (range === undefined) {

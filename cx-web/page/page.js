@@ -10,6 +10,8 @@ const query = new URLSearchParams(location.search);
 const image = new URL(query.get("image") ?? "/image.ext2", location.href);
 /** The local disk belongs to the image: another image has another. */
 const storeName = query.get("store") ?? `disk:${image.origin === location.origin ? "" : image.origin}${image.pathname}`;
+/** What runs programs, where the default is not wanted. */
+const engine = /** @type {import("../cx.d.ts").LinuxOptions["engine"] | null} */ (query.get("engine"));
 const home = "/root";
 const environment = ["HOME=/root", "TERM=xterm-256color", "COLORTERM=truecolor", "USER=root", "LOGNAME=root", "SHELL=/bin/bash", "LANG=C.UTF-8",
   "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
@@ -73,6 +75,7 @@ async function boot() {
       { type: "proc", path: "/proc" },
       { type: "sys", path: "/sys" },
     ],
+    ...(engine ? { engine } : {}),
   });
   hook.linux = linux;
   const gauges = connectGauges(linux);

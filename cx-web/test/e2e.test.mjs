@@ -269,3 +269,50 @@ test("the local disk can be reset", async () => {
   await terminal.number();
   assert.match((await terminal.run("cat kept/file")).output, /No such file/);
 });
+
+const FRAMES_A_SECOND = 55;
+const ECHO_MS = 50;
+
+for (const engine of ["interp", "jit"]) {
+  test(`the page stays alive while a program keeps the processor busy: ${engine}`, async (t) => {
+    const busy = await Terminal.open(context, `${server.origin}/?temporary=1&engine=${engine}`);
+    try {
+      await busy.number();
+      await busy.run("sha256sum /dev/zero &");
+      // Until what is hot has been translated.
+      await busy.page.waitForTimeout(2000);
+      const frames = await busy.page.evaluate(async () => {
+        const start = performance.now();
+        let count = 0;
+        while (performance.now() - start < 2000) {
+          await new Promise(requestAnimationFrame);
+          count += 1;
+        }
+        return (count * 1000) / (performance.now() - start);
+      });
+      await busy.page.evaluate(() => {
+        const { terminal } = cxPage;
+        cxPage.echoes = [];
+        addEventListener("keydown", () => {
+          const pressed = performance.now();
+          const seen = terminal.onCursorMove(() => {
+            cxPage.echoes.push(performance.now() - pressed);
+            seen.dispose();
+          });
+        }, true);
+      });
+      for (let n = 0; n < 15; n += 1) {
+        await busy.press("x");
+        await busy.page.waitForTimeout(100);
+      }
+      const echoes = await busy.page.evaluate(() => cxPage.echoes.sort((/** @type {number} */ a, /** @type {number} */ b) => a - b));
+      assert.equal(echoes.length, 15, "each key is echoed");
+      const median = echoes[7];
+      t.diagnostic(`${frames.toFixed(0)} frames a second; echo after ${median.toFixed(1)} ms, at most ${echoes[14].toFixed(1)}`);
+      assert.ok(frames >= FRAMES_A_SECOND, `${frames.toFixed(1)} frames a second`);
+      assert.ok(median < ECHO_MS, `a key is echoed after ${median.toFixed(1)} ms`);
+    } finally {
+      await busy.page.close();
+    }
+  });
+}

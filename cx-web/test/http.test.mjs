@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { after, before, test } from "node:test";
 import { parseRange, serve } from "../drivers/server.mjs";
 import { Activity } from "../js/worker/activity.js";
@@ -129,4 +130,21 @@ test("Range", () => {
     ["bytes=0-1,5-6", null], ["lines=1-2", null],
   ];
   for (const [header, range] of cases) assert.deepEqual(parseRange(header, 100), range, header);
+});
+
+test("a smaller file beside the one asked for is sent in its place", async () => {
+  const file = join(directory, "code.js");
+  writeFileSync(file, "whole");
+  writeFileSync(`${file}.gz`, gzipSync("by gzip"));
+  writeFileSync(`${file}.br`, brotliCompressSync("by brotli"));
+  const ask = async (/** @type {Record<string, string>} */ headers) => {
+    const answer = await fetch(`${good.origin}/code.js`, { headers });
+    return `${answer.headers.get("content-encoding")} ${answer.headers.get("content-type")}: ${await answer.text()}`;
+  };
+  const type = "text/javascript; charset=utf-8";
+  assert.equal(await ask({ "accept-encoding": "gzip, deflate, br;q=0.5" }), `br ${type}: by brotli`);
+  assert.equal(await ask({ "accept-encoding": "gzip" }), `gzip ${type}: by gzip`);
+  assert.equal(await ask({ "accept-encoding": "identity" }), `null ${type}: whole`);
+  // Of a part, the file itself.
+  assert.equal(await ask({ "accept-encoding": "br", range: "bytes=1-2" }), `null ${type}: ho`);
 });

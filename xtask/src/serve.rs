@@ -126,9 +126,19 @@ struct Request {
     range: Option<String>,
     if_range: Option<String>,
     if_none_match: Option<String>,
-    /// Takes compressed content.
-    gzip: bool,
+    /// Ways of compression that it takes, as [`ENCODINGS`] names them.
+    takes: Vec<&'static str>,
     close: bool,
+}
+
+/// Content codings (RFC 9110, 8.4.1) and how the names of such files end, the best first.
+const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
+
+/// Those of them that an Accept-Encoding header names.
+fn encodings(header: &str) -> Vec<&'static str> {
+    let named: Vec<&str> =
+        header.split(',').filter_map(|part| part.split(';').next()).map(str::trim).collect();
+    ENCODINGS.iter().map(|(name, _)| *name).filter(|name| named.contains(name)).collect()
 }
 
 fn read_request(reader: &mut impl BufRead) -> std::io::Result<Option<Request>> {
@@ -152,7 +162,7 @@ fn read_request(reader: &mut impl BufRead) -> std::io::Result<Option<Request>> {
             "range" => request.range = Some(value),
             "if-range" => request.if_range = Some(value),
             "if-none-match" => request.if_none_match = Some(value),
-            "accept-encoding" => request.gzip = value.contains("gzip"),
+            "accept-encoding" => request.takes = encodings(&value),
             "connection" => request.close |= value.eq_ignore_ascii_case("close"),
             _ => {}
         }
@@ -235,10 +245,13 @@ fn answer(mut stream: &TcpStream, routes: &[Route], request: &Request) -> std::i
     let Some(path) = routes.iter().find_map(|route| route.resolve(&request.path)) else {
         return status_only(stream, "404 Not Found", "");
     };
-    // A compressed copy beside it (`x.gz`) serves those who want all of it.
-    let packed = PathBuf::from(format!("{}.gz", path.display()));
-    let packed = Some(packed).filter(|packed| request.gzip && request.range.is_none() && packed.is_file());
-    let Ok(mut file) = File::open(packed.as_ref().unwrap_or(&path)) else {
+    // A compressed copy beside it (`x.br`, `x.gz`) serves those who want all of it.
+    let packed =
+        ENCODINGS.iter().filter(|(name, _)| request.takes.contains(name)).find_map(|(name, ending)| {
+            let packed = PathBuf::from(format!("{}{ending}", path.display()));
+            (request.range.is_none() && packed.is_file()).then_some((*name, packed))
+        });
+    let Ok(mut file) = File::open(packed.as_ref().map_or(&path, |(_, packed)| packed)) else {
         return status_only(stream, "404 Not Found", "");
     };
     let meta = file.metadata()?;
@@ -263,8 +276,8 @@ fn answer(mut stream: &TcpStream, routes: &[Route], request: &Request) -> std::i
          accept-ranges: bytes\r\ncache-control: no-cache\r\nvary: accept-encoding\r\n",
         media_type(&path)
     );
-    if packed.is_some() {
-        head.push_str("content-encoding: gzip\r\n");
+    if let Some((encoding, _)) = packed {
+        head.push_str(&format!("content-encoding: {encoding}\r\n"));
     }
     if status.starts_with("206") {
         head.push_str(&format!("content-range: bytes {first}-{}/{size}\r\n", first + len - 1));
@@ -337,6 +350,11 @@ mod tests {
         let gzip = ask(&at, "GET /a.wasm HTTP/1.1\r\nAccept-Encoding: gzip, br");
         assert!(gzip.contains("content-encoding: gzip") && gzip.ends_with("packed"), "{gzip}");
         assert!(!gzip.contains(&etag) && gzip.contains("application/wasm"), "{gzip}");
+        std::fs::write(folder.join("a.wasm.br"), "smaller").unwrap();
+        let br = ask(&at, "GET /a.wasm HTTP/1.1\r\nAccept-Encoding: gzip;q=1, br;q=0.9");
+        assert!(br.contains("content-encoding: br") && br.ends_with("smaller"), "{br}");
+        let gzip = ask(&at, "GET /a.wasm HTTP/1.1\r\nAccept-Encoding: gzip");
+        assert!(gzip.contains("content-encoding: gzip") && gzip.ends_with("packed"), "{gzip}");
         let part = ask(&at, "GET /a.wasm?x HTTP/1.1\r\nRange: bytes=2-4");
         assert!(
             part.contains("206") && part.contains("bytes 2-4/10") && part.ends_with("\r\n\r\n234"),
