@@ -201,6 +201,9 @@ pub(super) struct Plan {
     pub(super) areas: Areas,
 }
 
+/// Instructions of a region whose state is in memory at its switch.
+const LARGE: usize = 300;
+
 /// A way from a block to another.
 #[derive(Clone, Copy)]
 struct Way {
@@ -252,7 +255,7 @@ fn states(region: &Region, structure: &Structure, touched: &[Touched], wanted: &
         }
     }
     let joint = |block: usize| structure.merges[block] || structure.loops[block];
-    let apart = !region.arms.is_empty() && region.instructions() > 300;
+    let apart = !region.arms.is_empty() && region.instructions() > LARGE;
 
     let mut live: Vec<Slots> = vec![0; count];
     fixed_point(order.iter().rev(), &mut live, |block, live| {
@@ -279,6 +282,7 @@ fn states(region: &Region, structure: &Structure, touched: &[Touched], wanted: &
     fixed_point(order.iter(), &mut held, |block, held| {
         let entry = if block == 0 { 0 } else { !0 };
         if block == 0 && apart {
+            // Of some twenty locals that all arms hand on, hosts keep most on their stacks, with moves at each end.
             return 0;
         }
         let every = ways[block].iter().fold(entry, |all, way| all & touched[way.from].behind(held[way.from]));
