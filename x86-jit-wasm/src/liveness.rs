@@ -4,7 +4,7 @@
 //! same instructions. What sees the difference is who looks at the flags of another program, or of an interrupted one, at
 //! such a place (ADR 14).
 
-use crate::region::{End, Region, Target};
+use crate::region::{Block, End, Region, Target};
 use crate::structure::successors;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -34,14 +34,18 @@ impl Wanted {
 /// By block.
 pub(crate) fn wanted(region: &Region) -> Vec<Wanted> {
     let count = region.blocks.len();
+    // What each block asks for itself, and what it hands on of what is wanted behind it: each flag by itself, so that two sets tell.
+    let through = |set: FlagSet| -> Vec<FlagSet> {
+        let start = |block: &Block| block.insns.iter().rev().fold(set, |set, at| before(&at.insn, set));
+        region.blocks.iter().map(start).collect()
+    };
+    let (asked, handed_on) = (through(FlagSet::NONE), through(FlagSet::STATUS));
     let mut start = vec![FlagSet::NONE; count];
     let mut again = true;
     while again {
         again = false;
         for number in (0..count).rev() {
-            let insns = &region.blocks[number].insns;
-            let new =
-                insns.iter().rev().fold(behind(region, number, &start), |set, at| before(&at.insn, set));
+            let new = behind(region, number, &start).and(handed_on[number]).or(asked[number]);
             again |= new != start[number];
             start[number] = new;
         }
@@ -147,7 +151,7 @@ mod tests {
     /// Where the flags are wanted before an instruction, by its distance from the beginning.
     fn places(code: &[u8]) -> Vec<(u64, bool)> {
         let region = Region::discover(&Bytes(code), BASE, SETTING, FeatureSet::ALL, Limits::default());
-        let of = |(block, wanted): (&crate::region::Block, Wanted)| -> Vec<(u64, bool)> {
+        let of = |(block, wanted): (&Block, Wanted)| -> Vec<(u64, bool)> {
             block.insns.iter().map(|at| at.pc - BASE).zip(wanted.before).collect()
         };
         let mut places: Vec<_> = region.blocks.iter().zip(wanted(&region)).flat_map(of).collect();
