@@ -89,28 +89,48 @@ const GROWTH: u32 = 256;
 ///
 /// Translated functions have a table of their own, and one function in that of the engine calls them: some hosts do work for each
 /// place of a table that a module imports.
+///
+/// Node.js 20 keeps all instances that import a table as long as that lives, each with a copy of it, also when its places are
+/// empty: to give functions up is to begin another table.
 pub(crate) struct WorkerCode {
     imports: Object,
-    table: WebAssembly::Table,
+    /// In `imports`, what modules import by name.
+    own: Object,
+    table: RefCell<WebAssembly::Table>,
     /// The function that calls the others: its place in the engine's table.
-    call: usize,
+    call: u32,
     /// Places given out, up to here.
     next: Cell<u32>,
     end: Cell<u32>,
-    /// Runs of places that were given back.
-    free: RefCell<Vec<(u32, u32)>>,
+    copies_table: bool,
+}
+
+/// From this version of V8 on, instances share the tables that they import.
+const SHARES_TABLES: f64 = 13.0;
+
+/// Whether instances copy the tables that they import. Node.js says which V8 it has; browsers that run this are newer.
+fn copies_table() -> bool {
+    let path = ["process", "versions", "v8"].map(JsValue::from);
+    let global: JsValue = js_sys::global().into();
+    let version = path.iter().try_fold(global, |object, name| Reflect::get(&object, name)).ok();
+    let version = version.and_then(|version| version.as_string());
+    version.is_some_and(|version| js_sys::parse_float(&version) < SHARES_TABLES)
+}
+
+fn set(object: &Object, name: &str, value: &JsValue) -> Result<bool, JsValue> {
+    Reflect::set(object, &name.into(), value)
+}
+
+/// What a module exports that is instantiated with `imports`.
+fn exports_of(module: &[u8], imports: &Object) -> Result<Object, JsValue> {
+    let module = WebAssembly::Module::new(&Uint8Array::from(module))?;
+    Ok(WebAssembly::Instance::new(&module, imports)?.exports())
 }
 
 impl WorkerCode {
     pub(crate) fn new() -> Result<WorkerCode, JsValue> {
-        let set = |object: &Object, name: &str, value: &JsValue| Reflect::set(object, &name.into(), value);
-        let kind = Object::new();
-        set(&kind, "element", &"anyfunc".into())?;
-        set(&kind, "initial", &GROWTH.into())?;
-        let table = WebAssembly::Table::new(&kind)?;
         let (own, imports) = (Object::new(), Object::new());
         set(&own, "m", &wasm_bindgen::memory())?;
-        set(&own, "t", &table)?;
         let export_of_engine = |name: &str| Reflect::get(&wasm_bindgen::exports(), &name.into());
         set(&own, "f", &export_of_engine("jit_present")?)?;
         set(&own, "n", &export_of_engine("jit_resume")?)?;
@@ -119,27 +139,28 @@ impl WorkerCode {
             set(&own, op.name(), &export_of_engine(export(op))?)?;
         }
         set(&imports, "e", &own)?;
-        let exports_of = |module: &[u8]| -> Result<Object, JsValue> {
-            let module = WebAssembly::Module::new(&Uint8Array::from(module))?;
-            Ok(WebAssembly::Instance::new(&module, &imports)?.exports())
-        };
-        let fast = exports_of(&arithmetic())?;
+        let fast = exports_of(&arithmetic(), &imports)?;
         for op in X87Op::ALL {
             set(&own, op.name(), &Reflect::get(&fast, &op.name().into())?)?;
         }
-        let trampoline = exports_of(&trampoline())?;
-        let call = Reflect::get(&trampoline, &"call".into())?;
+        let call = wasm_bindgen::function_table().unchecked_into::<WebAssembly::Table>().grow(1)?;
+        let table = RefCell::new(WorkerCode::begin(&imports, &own, call)?);
+        let (next, end) = (Cell::new(0), Cell::new(GROWTH));
+        Ok(WorkerCode { imports, own, table, call, next, end, copies_table: copies_table() })
+    }
+
+    /// A new table, for modules to import, and at `call` in the engine's the function that calls those in it.
+    fn begin(imports: &Object, own: &Object, call: u32) -> Result<WebAssembly::Table, JsValue> {
+        let kind = Object::new();
+        set(&kind, "element", &"anyfunc".into())?;
+        set(&kind, "initial", &GROWTH.into())?;
+        let table = WebAssembly::Table::new(&kind)?;
+        set(own, "t", &table)?;
+        let exports = exports_of(&trampoline(), imports)?;
+        let function = Reflect::get(&exports, &"call".into())?;
         let engine: WebAssembly::Table = wasm_bindgen::function_table().unchecked_into();
-        let place = engine.grow(1)?;
-        engine.set(place, call.unchecked_ref())?;
-        Ok(WorkerCode {
-            imports,
-            table,
-            call: place as usize,
-            next: Cell::new(0),
-            end: Cell::new(GROWTH),
-            free: RefCell::default(),
-        })
+        engine.set(call, function.unchecked_ref())?;
+        Ok(table)
     }
 }
 
@@ -164,18 +185,10 @@ fn with(interp: Interp, tuning: Tuning) -> Box<dyn ExecEngine> {
 
 impl CodeHost for WorkerCode {
     fn reserve(&self, functions: u32) -> Result<u32, CodeError> {
-        let mut free = self.free.borrow_mut();
-        if let Some(at) = free.iter().position(|(_, count)| *count >= functions) {
-            let (first, count) = free.swap_remove(at);
-            if count > functions {
-                free.push((first + functions, count - functions));
-            }
-            return Ok(first);
-        }
         let first = self.next.get();
         if first + functions > self.end.get() {
             let by = functions.max(GROWTH).max(self.end.get() / 2);
-            self.table.grow(by).map_err(|_| CodeError::Full)?;
+            self.table.borrow().grow(by).map_err(|_| CodeError::Full)?;
             self.end.set(self.end.get() + by);
         }
         self.next.set(first + functions);
@@ -187,6 +200,10 @@ impl CodeHost for WorkerCode {
         let module = WebAssembly::Module::new(&bytes).map_err(|_| CodeError::Refused)?;
         WebAssembly::Instance::new(&module, &self.imports).map_err(|_| CodeError::Full)?;
         Ok(())
+    }
+
+    fn copies_table(&self) -> bool {
+        self.copies_table
     }
 
     fn address(&self, pointer: usize) -> u32 {
@@ -207,7 +224,7 @@ impl CodeHost for WorkerCode {
         // this type. What those read and write is the state behind `cpu`, the `Shared` behind the
         // other parameter, which is borrowed for as long, the TLB, which is made of cells, and frames of the guest, which no
         // reference points into.
-        let function: Function = unsafe { core::mem::transmute(self.call) };
+        let function: Function = unsafe { core::mem::transmute(self.call as usize) };
         let (cpu, shared): (*mut CpuState, *mut Shared) = (cpu, shared);
         // SAFETY: but for its lifetime, it is what it was; `RUNNING` has it for as long as this call lasts.
         let resume = unsafe { core::mem::transmute::<*mut Resume<'_>, *mut Resume<'static>>(resume) };
@@ -220,11 +237,11 @@ impl CodeHost for WorkerCode {
         RUNNING.set(outer);
     }
 
-    fn remove(&self, first: u32, functions: u32) {
-        for slot in first..first + functions {
-            // The place is one of ours: it cannot be outside.
-            let _ = self.table.set_raw(slot, &JsValue::NULL);
-        }
-        self.free.borrow_mut().push((first, functions));
+    fn clear(&self) -> Result<(), CodeError> {
+        let table = WorkerCode::begin(&self.imports, &self.own, self.call).map_err(|_| CodeError::Full)?;
+        self.table.replace(table);
+        self.next.set(0);
+        self.end.set(GROWTH);
+        Ok(())
     }
 }

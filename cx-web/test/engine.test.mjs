@@ -157,6 +157,23 @@ test("signals", async () => {
   await process;
 });
 
+test("translations are given up when there is no room for more, and programs go on", async () => {
+  const base = await cx.HttpBytesDevice.create(`${server.origin}/image.ext2`);
+  const mounts = /** @type {import("../cx.d.ts").Mount[]} */ ([{ type: "ext2", path: "/", dev: await cx.OverlayDevice.create(base) }]);
+  const other = await cx.Linux.create({ mounts, engine: "jit-eager" });
+  try {
+    const script = "n=0; for i in $(seq 300); do n=$((n + i)); done; echo $n; seq 2000 | sort -r | tail -n 1; ls -l /usr/bin | sed 's/ .*//' | sort -u | wc -l";
+    for (const _ of [1, 2, 3]) {
+      const process = other.run("/bin/sh", ["-c", script], { env: ENV, stdio: "streams" });
+      const [{ status }, out] = await Promise.all([process, all(process.stdout)]);
+      assert.deepEqual([status, out.toString().split("\n").slice(0, 2)], [0, ["45150", "1"]]);
+    }
+    assert.ok((await other.stats()).jit_clears >= 2, `given up ${(await other.stats()).jit_clears} times`);
+  } finally {
+    await other.delete();
+  }
+});
+
 test("programs run side by side", async () => {
   const outs = await Promise.all([1, 2, 3, 4].map((n) => sh(`sleep 0.${n}; echo ${n}`)));
   assert.deepEqual(outs.map(({ out }) => out), ["1\n", "2\n", "3\n", "4\n"]);

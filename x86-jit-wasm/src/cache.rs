@@ -62,15 +62,9 @@ pub(crate) struct Translations {
     renewals: HashMap<Key, u32>,
     /// What regions of the [best](Tier::Best) tier have cost.
     costs: HashMap<Key, Cost>,
-    /// Functions.
-    count: usize,
 }
 
 impl Translations {
-    pub(crate) fn len(&self) -> usize {
-        self.count
-    }
-
     /// The translation of the code at an address as it is now in an address space.
     pub(crate) fn find(&self, mem: &AddressSpace, key: Key) -> Option<Entrance> {
         let mut versions = self.versions.get(&key)?.iter();
@@ -105,7 +99,6 @@ impl Translations {
     /// Takes the translation of a region in, in place of older ones of the same code. `first` is the place of its first function.
     pub(crate) fn insert(&mut self, region: &Region, source: Source, first: u32) {
         let made = Rc::new(RefCell::new(source));
-        self.count += region.functions() as usize;
         for (pc, entrance) in region.entrances(first) {
             let key = Key { pc, setting: region.setting };
             // Mostly there is one, of many entrances.
@@ -156,7 +149,6 @@ impl Translations {
         self.exits.clear();
         self.renewals.clear();
         self.costs.clear();
-        self.count = 0;
     }
 }
 

@@ -19,7 +19,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use guest_mem::AddressSpace;
-use tiers::Queue;
+use tiers::{Kept, Queue};
 use x86_cpu::{BaseEngine, CpuState, Cpuid, ExecEngine, Exit, Pause, RunOutcome, Start, flags};
 use x86_decode::{FeatureSet, Operand};
 
@@ -82,8 +82,12 @@ struct Core<B> {
     /// Contexts that processes alternate between.
     contexts: Vec<(Context, u32)>,
     next_stamp: u32,
-    /// Places in the table of functions that are taken.
-    taken: Vec<(u32, u32)>,
+    /// What is kept.
+    kept: Kept,
+    /// Whether there is no room for more translations until all are given up, which waits until none of them is running.
+    full: bool,
+    /// Whether there is no room for any.
+    is_closed: bool,
     stats: JitStats,
     /// By [`Jump::index`].
     visits: Vec<Visits>,
@@ -195,7 +199,9 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             current: None,
             contexts: Vec::new(),
             next_stamp: 1,
-            taken: Vec::new(),
+            kept: Kept::default(),
+            full: false,
+            is_closed: false,
             stats: JitStats::default(),
             visits: vec![Visits::default(); JUMPS],
             absent: vec![0; JUMPS],
@@ -380,15 +386,16 @@ impl<B: BaseEngine> Core<B> {
         }
     }
 
-    /// Gives all translations up.
+    /// Gives all translations up. None of them is running: what is installed takes their places.
     fn clear<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>) {
         self.stats.clears += 1;
         self.translations.clear();
         self.jumps.clear();
         seat.shared.jumps.fill(Jump::EMPTY);
-        for (first, count) in self.taken.drain(..) {
-            seat.host.remove(first, count);
-        }
+        self.kept = Kept::default();
+        // A host that cannot make a new table has no room in the old one either: then the other engine does all.
+        self.full = false;
+        self.is_closed = seat.host.clear().is_err();
     }
 
     /// Calls translated code. Gives the instructions done, all that ran within it among them.
@@ -569,6 +576,9 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
     fn run(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> RunOutcome {
         let mut seat = Seat { host: &self.host, shared: &mut self.shared };
         let depth = self.core.tuning.depth;
+        if self.core.full {
+            self.core.clear(&mut seat);
+        }
         let (exit, retired) = self.core.run(&mut seat, cpu, mem, budget, None, depth);
         RunOutcome { exit: exit.unwrap_or(Exit::Budget), retired }
     }

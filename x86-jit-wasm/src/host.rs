@@ -57,6 +57,10 @@ pub trait CodeHost {
         resume: &mut Resume<'_>,
     );
 
-    /// Takes functions out of the table again, from a place that [`CodeHost::reserve`] gave. They are not called any more.
-    fn remove(&self, first: u32, functions: u32);
+    /// Whether each module has a copy of the table, of some twenty bytes a place, as in V8 11: then fewer modules are kept.
+    fn copies_table(&self) -> bool;
+
+    /// Begins anew with an empty table, so that nothing holds what was installed before, nor its memory. No call is under way, and
+    /// none of it is called any more.
+    fn clear(&self) -> Result<(), CodeError>;
 }

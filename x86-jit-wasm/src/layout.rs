@@ -106,7 +106,7 @@ pub mod mxcsr {
 }
 
 /// log2 of the number of entries of [`Shared::jumps`].
-pub const JUMP_BITS: u32 = 15;
+pub const JUMP_BITS: u32 = 16;
 /// Entries of [`Shared::jumps`].
 pub const JUMPS: usize = 1 << JUMP_BITS;
 /// What an address is multiplied by for its place in the table: 2^32 / φ.

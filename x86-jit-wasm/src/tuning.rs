@@ -38,7 +38,9 @@ pub struct Tuning {
     pub capacity: usize,
     /// Modules that are kept: hosts run out of memory at some ten thousand.
     pub modules: usize,
-    /// Modules times functions that are kept: some hosts have a table of all functions for each module (Node.js 20: twenty bytes for each of them).
+    /// Bytes of modules that are kept. Chromium takes some five times as much memory for them.
+    pub bytes: usize,
+    /// Modules times functions that are kept where a host has [a table of all functions for each module](crate::CodeHost::copies_table).
     pub places: usize,
     /// Room for calls within each other, in units of some hundred bytes of the host's stack.
     pub depth: u32,
@@ -67,8 +69,9 @@ impl Default for Tuning {
             again: 4000,
             renewals: 5,
             batch: 32,
-            capacity: 1 << 15,
-            modules: 4096,
+            capacity: 1 << 17,
+            modules: 8192,
+            bytes: 256 << 20,
             places: 24 << 20,
             depth: 1500,
             versions: 8,
@@ -79,7 +82,7 @@ impl Default for Tuning {
 }
 
 impl Tuning {
-    /// Translates whatever runs twice, at any price: for tests.
+    /// Translates whatever runs twice, at any price, and keeps little of it: for tests.
     pub fn eager() -> Tuning {
         Tuning {
             threshold: 1,
@@ -93,6 +96,7 @@ impl Tuning {
             visit: 0,
             again: 1,
             versions: 64,
+            modules: 300,
             ..Tuning::default()
         }
     }

@@ -35,13 +35,33 @@ impl Queue {
     }
 }
 
+/// What the host keeps of modules.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Kept {
+    modules: usize,
+    /// In the table, whether they are still called or not.
+    functions: usize,
+    /// Of the modules.
+    bytes: usize,
+}
+
+impl Kept {
+    fn fits(self, tuning: &Tuning, copies_table: bool) -> bool {
+        let Kept { modules, functions, bytes } = self;
+        functions <= tuning.capacity
+            && modules <= tuning.modules
+            && bytes <= tuning.bytes
+            && (!copies_table || modules * functions <= tuning.places)
+    }
+}
+
 impl<B: BaseEngine> Core<B> {
     /// Deals with a block that is hot.
     pub(super) fn arrived<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, key: Key) {
         if self.find(seat, mem, key).is_some() {
             return;
         }
-        if self.translations.versions(key) >= self.tuning.versions {
+        if self.is_closed || self.translations.versions(key) >= self.tuning.versions {
             self.base.expect(key.pc, u32::MAX);
             return;
         }
@@ -57,13 +77,19 @@ impl<B: BaseEngine> Core<B> {
         }
         let keys = core::mem::take(&mut self.queue.keys);
         let regions = self.find_quick(mem, &keys);
-        if self.install(seat, mem, &regions).is_err() || self.find(seat, mem, key).is_none() {
-            self.base.expect(key.pc, u32::MAX);
+        let installed = self.install(seat, mem, &regions);
+        if self.find(seat, mem, key).is_none() {
+            let later = installed == Err(CodeError::Full);
+            self.base.expect(key.pc, if later { self.tuning.threshold } else { u32::MAX });
         }
     }
 
-    /// Whether translating has not taken more than its share of time yet. What a long run has left over does not pay for all that starts after it.
+    /// Whether there is room, and translating has not taken more than its share of time yet. What a long run has left over does not pay for all
+    /// that starts after it.
     fn may_spend(&mut self, tier: Tier) -> bool {
+        if self.full || self.is_closed {
+            return false;
+        }
         let Tuning { credit, price, price_of_best, saved, .. } = self.tuning;
         let share = credit
             + match tier {
@@ -143,7 +169,8 @@ impl<B: BaseEngine> Core<B> {
         // What it has cost so far may pay for it alone.
         let paid = u64::from(reports) * CHANGE >= u64::from(self.translations.size(root)) * self.tuning.price;
         let due = self.translations.is_due(root, self.stats.translated, self.tuning.price_of_best);
-        if !(paid || due && self.may_spend(Tier::Best)) || self.find(seat, mem, root).is_none() {
+        let may = if paid { !self.full } else { due && self.may_spend(Tier::Best) };
+        if !may || self.find(seat, mem, root).is_none() {
             return;
         }
         // Others that are about to be known as well go into the same module.
@@ -243,23 +270,27 @@ impl<B: BaseEngine> Core<B> {
             return Ok(());
         }
         let count: usize = regions.iter().map(|region| region.functions() as usize).sum();
-        let functions = self.translations.len() + count;
-        let modules = self.taken.len() + 1;
-        let places = self.taken.iter().map(|(_, count)| *count as usize).sum::<usize>() + count;
-        let Tuning { capacity, modules: most, places: room, .. } = self.tuning;
-        if functions > capacity || modules > most || modules * places > room {
-            self.clear(seat);
+        let after = Kept {
+            modules: self.kept.modules + 1,
+            functions: self.kept.functions + count,
+            bytes: self.kept.bytes,
+        };
+        if !after.fits(&self.tuning, seat.host.copies_table()) {
+            self.full = true;
+            return Err(CodeError::Full);
         }
         let count = count as u32;
-        let first = seat.host.reserve(count)?;
+        let first = seat.host.reserve(count).inspect_err(|_| self.full = true)?;
         let places = Places {
             shared: seat.host.address((&raw const *seat.shared).expose_provenance()),
             jumps: seat.host.address(seat.shared.jumps.as_ptr().expose_provenance()),
             tlb: TlbLayout::OWN,
         };
         let module = translate(regions, &places, first);
-        seat.host.install(&module)?;
-        self.taken.push((first, count));
+        // With nothing to give up, it would be no better next time.
+        let is_full = |error: &CodeError| *error == CodeError::Full && self.kept.modules > 0;
+        seat.host.install(&module).inspect_err(|error| self.full = is_full(error))?;
+        self.kept = Kept { bytes: after.bytes + module.len(), ..after };
         self.stats.modules += 1;
         for region in regions {
             let instructions = region.instructions() as u64;
