@@ -82,7 +82,8 @@ impl Translations {
     pub(crate) fn know(&mut self, mem: &AddressSpace, key: Key, region: &Region, now: u64) {
         // Another program may have had other code there.
         let again = self.tier(mem, key) == Some(Tier::Best);
-        for pc in region.exits().filter(|pc| *pc != key.pc) {
+        // What has no room for more gains nothing by another time.
+        for pc in region.exits().filter(|pc| *pc != key.pc && !region.is_full) {
             let parents = self.exits.entry(Key { pc, ..key }).or_default();
             if !parents.contains(&key) && parents.len() < PARENTS {
                 parents.push(key);

@@ -44,6 +44,10 @@ impl<B: BaseEngine> Code for Guest<'_, B> {
         self.apart.is_some_and(|others| others.contains(&pc) || self.tier(pc).is_some())
     }
 
+    fn begins(&self, pc: u64) -> bool {
+        self.tier(pc).is_some()
+    }
+
     fn targets(&self, pc: u64, entry: u64) -> Targets {
         let Some((jumps, translations)) = self.known else { return Targets::default() };
         let jump = Key { pc, setting: self.setting };

@@ -24,6 +24,11 @@ pub trait Code {
         false
     }
 
+    /// Whether there is a translation of the code at `pc`: where a region has no room for more, it ends before such code.
+    fn begins(&self, _pc: u64) -> bool {
+        false
+    }
+
     /// Where the indirect jump at `pc` in a region goes; of the entry of a region, where the [switch](End::Switch) there cannot go.
     fn targets(&self, _pc: u64, _entry: u64) -> Targets {
         Targets::default()
@@ -175,6 +180,8 @@ pub struct Region {
     pub tier: Tier,
     /// Of the addresses that it is left for or that it calls, those whose code overwrites all arithmetic flags before it asks for any.
     pub unasked: BTreeSet<u64>,
+    /// Whether it ends for lack of room.
+    pub is_full: bool,
 }
 
 /// How a region is translated.

@@ -121,6 +121,8 @@ pub(crate) struct Search<'a, C> {
     learn: bool,
     /// Whether indirect jumps may stay in the region.
     switches: bool,
+    /// Whether there was no room for all.
+    is_full: bool,
 }
 
 impl<'a, C: Code> Search<'a, C> {
@@ -149,6 +151,7 @@ impl<'a, C: Code> Search<'a, C> {
             learning: BTreeSet::new(),
             learn: false,
             switches: true,
+            is_full: false,
         }
     }
 
@@ -191,8 +194,12 @@ impl<'a, C: Code> Search<'a, C> {
 
     /// Looks at code until it branches.
     fn follow(&mut self, (way, mut pc): Place) {
-        let head = pc;
-        while !self.at.contains_key(&(way, pc)) && self.insns.len() < self.room() {
+        let (head, first) = (pc, self.insns.len());
+        while !self.at.contains_key(&(way, pc)) {
+            if self.insns.len() >= self.room() {
+                self.cut(way, first);
+                break;
+            }
             if pc != head && self.code.is_translated(pc) {
                 break;
             }
@@ -241,6 +248,17 @@ impl<'a, C: Code> Search<'a, C> {
                 _ => break,
             }
             pc = next;
+        }
+    }
+
+    /// There is no room for more of the code whose first instruction has a number: goes back to where other code begins. Were it to end anywhere, what
+    /// comes behind would be translated from there on, and end somewhere else, and so on until there is code for each place.
+    fn cut(&mut self, way: Way, first: usize) {
+        self.is_full = true;
+        let last = (first + 1..self.insns.len()).rev().find(|at| self.code.begins(self.insns[*at].pc));
+        let Some(last) = last else { return };
+        for at in self.insns.drain(last..) {
+            self.at.remove(&(way, at.pc));
         }
     }
 
@@ -362,7 +380,14 @@ impl<'a, C: Code> Search<'a, C> {
             arms.extend(others.filter_map(|pc| Some((*pc, *numbers.get(&(Way::default(), *pc))?))));
         }
         blocks.extend(order.iter().map(|&head| self.block(head, switch, &to)));
-        Region { setting: self.setting, blocks, arms, tier: Tier::Best, unasked: BTreeSet::new() }
+        Region {
+            setting: self.setting,
+            blocks,
+            arms,
+            tier: Tier::Best,
+            unasked: BTreeSet::new(),
+            is_full: self.is_full,
+        }
     }
 
     fn block(&self, head: Place, switch: bool, to: &impl Fn(Place) -> Target) -> Block {
@@ -471,4 +496,37 @@ fn merge(region: &mut Region) {
         }
     }
     region.arms.iter_mut().for_each(|(_, block)| *block = numbers[*block]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: u64 = 0x1000;
+
+    /// Instructions of a byte each, and where other code begins.
+    struct Nops(Vec<u64>);
+
+    impl Code for Nops {
+        fn begins(&self, pc: u64) -> bool {
+            self.0.contains(&pc)
+        }
+
+        fn fetch(&self, _pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
+            out.fill(0x90);
+            MAX_LEN
+        }
+    }
+
+    #[test]
+    fn a_region_that_has_no_room_for_more_ends_where_other_code_begins() {
+        let setting = Setting { mode: CodeMode::Bits32, fs: false, gs: false };
+        let limits = Limits { instructions: 10, ..Limits::default() };
+        for (others, end) in [(vec![], 10), (vec![0, 7, 12], 7), (vec![3, 5], 5)] {
+            let code = Nops(others.iter().map(|at| BASE + at).collect());
+            let region = Search::new(&code, BASE, setting, FeatureSet::ALL, limits).region();
+            assert_eq!((region.instructions() as u64, region.is_full), (end, true), "{others:?}");
+            assert_eq!(region.exits().collect::<Vec<_>>(), [BASE + end], "{others:?}");
+        }
+    }
 }
