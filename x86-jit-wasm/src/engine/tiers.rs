@@ -38,11 +38,11 @@ impl Queue {
 /// What the host keeps of modules.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Kept {
-    modules: usize,
+    pub(super) modules: usize,
     /// In the table, whether they are still called or not.
     functions: usize,
     /// Of the modules.
-    bytes: usize,
+    pub(super) bytes: usize,
 }
 
 impl Kept {

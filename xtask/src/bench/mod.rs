@@ -4,6 +4,7 @@
 //! runs alternate, and the median of each counts. Programs time themselves, so that neither the start of a browser nor that of
 //! a process is in the figures of a kernel; the first run in a process, of code never seen before, is told apart.
 
+mod mixed;
 mod text;
 mod work;
 
@@ -24,7 +25,8 @@ Times programs in the guest and natively: a table, and JSON in target/bench.json
   --rounds N        rounds of each side, by turns (default 3)
   --bits 32|64      of the C programs (default 32)
   --engine NAME     interp (default) or jit
-  --out FILE        where the JSON goes";
+  --out FILE        where the JSON goes
+  --mixed MINUTES   instead, on one host: a compiler, interpreters and shells by turns, and the memory of the host's process";
 
 /// Milliseconds of one program on one side, of each round: the first run, and the later half of all.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +59,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let bits = args.number("--bits")?.unwrap_or(32);
     let engine = args.value("--engine")?.unwrap_or_else(|| "interp".into());
     let out = args.value("--out")?.map_or_else(|| project::root().join("target/bench.json"), PathBuf::from);
+    let mixed = args.number("--mixed")?;
     args.finish()?;
     if ![32, 64].contains(&bits) {
         return Err("--bits is 32 or 64".into());
@@ -68,6 +71,10 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let tree = Some(tree.as_path()).filter(|tree| is_root() && tree.is_dir() && bits == 32);
     if tree.is_none() {
         eprintln!("no chroot to run the image's own programs in natively (that takes root): C programs only");
+    }
+    if let Some(minutes) = mixed {
+        let tree = tree.ok_or("--mixed needs the content of the image, which takes root to make")?;
+        return mixed::main(minutes.max(1), &hosts[0], &engine, &image, tree);
     }
     let folder = project::root().join(format!("target/bench/{bits}"));
     let all = work::prepare(&folder, bits, tree, is_wanted)?;
