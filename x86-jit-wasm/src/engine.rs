@@ -1,5 +1,6 @@
 //! The engine: translated code where there is some, another engine where there is none.
 
+mod changes;
 mod tiers;
 
 use crate::cache::{Key, Translations};
@@ -17,6 +18,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
+use changes::Changes;
 use core::fmt;
 use guest_mem::AddressSpace;
 use tiers::{Kept, Queue};
@@ -113,6 +115,8 @@ struct Core<B> {
     ended: Option<Exit>,
     /// Whether that which is between two runs within each other is left.
     leaving: bool,
+    /// What changes to the other engine were worth.
+    changes: Changes,
 }
 
 /// Where a run ends that a call in translated code waits for: behind its return address, when the stack is above what it was.
@@ -215,6 +219,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             awaited: Vec::new(),
             ended: None,
             leaving: false,
+            changes: Changes::default(),
         };
         Jit { host, shared, core }
     }
@@ -478,8 +483,8 @@ impl<B: BaseEngine> Core<B> {
         self.ended = exit;
         seat.shared.flags = PendingFlags::load(cpu.rflags);
         self.ration(seat, budget - done as i64);
-        // The code that waits may have changed meanwhile.
-        self.leaving = self.ended.is_some() || seat.shared.stamp != stamp;
+        // The code that waits may have changed meanwhile, or is not worth to be gone back to.
+        self.leaving = self.ended.is_some() || seat.shared.stamp != stamp || self.changes.alone > 0;
         (self.leaving, done)
     }
 
@@ -521,6 +526,16 @@ impl<B: BaseEngine> Core<B> {
                 }
                 continue;
             };
+            if self.changes.alone > 0 && until.is_none() {
+                let outcome = self.base.run(cpu, mem, rest.min(core::mem::take(&mut self.changes.alone)));
+                self.stats.interpreted += outcome.retired;
+                retired += outcome.retired;
+                if outcome.exit != Exit::Budget {
+                    return (Some(outcome.exit), retired);
+                }
+                (look, left, arrival) = (true, false, None);
+                continue;
+            }
             let key = Key { pc: cpu.rip, setting };
             if look && let Some(entrance) = self.find(seat, mem, key) {
                 let done = self.call(seat, entrance, mem, cpu, rest.min(i64::MAX as u64) as i64, depth);
@@ -543,9 +558,12 @@ impl<B: BaseEngine> Core<B> {
                 }
                 continue;
             }
-            if core::mem::take(&mut left) && look && self.is_left_often(key.pc) {
-                self.arrived(seat, mem, key);
-                continue;
+            if core::mem::take(&mut left) {
+                if look && self.is_left_often(key.pc) {
+                    self.arrived(seat, mem, key);
+                    continue;
+                }
+                self.changes.note(self.stats.translated);
             }
             let start = if look { Start::Arrival } else { Start::Middle };
             self.sample(cpu, mem, key);

@@ -52,6 +52,13 @@ fn tame_unit(rng: &mut Rng, unit: &mut Fpu) {
         match rng.below(20) {
             0 => *register = F80::default(),
             1 => register.mantissa = rng.bits(),
+            // About the largest and the smallest numbers of single and double precision.
+            2 | 3 => {
+                let bound = [0x43fe, 0x407e, 0x3c01, 0x3f81][rng.below(4) as usize];
+                let kept = [24, 25, 53, 54, 64][rng.below(5) as usize];
+                let exponent = bound + rng.below(3) as u16 - 1;
+                *register = F80 { mantissa: u64::MAX << (64 - kept), sign_exponent: exponent };
+            }
             _ => {}
         }
         register.sign_exponent |= (rng.below(2) as u16) << 15;
@@ -529,6 +536,38 @@ fn copies_backwards() {
     }
     // At the least, half of the runs that are not without the page get to the end.
     assert!(done > 6 * 2 * 60 * 3, "{done}");
+}
+
+/// The largest numbers of each precision are stored as all others are, and what is rounded up beyond them is not.
+#[test]
+fn stores_the_largest_numbers() {
+    let host = Host::new();
+    let mut rng = Rng::new(number("SEED", 19));
+    // fst dword [ebx]; fst qword [ebx].
+    for (store, exponent, kept) in [([0xd9, 0x13], 0x407e_u16, 24), ([0xdd, 0x13], 0x43fe, 53)] {
+        let bytes = [&store[..], &[0xcc; CODE_LEN - 2]].concat();
+        let region = discover(&bytes, CODE, Mode::Bits32);
+        let mut wasm = Wasm::with(&host, core::slice::from_ref(&region));
+        let function = wasm.function(0);
+        let mut stored = |kept: u32, exponent: u16| {
+            let mut cpu = CpuState::new(cpu_mode(Mode::Bits32));
+            (cpu.rip, cpu.gpr[3]) = (CODE, DATA);
+            tame_unit(&mut rng, &mut cpu.fpu);
+            cpu.fpu.in_use = 0xff;
+            let top = cpu.fpu.top();
+            cpu.fpu.registers[top] = F80 { mantissa: u64::MAX << (64 - kept), sign_exponent: exponent };
+            wasm.map(DATA >> 12, PAGES + CODE_LEN, true);
+            wasm.run(&function, 0, &mut cpu, &bytes, &mut vec![0; DATA_LEN])
+        };
+        let done = [
+            (kept, exponent),
+            (kept - 1, exponent),
+            (kept + 1, exponent),
+            (kept + 1, exponent - 1),
+            (1, exponent + 1),
+        ];
+        assert_eq!(done.map(|(kept, exponent)| stored(kept, exponent)), [1, 1, 0, 1, 0]);
+    }
 }
 
 /// Conversions to integers as compilers make them: the control word is changed and changed back.

@@ -125,11 +125,9 @@ impl Body {
         let exponent = self.exponent_of(real);
         let exponent = self.with(Binary::Sub, exponent, BIAS - bias);
         let distance = self.with(Binary::Sub, exponent, 2);
-        let limit = self.number(Type::I32, ones - 3);
+        let limit = self.number(Type::I32, ones - 2);
         let outside = self.compare(Compare::LeU, limit, distance);
         let zero = self.is_zero(real.sig);
-        let something = self.not(zero);
-        let bad = self.binary(Binary::And, outside, something);
         let kept = self.with(Binary::ShrU, real.sig, 63 - fraction);
         let cut = self.with(Binary::Shl, real.sig, fraction + 1);
         let up = self.rounds_up(kept, cut);
@@ -139,6 +137,12 @@ impl Body {
         let more = self.long_of(up);
         let magnitude = self.binary(Binary::Add, high, kept);
         let magnitude = self.binary(Binary::Add, magnitude, more);
+        // The largest may be rounded up to what is none any more.
+        let infinite = self.number(Type::I64, ones << fraction);
+        let overflow = self.compare(Compare::LeU, infinite, magnitude);
+        let outside = self.binary(Binary::Or, outside, overflow);
+        let something = self.not(zero);
+        let bad = self.binary(Binary::And, outside, something);
         let none = self.number(Type::I64, 0);
         let magnitude = self.select(zero, none, magnitude);
         let sign = self.with(Binary::And, real.se, SIGN);
