@@ -342,15 +342,13 @@ impl Emitter<'_> {
         self.leave_for(learn.then(|| self.region.entry()));
     }
 
-    /// Leaves for the address in a local. `origin` is told to the engine, which wants to know where it goes from there.
+    /// Leaves for the address in a local. `origin` is told to the engine, which wants to know, now and then, where it goes from there.
     fn leave_for(&mut self, origin: Option<u64>) {
         let (rip, charge, depth) = (self.out.locals.rip, self.out.pending, self.depth(Label::Leave));
-        let mut why = reason::JUMP;
         if let Some(origin) = origin {
-            why = reason::LEARN;
-            self.out.note_origin(origin, self.region.entry());
+            self.out.report((origin, self.region.entry()), rip, charge, depth);
         }
-        self.out.leave_for(rip, why, charge, depth);
+        self.out.leave_for(rip, reason::JUMP, charge, depth);
     }
 
     fn go(&mut self, from: usize, to: Target) {

@@ -137,6 +137,8 @@ const RUN: u32 = 12;
 
 /// Instructions that the other engine does in the time that a change to translated code and back takes.
 const CHANGE: u64 = 40;
+/// Jumps that go unreported between two reports, where the code that they are in is not to be translated anew yet.
+const QUIET: i32 = 16;
 /// Instructions after which it is looked whether translated code may run again.
 const UNUSUAL_SLICE: u64 = 64;
 /// One in so many is looked at closely.
@@ -189,6 +191,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             reason: reason::JUMP,
             origin: 0,
             region: 0,
+            quiet: 0,
             jumps: Jump::table(),
         });
         let core = Core {

@@ -223,6 +223,8 @@ pub struct Shared {
     pub origin: u64,
     /// And the entry of the region.
     pub region: u64,
+    /// Indirect jumps that leave by [`reason::JUMP`] until the next one leaves by [`reason::LEARN`].
+    pub quiet: i32,
     /// Translated code by address: see [`Jump::index`].
     pub jumps: Box<[Jump; JUMPS]>,
 }
@@ -251,6 +253,8 @@ pub mod shared {
     pub const ORIGIN: u64 = offset_of!(Shared, origin) as u64;
     /// Of [`Shared::region`].
     pub const REGION: u64 = offset_of!(Shared, region) as u64;
+    /// Of [`Shared::quiet`].
+    pub const QUIET: u64 = offset_of!(Shared, quiet) as u64;
     /// In an entry of [`Shared::jumps`].
     pub const JUMP_KEY: u64 = offset_of!(Jump, key) as u64;
     /// In an entry of it; the lower half is the function's place.

@@ -46,12 +46,21 @@ impl Table {
 }
 
 impl Function {
-    /// Takes note for the engine of a jump that leaves, and of the entry of its region.
-    pub(super) fn note_origin(&mut self, jump: u64, entry: u64) {
+    /// Leaves for the address in a local, and tells the engine so, if it is time for that: takes note of the jump and of the entry of its region.
+    pub(super) fn report(&mut self, (jump, entry): (u64, u64), target: u32, charge: u32, depth: u32) {
+        let rest = self.temporary(Type::I32);
+        self.shared();
+        self.shared();
+        let mut sink = self.sink();
+        sink.i32_load(at(shared::QUIET, 2)).i32_const(1).i32_sub().local_tee(rest);
+        sink.i32_store(at(shared::QUIET, 2)).local_get(rest).i32_const(0).i32_lt_s();
+        self.hardly();
         self.shared();
         self.sink().i64_const(jump as i64).i64_store(at(shared::ORIGIN, 3));
         self.shared();
         self.sink().i64_const(entry as i64).i64_store(at(shared::REGION, 3));
+        self.leave_for(target, reason::LEARN, charge, depth + 1);
+        self.sink().end();
     }
 
     /// Leaves before a switch if the budget is spent.

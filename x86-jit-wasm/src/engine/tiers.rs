@@ -1,6 +1,6 @@
 //! What is translated, when, and how: the quick tier for what is warm, the best one for what translated code is seen at (ADR 13).
 
-use super::{CHANGE, Core, Seat};
+use super::{CHANGE, Core, QUIET, Seat};
 use crate::cache::{Key, Source};
 use crate::guest::Guest;
 use crate::host::{CodeError, CodeHost};
@@ -171,6 +171,7 @@ impl<B: BaseEngine> Core<B> {
         let due = self.translations.is_due(root, self.stats.translated, self.tuning.price_of_best);
         let may = if paid { !self.full } else { due && self.may_spend(Tier::Best) };
         if !may || self.find(seat, mem, root).is_none() {
+            seat.shared.quiet = QUIET;
             return;
         }
         // Others that are about to be known as well go into the same module.
