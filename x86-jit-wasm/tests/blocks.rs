@@ -570,6 +570,29 @@ fn stores_the_largest_numbers() {
     }
 }
 
+/// A denormal result that is rounded up to the smallest normal number is reported, so it is left to the interpreter.
+#[test]
+fn tiny_results_are_left() {
+    let host = Host::new();
+    // divsd xmm0, xmm1; divss xmm0, xmm1.
+    for (prefix, largest, two, three) in [
+        (0xf2, (1_u128 << 53) - 1, 2_f64.to_bits(), 3_f64.to_bits()),
+        (0xf3, (1 << 24) - 1, 2_f32.to_bits().into(), 3_f32.to_bits().into()),
+    ] {
+        let bytes = [&[prefix, 0x0f, 0x5e, 0xc1][..], &[0xcc; CODE_LEN - 4]].concat();
+        let region = discover(&bytes, CODE, Mode::Bits32);
+        let mut wasm = Wasm::with(&host, core::slice::from_ref(&region));
+        let function = wasm.function(0);
+        let done = [largest, three.into()].map(|dividend| {
+            let mut cpu = CpuState::new(cpu_mode(Mode::Bits32));
+            (cpu.rip, cpu.mxcsr) = (CODE, mxcsr::PRECISE);
+            (cpu.xmm[0], cpu.xmm[1]) = (dividend, two.into());
+            wasm.run(&function, 0, &mut cpu, &bytes, &mut vec![0; DATA_LEN])
+        });
+        assert_eq!(done, [0, 1]);
+    }
+}
+
 /// Conversions to integers as compilers make them: the control word is changed and changed back.
 #[test]
 fn converts_as_c_does() {

@@ -88,6 +88,7 @@ impl Lifter {
             }
         }
         self.body.steps.extend(changes);
+        self.write_unit();
         self.origin = None;
     }
 }

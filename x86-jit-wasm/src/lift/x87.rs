@@ -1,8 +1,8 @@
 //! x87 instructions: the register stack, the status word, and what goes between registers and memory.
 //!
-//! Within a block, registers are numbered from what TOP was at its beginning, so that the stack is known. What an instruction changes it
-//! writes to where it is kept, behind all that may leave; what it reads again is known. Code computes where the control
-//! word is the usual one and PE is set in the status word (ADR 10); everything else is left to the interpreter.
+//! Within a block, registers are numbered from what TOP was at its beginning, so that the stack is known. Instructions leave together
+//! ([batch](super::batch)): what they change is written to where it is kept behind the last of them, ahead of the next store at the latest. Code computes where
+//! the control word is the usual one and PE is set in the status word (ADR 10); everything else is left to the interpreter.
 
 mod arithmetic;
 mod real;
@@ -28,6 +28,11 @@ pub(super) struct Stack {
     cut: bool,
     /// Whether a register is in use.
     used: [Option<bool>; 8],
+    /// What has changed and is not written yet: registers, as a set, which of them are in use, and that together with the status word and the address of
+    /// the last instruction.
+    changed: u8,
+    used_changed: bool,
+    last_ip: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -35,6 +40,7 @@ struct Known {
     top: Value,
     /// The status word but for TOP.
     status: Value,
+    /// Which registers were in use at the beginning: the bit of the one that TOP names is the lowest.
     in_use: Value,
 }
 
@@ -121,8 +127,7 @@ impl Lifter {
 
     /// What the unit was like at the beginning of the block: leaves if it is not as usual.
     fn unit(&mut self) -> Known {
-        // What follows must not be undone with what came before.
-        self.end_batch();
+        self.begin_batch();
         if let Some(known) = self.stack.known {
             return known;
         }
@@ -139,6 +144,9 @@ impl Lifter {
         let top = self.body.with(Binary::ShrU, word, TOP_AT);
         let top = self.body.with(Binary::And, top, 7);
         let status = self.body.with(Binary::And, word, !TOP & 0xffff);
+        let twice = self.body.with(Binary::Mul, in_use, 0x101);
+        let turned = self.body.binary(Binary::ShrU, twice, top);
+        let in_use = self.body.with(Binary::And, turned, 0xff);
         let known = Known { top, status, in_use };
         self.stack.known = Some(known);
         known
@@ -150,15 +158,14 @@ impl Lifter {
     }
 
     /// The physical number of a register.
-    fn physical(&mut self, number: u32) -> Value {
-        let Known { top, .. } = self.unit();
+    fn physical(&mut self, top: Value, number: u32) -> Value {
         let sum = self.body.with(Binary::Add, top, number.into());
         self.body.with(Binary::And, sum, 7)
     }
 
     /// Where a register is kept.
-    fn place(&mut self, number: u32) -> Value {
-        let physical = self.physical(number);
+    fn place(&mut self, top: Value, number: u32) -> Value {
+        let physical = self.physical(top, number);
         let offset = self.body.with(Binary::Shl, physical, fpu::REGISTER_SHIFT.into());
         let cpu = self.cpu();
         self.body.binary(Binary::Add, cpu, offset)
@@ -167,20 +174,17 @@ impl Lifter {
     /// Leaves, in any case: a stack fault.
     fn fault(&mut self) {
         let always = self.body.number(Type::I32, 1);
-        let origin = self.origin();
-        self.body.steps.push(Step::Guard { condition: always, origin });
+        self.guard(always);
     }
 
     fn used_bit(&mut self, number: u32) -> Value {
         let Known { in_use, .. } = self.unit();
-        let physical = self.physical(number);
-        let bit = self.body.binary(Binary::ShrU, in_use, physical);
-        self.body.with(Binary::And, bit, 1)
+        self.body.with(Binary::And, in_use, 1 << number)
     }
 
     /// ST(i); leaves if it is empty.
     fn st(&mut self, i: u8) -> Real {
-        self.unit();
+        let known = self.unit();
         let number = self.number_of(i);
         match self.stack.used[number as usize] {
             Some(true) => {}
@@ -195,7 +199,7 @@ impl Lifter {
         if let Some(real) = self.stack.registers[number as usize] {
             return real;
         }
-        let place = self.place(number);
+        let place = self.place(known.top, number);
         let sig = self.load_state(Type::I64, place, fpu::MANTISSA, 8);
         let se = self.load_state(Type::I32, place, fpu::SIGN_EXPONENT, 2);
         let real = Real { sig, se, ordinary: false };
@@ -233,34 +237,59 @@ impl Lifter {
     }
 
     fn set_in_use(&mut self, number: u32, used: bool) {
-        let Known { in_use, .. } = self.unit();
-        let physical = self.physical(number);
-        let one = self.body.number(Type::I32, 1);
-        let bit = self.body.binary(Binary::Shl, one, physical);
-        let new = if used {
-            self.body.binary(Binary::Or, in_use, bit)
-        } else {
-            let others = self.body.with(Binary::Xor, bit, 0xff);
-            self.body.binary(Binary::And, in_use, others)
-        };
-        if let Some(known) = &mut self.stack.known {
-            known.in_use = new;
-        }
-        let cpu = self.cpu();
-        self.store_state(cpu, fpu::IN_USE, new, 1);
+        self.stack.used_changed = true;
         self.stack.used[number as usize] = Some(used);
     }
 
     /// Writes ST(i).
     fn set_st(&mut self, i: u8, real: Real) {
         let number = self.number_of(i);
-        let place = self.place(number);
-        self.store_state(place, fpu::MANTISSA, real.sig, 8);
-        self.store_state(place, fpu::SIGN_EXPONENT, real.se, 2);
+        self.stack.changed |= 1 << number;
         self.stack.registers[number as usize] = Some(real);
         if self.stack.used[number as usize] != Some(true) {
             self.set_in_use(number, true);
         }
+    }
+
+    /// Writes what has changed to where it is kept.
+    pub(super) fn write_unit(&mut self) {
+        let Some(Known { top, status, in_use }) = self.stack.known else { return };
+        let cpu = self.cpu();
+        let changed = self.stack.changed;
+        let registers = (0..).zip(self.stack.registers).filter(|(number, _)| changed >> number & 1 != 0);
+        // Popped registers keep what is in them.
+        for (number, real) in registers.filter_map(|(number, real)| Some((number, real?))) {
+            let place = self.place(top, number);
+            self.store_state(place, fpu::MANTISSA, real.sig, 8);
+            self.store_state(place, fpu::SIGN_EXPONENT, real.se, 2);
+        }
+        if self.stack.used_changed {
+            let bits = |state: Option<bool>| {
+                let numbers = self.stack.used.iter().enumerate().filter(|(_, used)| **used == state);
+                numbers.fold(0, |bits, (number, _)| bits | 1 << number)
+            };
+            let (set, cleared) = (bits(Some(true)), bits(Some(false)));
+            let rest = self.body.with(Binary::And, in_use, !cleared & 0xff);
+            let now = self.body.with(Binary::Or, rest, set);
+            let twice = self.body.with(Binary::Mul, now, 0x101);
+            let turned = self.body.binary(Binary::Shl, twice, top);
+            let physical = self.body.with(Binary::ShrU, turned, 8);
+            self.store_state(cpu, fpu::IN_USE, physical, 1);
+        }
+        if let Some(at) = self.stack.last_ip {
+            let word = self.status_word(top, status);
+            self.store_state(cpu, fpu::STATUS, word, 2);
+            let pc = self.body.number(Type::I64, at);
+            self.store_state(cpu, fpu::LAST_IP, pc, 8);
+        }
+        (self.stack.changed, self.stack.used_changed, self.stack.last_ip) = (0, false, None);
+    }
+
+    /// The status word, with TOP as it is now.
+    fn status_word(&mut self, top: Value, status: Value) -> Value {
+        let top = self.physical(top, self.stack.delta);
+        let top = self.body.with(Binary::Shl, top, TOP_AT);
+        self.body.binary(Binary::Or, status, top)
     }
 
     fn push_real(&mut self, real: Real) {
@@ -284,13 +313,7 @@ impl Lifter {
             status = self.body.binary(Binary::Or, status, set);
         }
         self.stack.known = Some(Known { status, ..known });
-        let top = self.physical(self.stack.delta);
-        let top = self.body.with(Binary::Shl, top, TOP_AT);
-        let word = self.body.binary(Binary::Or, status, top);
-        let cpu = self.cpu();
-        self.store_state(cpu, fpu::STATUS, word, 2);
-        let pc = self.body.number(Type::I64, self.at.0);
-        self.store_state(cpu, fpu::LAST_IP, pc, 8);
+        self.stack.last_ip = Some(self.at.0);
         Ok(())
     }
 
@@ -415,7 +438,16 @@ impl Lifter {
             }
         }
         self.pop_reals(pops);
-        self.done_rounded(rounded_up)
+        self.done_rounded(rounded_up)?;
+        self.stored_to(&insn.operands[0])
+    }
+
+    /// What has been stored cannot be undone: what follows leaves by itself.
+    fn stored_to(&mut self, operand: &Operand) -> Done {
+        if let Operand::Mem(_) = operand {
+            self.end_batch();
+        }
+        Ok(())
     }
 
     fn fist(&mut self, insn: &Insn) -> Done {
@@ -434,7 +466,8 @@ impl Lifter {
         let value = if bits == 64 { value } else { self.body.unary(Unary::Wrap, value) };
         self.store(addr, value, width);
         self.pop_reals(u8::from(insn.op != Op::Fist));
-        self.done_rounded(up)
+        self.done_rounded(up)?;
+        self.stored_to(&insn.operands[0])
     }
 
     fn change_sign(&mut self, change: impl Fn(&mut Lifter, Value) -> Value) -> Done {
@@ -593,6 +626,8 @@ impl Lifter {
         self.guard(other);
         let word = self.body.with(Binary::And, word, fpu::CONTROL_KEPT);
         let word = self.body.with(Binary::Or, word, fpu::CONTROL_FIXED);
+        // What follows cannot be undone.
+        self.end_batch();
         let cpu = self.cpu();
         self.store_state(cpu, context::FPU_CONTROL, word, 2);
         self.stack.cut = !self.stack.cut;
@@ -601,9 +636,7 @@ impl Lifter {
 
     fn fnstsw(&mut self, insn: &Insn) -> Done {
         let known = self.unit();
-        let top = self.physical(self.stack.delta);
-        let top = self.body.with(Binary::Shl, top, TOP_AT);
-        let word = self.body.binary(Binary::Or, known.status, top);
+        let word = self.status_word(known.top, known.status);
         match &insn.operands[0] {
             Operand::Mem(mem) => {
                 let addr = self.address(mem)?;

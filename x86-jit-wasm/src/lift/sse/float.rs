@@ -158,13 +158,14 @@ impl Lifter {
         self.guard(bad);
     }
 
-    /// 1 where the exponent of a number is at one of the two ends, else 0: it is zero, denormal, infinite or a NaN.
+    /// 1 where the exponent of a number is at one of the two ends, else 0: it is zero, denormal, infinite, a NaN, or among the smallest normal numbers, as
+    /// the smallest of all may be what a denormal result has been rounded up to, which is reported (SDM vol. 1 §4.9.1.5).
     pub(super) fn at_an_end(&mut self, r: Value, format: Format) -> Value {
         let body = &mut self.body;
-        // The exponent plus 1 is 0 or 1, modulo its range.
+        // The exponent plus 1 is 0 to 3, modulo its range.
         let (bits, one, mask) = match format {
-            Format::Single => (body.wasm1(Wasm::I32ReinterpretF32, r), 1 << 23, 0x7f00_0000),
-            Format::Double => (body.wasm1(Wasm::I64ReinterpretF64, r), 1 << 52, 0x7fe << 52),
+            Format::Single => (body.wasm1(Wasm::I32ReinterpretF32, r), 1 << 23, 0x7e00_0000),
+            Format::Double => (body.wasm1(Wasm::I64ReinterpretF64, r), 1 << 52, 0x7fc << 52),
         };
         let next = body.with(Binary::Add, bits, one);
         let next = body.with(Binary::And, next, mask);
@@ -178,14 +179,14 @@ impl Lifter {
         let zero = body.vector(0);
         match format {
             Format::Single => {
-                let (one, mask) = (body.vector(all(1 << 23, 32)), body.vector(all(0x7f00_0000, 32)));
+                let (one, mask) = (body.vector(all(1 << 23, 32)), body.vector(all(0x7e00_0000, 32)));
                 let next = body.wasm2(Wasm::I32x4Add, r, one);
                 let next = body.wasm2(Wasm::V128And, next, mask);
                 let bad = body.wasm2(Wasm::I32x4Eq, next, zero);
                 body.wasm1(Wasm::I32x4Bitmask, bad)
             }
             Format::Double => {
-                let (one, mask) = (body.vector(all(1 << 52, 64)), body.vector(all(0x7fe << 52, 64)));
+                let (one, mask) = (body.vector(all(1 << 52, 64)), body.vector(all(0x7fc << 52, 64)));
                 let next = body.wasm2(Wasm::I64x2Add, r, one);
                 let next = body.wasm2(Wasm::V128And, next, mask);
                 let bad = body.wasm2(Wasm::I64x2Eq, next, zero);
