@@ -49,6 +49,7 @@ const KERNELS: &[Kernel] = &[
     (Set::Integer, "fib (call/ret)", "fib", &[]),
     (Set::Integer, "libc mem/str", "memstr", &[]),
     (Set::Integer, "rep movs/stos/scas", "repstr", &[]),
+    (Set::Integer, "mix: list, matrix, states", "mix", &[]),
     (Set::Floating, "nbody SSE2", "nbody", SSE),
     (Set::Floating, "nbody x87", "nbody", X87),
     (Set::Floating, "matmul SSE2", "matmul", SSE),
