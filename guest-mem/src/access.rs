@@ -272,11 +272,19 @@ impl AddressSpace {
         let len = len.min(PAGE_SIZE - offset);
         let host = self.host_page(addr, Access::Read)?;
         let pattern = ONES * u64::from(byte);
-        let mut at = 0;
-        while at + WORD <= len {
+        let ends = |at: usize| {
+            debug_assert!(at + WORD <= len, "a word of the area");
             // SAFETY: `host` is a whole frame, and `offset + at + WORD <= offset + len <= PAGE_SIZE`; it need not be aligned.
             let word = unsafe { host.add(offset + at).cast::<u64>().read_unaligned() };
-            let end = run.ends(u64::from_le(word) ^ pattern);
+            run.ends(u64::from_le(word) ^ pattern)
+        };
+        let mut at = 0;
+        // Some words to a jump.
+        while at + 4 * WORD <= len && [0, 1, 2, 3].iter().fold(0, |all, n| all | ends(at + n * WORD)) == 0 {
+            at += 4 * WORD;
+        }
+        while at + WORD <= len {
+            let end = ends(at);
             if end != 0 {
                 return Ok(at + end.trailing_zeros() as usize / 8);
             }
