@@ -105,8 +105,8 @@ export interface LinuxOptions {
    */
   cpu?: "x86-64" | "x86-64-v2" | "x86-64-v3" | "full";
   /**
-   * What runs programs: `interp` interprets (the default), `jit` also translates hot code to WebAssembly; `jit-eager`
-   * translates nearly all, which is slow, for tests.
+   * What runs programs: `jit` interprets, and translates hot code to WebAssembly (the default; where a content security
+   * policy forbids that, it interprets alone); `interp` interprets; `jit-eager` translates nearly all, which is slow, for tests.
    */
   engine?: "interp" | "jit" | "jit-eager";
   /** Print every system call through the `log` event. */

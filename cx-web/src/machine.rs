@@ -178,8 +178,8 @@ impl MachineHandle {
             })?,
         };
         let engine = match text(&config, "engine").as_deref() {
-            None | Some("interp") => Engine::Interpreter,
-            Some("jit") => Engine::On(translator),
+            Some("interp") => Engine::Interpreter,
+            None | Some("jit") => Engine::On(translator),
             Some("jit-eager") => Engine::On(eager_translator),
             Some(name) => {
                 let message = format!("there is no engine `{name}`; there are interp, jit, jit-eager");

@@ -157,6 +157,14 @@ test("signals", async () => {
   await process;
 });
 
+test("code is translated unless told otherwise", async () => {
+  assert.ok("jit_regions" in (await linux.stats()));
+  const other = await cx.Linux.create({ mounts: [{ type: "dir", path: "/", dev: await cx.DataDevice.create() }], engine: "interp" });
+  const stats = await other.stats();
+  await other.delete();
+  assert.ok(!("jit_regions" in stats));
+});
+
 test("translations are given up when there is no room for more, and programs go on", async () => {
   const base = await cx.HttpBytesDevice.create(`${server.origin}/image.ext2`);
   const mounts = /** @type {import("../cx.d.ts").Mount[]} */ ([{ type: "ext2", path: "/", dev: await cx.OverlayDevice.create(base) }]);

@@ -25,7 +25,7 @@ it). Messages of our own go to standard error.
   --write           write into the image itself (native)
   --strace          print system calls on standard error
   --stats FILE      write counters as JSON at the end
-  --engine NAME     interp (default), or jit (node, chromium, firefox)
+  --engine NAME     interp, or jit, which is the default but for native, where there is none
   --cpu LEVEL       what the processor offers: x86-64 (SSE3, default), x86-64-v2, x86-64-v3 (AVX2) or full";
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
@@ -34,7 +34,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     }
     let host = args.value("--host")?.unwrap_or_else(|| "native".into());
     let preset = args.value("--preset")?;
-    let engine = args.value("--engine")?.unwrap_or_else(|| "interp".into());
+    let engine = args.value("--engine")?;
     let mut options = Vec::new();
     // Only the native host packs directories itself.
     if host != "native"
@@ -47,7 +47,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         options.extend(["--image".to_string(), preset_image("mini")?]);
     }
     options.extend(args.into_rest());
-    let mut command = command(&host, &engine)?;
+    let mut command = command(&host, engine.as_deref())?;
     command.args(options);
     let shown = show(&command);
     // Returns only where it failed.
@@ -55,8 +55,8 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     Err(format!("{shown}: {error}").into())
 }
 
-/// The program that runs guests on a host; options and the guest's command follow.
-pub(crate) fn command(host: &str, engine: &str) -> Result<Command> {
+/// The program that runs guests on a host, with the host's usual engine where none is named; options and the guest's command follow.
+pub(crate) fn command(host: &str, engine: Option<&str>) -> Result<Command> {
     let mut command = match host {
         "native" => {
             let mut command = Command::new(native_host()?);
@@ -75,7 +75,7 @@ pub(crate) fn command(host: &str, engine: &str) -> Result<Command> {
             return Err(message.into());
         }
     };
-    command.args(["--engine", engine]);
+    command.args(engine.into_iter().flat_map(|engine| ["--engine", engine]));
     Ok(command)
 }
 

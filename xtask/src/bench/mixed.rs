@@ -36,7 +36,7 @@ pub(super) fn main(minutes: u64, host: &str, engine: &str, image: &Path, tree: &
     let folder = project::root().join("target/bench/32");
     work::prepare(&folder, 32, Some(tree), |name| name == "python objects")?;
     let stats = folder.join("mixed.json");
-    let mut command = run::command(host, engine)?;
+    let mut command = run::command(host, Some(engine))?;
     command.arg("--image").arg(image).arg("--stats").arg(&stats);
     command.args(["--mount", &format!("{}:/bench", folder.display()), "--", "/bin/bash", "-c"]);
     let seconds = 60 * minutes;

@@ -126,7 +126,7 @@ fn qemu(all: &[Work], bits: u64) -> Result<Vec<Report>> {
 
 /// Runs everything in one boot of a machine.
 fn guest(all: &[Work], host: &str, engine: &str, image: &Path, folder: &Path) -> Result<Vec<Report>> {
-    let mut command = crate::run::command(host, engine)?;
+    let mut command = crate::run::command(host, Some(engine))?;
     command.arg("--image").arg(image);
     command.args(["--mount", &format!("{}:/bench", folder.display()), "--", "/bin/bash", "-c"]);
     let quoted = |word: &String| format!("'{}'", word.replace('\'', "'\\''"));
