@@ -38,7 +38,7 @@ pub struct Tuning {
     pub capacity: usize,
     /// Modules that are kept: hosts run out of memory at some ten thousand.
     pub modules: usize,
-    /// Bytes of modules that are kept. Chromium takes some five times as much memory for them.
+    /// Bytes of modules that are kept. Chromium takes five to seven times as much memory for them.
     pub bytes: usize,
     /// Modules times functions that are kept where a host has [a table of all functions for each module](crate::CodeHost::copies_table).
     pub places: usize,
