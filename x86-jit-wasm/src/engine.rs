@@ -491,6 +491,13 @@ impl<B: BaseEngine> Core<B> {
         (self.leaving, done)
     }
 
+    /// Has the other engine go on by itself, whatever is translated. What has happened, if not that the budget is spent, and the instructions done.
+    fn interpret(&mut self, cpu: &mut CpuState, mem: &AddressSpace, budget: u64) -> (Option<Exit>, u64) {
+        let RunOutcome { exit, retired } = self.base.run(cpu, mem, budget);
+        self.stats.interpreted += retired;
+        (Some(exit).filter(|exit| *exit != Exit::Budget), retired)
+    }
+
     /// Runs until something happens, the budget is spent, or where `until` says, beside which stands what the running code is translated for: then there is
     /// no exit, and note is taken of what is running. Gives the instructions done.
     fn run<H: CodeHost>(
@@ -521,20 +528,19 @@ impl<B: BaseEngine> Core<B> {
             let rest = budget - retired;
             let Some(setting) = setting else {
                 // A few at a time: what forbids translated code mostly passes soon.
-                let outcome = self.base.run(cpu, mem, rest.min(UNUSUAL_SLICE));
-                self.stats.interpreted += outcome.retired;
-                retired += outcome.retired;
-                if outcome.exit != Exit::Budget {
-                    return (Some(outcome.exit), retired);
+                let (exit, done) = self.interpret(cpu, mem, rest.min(UNUSUAL_SLICE));
+                retired += done;
+                if exit.is_some() {
+                    return (exit, retired);
                 }
                 continue;
             };
             if self.changes.alone > 0 && until.is_none() {
-                let outcome = self.base.run(cpu, mem, rest.min(core::mem::take(&mut self.changes.alone)));
-                self.stats.interpreted += outcome.retired;
-                retired += outcome.retired;
-                if outcome.exit != Exit::Budget {
-                    return (Some(outcome.exit), retired);
+                let alone = core::mem::take(&mut self.changes.alone);
+                let (exit, done) = self.interpret(cpu, mem, rest.min(alone));
+                retired += done;
+                if exit.is_some() {
+                    return (exit, retired);
                 }
                 (look, left, arrival) = (true, false, None);
                 continue;

@@ -84,10 +84,14 @@ impl<B: BaseEngine> Core<B> {
         }
     }
 
+    fn has_room(&self) -> bool {
+        !self.full && !self.is_closed
+    }
+
     /// Whether there is room, and translating has not taken more than its share of time yet. What a long run has left over does not pay for all
     /// that starts after it.
     fn may_spend(&mut self, tier: Tier) -> bool {
-        if self.full || self.is_closed {
+        if !self.has_room() {
             return false;
         }
         let Tuning { credit, price, price_of_best, saved, .. } = self.tuning;
@@ -169,7 +173,7 @@ impl<B: BaseEngine> Core<B> {
         // What it has cost so far may pay for it alone.
         let paid = u64::from(reports) * CHANGE >= u64::from(self.translations.size(root)) * self.tuning.price;
         let due = self.translations.is_due(root, self.stats.translated, self.tuning.price_of_best);
-        let may = if paid { !self.full } else { due && self.may_spend(Tier::Best) };
+        let may = if paid { self.has_room() } else { due && self.may_spend(Tier::Best) };
         if !may || self.find(seat, mem, root).is_none() {
             seat.shared.quiet = QUIET;
             return;
@@ -281,15 +285,16 @@ impl<B: BaseEngine> Core<B> {
             return Err(CodeError::Full);
         }
         let count = count as u32;
-        let first = seat.host.reserve(count).inspect_err(|_| self.full = true)?;
+        // With nothing to give up, it would be no better next time.
+        let some = self.kept.modules > 0;
+        let is_full = |error: &CodeError| some && *error == CodeError::Full;
+        let first = seat.host.reserve(count).inspect_err(|error| self.full = is_full(error))?;
         let places = Places {
             shared: seat.host.address((&raw const *seat.shared).expose_provenance()),
             jumps: seat.host.address(seat.shared.jumps.as_ptr().expose_provenance()),
             tlb: TlbLayout::OWN,
         };
         let module = translate(regions, &places, first);
-        // With nothing to give up, it would be no better next time.
-        let is_full = |error: &CodeError| *error == CodeError::Full && self.kept.modules > 0;
         seat.host.install(&module).inspect_err(|error| self.full = is_full(error))?;
         self.kept = Kept { bytes: after.bytes + module.len(), ..after };
         self.stats.modules += 1;

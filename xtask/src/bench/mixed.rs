@@ -1,20 +1,18 @@
 //! `xtask bench --mixed`: a compiler, interpreters and shells by turns in one machine, and how much memory its host has meanwhile.
 
-use super::work;
+use super::{shell, work};
 use crate::process::{Context, Result, show};
-use crate::{project, run};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
-use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A round. The shell's own work is two loops, one of them with processes.
-const ROUND: &str = "python3 /bench/objects.py; g++ -O1 -c -o /tmp/store.o /bench/store.cpp; perl /bench/words.pl; node /bench/json.js
-for j in $(seq 200); do /bin/true; done; x=0; for j in $(seq 20000); do x=$((x + j)); done";
+/// A round, which ends with what fails. The shell's own work is two loops, one of them with processes.
+const ROUND: &str = "python3 /bench/objects.py && g++ -O1 -c -o /tmp/store.o /bench/store.cpp && perl /bench/words.pl && node /bench/json.js &&
+for j in $(seq 200); do /bin/true || exit 1; done && x=0 && for j in $(seq 20000); do x=$((x + j)); done";
 /// Between two looks at the host's memory.
 const EVERY: Duration = Duration::from_secs(5);
 /// Lines of the table.
@@ -32,20 +30,22 @@ const COUNTERS: [&str; 8] = [
 ];
 
 /// Runs for so many minutes.
-pub(super) fn main(minutes: u64, host: &str, engine: &str, image: &Path, tree: &Path) -> Result<ExitCode> {
-    let folder = project::root().join("target/bench/32");
-    work::prepare(&folder, 32, Some(tree), |name| name == "python objects")?;
+pub(super) fn main(
+    minutes: u64,
+    (host, engine): (&str, &str),
+    image: &Path,
+    (folder, tree): (&Path, &Path),
+) -> Result<ExitCode> {
+    work::prepare(folder, 32, Some(tree), |name| name == "python objects")?;
     let stats = folder.join("mixed.json");
-    let mut command = run::command(host, Some(engine))?;
-    command.arg("--image").arg(image).arg("--stats").arg(&stats);
-    command.args(["--mount", &format!("{}:/bench", folder.display()), "--", "/bin/bash", "-c"]);
+    let mut command = shell(host, engine, image, folder, &["--stats".as_ref(), stats.as_os_str()])?;
     let seconds = 60 * minutes;
     command.arg(format!(
         "while [ $SECONDS -lt {seconds} ]; do ( {ROUND} ) > /dev/null || exit 1; echo $SECONDS; done"
     ));
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context(|| show(&command))?;
     let (pid, out) = (child.id(), child.stdout.take().ok_or("no output")?);
-    let (begin, looks) = (Instant::now(), Mutex::new(Vec::new()));
+    let (begin, mut looks) = (Instant::now(), Vec::new());
     let (rounds, status) = thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let rounds =
@@ -53,8 +53,7 @@ pub(super) fn main(minutes: u64, host: &str, engine: &str, image: &Path, tree: &
             (rounds.count(), child.wait())
         });
         while !waiting.is_finished() {
-            let memory = largest(pid);
-            looks.lock().map(|mut looks| looks.push((begin.elapsed(), memory))).ok();
+            looks.push((begin.elapsed(), largest(pid)));
             thread::park_timeout(EVERY);
         }
         waiting.join().map_err(|_| "the thread that waits has panicked")
@@ -62,7 +61,6 @@ pub(super) fn main(minutes: u64, host: &str, engine: &str, image: &Path, tree: &
     if !status?.success() {
         return Err(format!("`{}` failed", show(&command)).into());
     }
-    let looks = looks.into_inner().unwrap_or_default();
     println!(
         "{rounds} rounds in {minutes} minutes, {engine} on {host}\n\n| minutes | MB of the largest process |\n|---|---|"
     );

@@ -13,6 +13,7 @@ use crate::process::{Context, Result, find_program, is_root, show};
 use crate::{image, project, setup};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use work::{Set, Work};
@@ -72,11 +73,11 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     if tree.is_none() {
         eprintln!("no chroot to run the image's own programs in natively (that takes root): C programs only");
     }
-    if let Some(minutes) = mixed {
-        let tree = tree.ok_or("--mixed needs the content of the image, which takes root to make")?;
-        return mixed::main(minutes.max(1), &hosts[0], &engine, &image, tree);
-    }
     let folder = project::root().join(format!("target/bench/{bits}"));
+    if let Some(minutes) = mixed {
+        let tree = tree.ok_or("--mixed takes root, for the content of the image, and --bits 32")?;
+        return mixed::main(minutes.max(1), (&hosts[0], &engine), &image, (&folder, tree));
+    }
     let all = work::prepare(&folder, bits, tree, is_wanted)?;
     let mut results = Results::new();
     for round in 1..=rounds {
@@ -124,11 +125,17 @@ fn qemu(all: &[Work], bits: u64) -> Result<Vec<Report>> {
     all.iter().map(run).collect()
 }
 
+/// A shell of the guest, which sees `folder` as `/bench`; its script follows.
+fn shell(host: &str, engine: &str, image: &Path, folder: &Path, options: &[&OsStr]) -> Result<Command> {
+    let mut command = crate::run::command(host, Some(engine))?;
+    command.arg("--image").arg(image).args(options);
+    command.args(["--mount", &format!("{}:/bench", folder.display()), "--", "/bin/bash", "-c"]);
+    Ok(command)
+}
+
 /// Runs everything in one boot of a machine.
 fn guest(all: &[Work], host: &str, engine: &str, image: &Path, folder: &Path) -> Result<Vec<Report>> {
-    let mut command = crate::run::command(host, Some(engine))?;
-    command.arg("--image").arg(image);
-    command.args(["--mount", &format!("{}:/bench", folder.display()), "--", "/bin/bash", "-c"]);
+    let mut command = shell(host, engine, image, folder, &[])?;
     let quoted = |word: &String| format!("'{}'", word.replace('\'', "'\\''"));
     let line = |work: &Work| work.guest.iter().map(quoted).collect::<Vec<_>>().join(" ");
     let script: Vec<_> = all.iter().map(|work| format!("{}; echo .", line(work))).collect();
