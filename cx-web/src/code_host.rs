@@ -1,10 +1,11 @@
 //! Runs translated code: modules are compiled and instantiated in the worker, over its own memory and table of functions.
 
 use core::cell::{Cell, RefCell};
+use core::ptr::NonNull;
 use cx_runtime::jit::layout::{Shared, fpu};
-use cx_runtime::jit::{CodeError, CodeHost, Jit, Resume, Tuning, arithmetic, trampoline};
+use cx_runtime::jit::{CodeError, CodeHost, Jit, Resume, Tuning, arithmetic, looks, trampoline};
 use cx_runtime::{ExecEngine, Interp, compute};
-use guest_mem::{Access, AddressSpace};
+use guest_mem::{Access, AddressSpace, FramePool, TlbLayout};
 use js_sys::{Object, Reflect, Uint8Array, WebAssembly};
 use wasm_bindgen::prelude::*;
 use x86_cpu::{CpuState, F80, X87Op};
@@ -82,6 +83,22 @@ computations! {
     jit_round RoundToInteger;
 }
 
+/// Address spaces that have homes, at most.
+const HOMES: usize = 12;
+
+/// Lets 32-bit programs have [homes](guest_mem::HomeLayout), in memory that the worker has not touched before.
+pub(crate) fn offer_homes(pool: &FramePool) {
+    const PAGE_SHIFT: u32 = 16;
+    let reserve = |bytes: usize| {
+        let first = core::arch::wasm32::memory_grow::<0>(bytes.div_ceil(1 << PAGE_SHIFT));
+        let address = (first != usize::MAX).then_some(first << PAGE_SHIFT)?;
+        NonNull::new(core::ptr::with_exposed_provenance_mut(address))
+    };
+    // SAFETY: memory that has just grown is zero, begins at a page of 64 KiB, and nobody else knows of it: the allocator uses what it has
+    // grown itself.
+    unsafe { pool.set_homes_in(HOMES, reserve) };
+}
+
 /// Places by which the table grows at least.
 const GROWTH: u32 = 256;
 
@@ -144,6 +161,8 @@ impl WorkerCode {
         for op in X87Op::ALL {
             set(&own, op.name(), &Reflect::get(&fast, &op.name().into())?)?;
         }
+        let looks = exports_of(&looks(TlbLayout::OWN), &imports)?;
+        set(&own, "l", &Reflect::get(&looks, &"l".into())?)?;
         let call = wasm_bindgen::function_table().unchecked_into::<WebAssembly::Table>().grow(1)?;
         let table = RefCell::new(WorkerCode::begin(&imports, &own, call)?);
         let (next, end) = (Cell::new(0), Cell::new(GROWTH));

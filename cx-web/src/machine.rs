@@ -2,7 +2,7 @@
 
 use crate::block::BlockHandle;
 use crate::clock;
-use crate::code_host::{eager_translator, translator};
+use crate::code_host::{eager_translator, offer_homes, translator};
 use crate::error::{error, from_errno, from_mount, number, text};
 use crate::process::{Printed, ProcessHandle, Streams};
 use crate::tree::TreeHandle;
@@ -167,6 +167,7 @@ impl MachineHandle {
         let origin = clock::milliseconds();
         let mebibytes = number(&config, "memory").unwrap_or(USUAL_MEMORY).clamp(16.0, MOST_MEMORY);
         let pool = FramePool::new((mebibytes * PAGES_PER_MIB * 1.5) as usize);
+        pool.set_homes(7);
         let list = Reflect::get(&config, &"mounts".into())?;
         let (specs, trees) = mounts(&list, &pool).await?;
         let (root, mounts) = split_mounts(specs).map_err(|failure| from_machine(&failure))?;
@@ -186,6 +187,9 @@ impl MachineHandle {
                 return Err(error("EARGUMENT", &message, None));
             }
         };
+        if matches!(engine, Engine::On(_)) {
+            offer_homes(&pool);
+        }
         let defaults = MachineConfig::default();
         let settings = MachineConfig {
             engine,

@@ -1,16 +1,17 @@
 //! Page frames: the host memory behind guest pages, reference-counted.
 
-use crate::PAGE_SIZE;
 use crate::tlb::Tlb;
+use crate::{PAGE_SIZE, home};
 use alloc::alloc::{Layout, alloc_zeroed, dealloc};
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::num::NonZeroU32;
+use core::ops::Range;
 use core::ptr::NonNull;
 
-/// Frames in one host allocation. Guest runs are contiguous in host memory at most within one.
+/// Frames beside each other in host memory. Guest runs are contiguous in host memory at most within one.
 const CHUNK_FRAMES: usize = 1024;
 /// A fresh run starts on such a boundary, so that runs have room to grow.
 const RUN_FRAMES: usize = 16;
@@ -49,13 +50,27 @@ struct Info {
     code_generation: u32,
 }
 
+/// [`CHUNK_FRAMES`] of them.
+#[derive(Clone, Copy)]
+struct Chunk {
+    host: NonNull<u8>,
+    of_home: bool,
+}
+
 #[derive(Default)]
 struct Inner {
-    chunks: Vec<NonNull<u8>>,
+    chunks: Vec<Chunk>,
     info: Vec<Info>,
     free: Vec<u32>,
-    /// First never-used frame.
-    fresh: usize,
+    /// Chunks that are not of homes: any page may be there.
+    general: Vec<usize>,
+    /// Never-used frames.
+    fresh: Range<usize>,
+    /// First frames of homes that nobody has.
+    homes: Vec<FrameId>,
+    /// Where homes come from, if not from the allocator, and those that do.
+    reserve: Option<Reserve>,
+    own_homes: Vec<NonNull<u8>>,
     /// Where to look for a free run.
     cursor: usize,
     in_use: usize,
@@ -68,6 +83,10 @@ pub struct FramePool(Rc<Pool>);
 struct Pool {
     inner: RefCell<Inner>,
     limit: Cell<usize>,
+    /// How many more homes there may be.
+    homes: Cell<usize>,
+    /// One where nothing is.
+    nowhere: Cell<Option<FrameId>>,
     tlbs: RefCell<Vec<Weak<Tlb>>>,
     /// Bumped with every code generation.
     code_epoch: Cell<u64>,
@@ -84,11 +103,23 @@ fn chunk_layout() -> Layout {
     Layout::from_size_align(CHUNK_FRAMES * PAGE_SIZE, PAGE_SIZE).expect("constant layout")
 }
 
+/// Where host memory for homes comes from: so many bytes of zeros, or none.
+pub type Reserve = fn(usize) -> Option<NonNull<u8>>;
+
+fn home_layout() -> Layout {
+    Layout::from_size_align(home::SIZE, PAGE_SIZE).expect("constant layout")
+}
+
 impl Drop for Pool {
     fn drop(&mut self) {
-        for &chunk in &self.inner.get_mut().chunks {
+        let inner = self.inner.get_mut();
+        for &chunk in &inner.general {
             // SAFETY: allocated in `Inner::reserve_chunk` with the same layout and freed only here.
-            unsafe { dealloc(chunk.as_ptr(), chunk_layout()) }
+            unsafe { dealloc(inner.chunks[chunk].host.as_ptr(), chunk_layout()) }
+        }
+        for &home in &inner.own_homes {
+            // SAFETY: allocated in `Inner::make_home` with the same layout and freed only here.
+            unsafe { dealloc(home.as_ptr(), home_layout()) }
         }
     }
 }
@@ -98,31 +129,74 @@ impl Inner {
     fn reserve_chunk(&mut self) -> bool {
         // SAFETY: the layout has a non-zero size.
         let Some(chunk) = NonNull::new(unsafe { alloc_zeroed(chunk_layout()) }) else { return false };
-        self.chunks.push(chunk);
-        self.info.resize(self.chunks.len() * CHUNK_FRAMES, Info::default());
+        self.general.push(self.chunks.len());
+        // Frame 0 is never handed out: `FrameId` is non-zero so that page-table entries pack.
+        let first = self.add(chunk, false).max(1);
+        if self.fresh.end == first {
+            self.fresh.end += CHUNK_FRAMES;
+        } else {
+            self.list(self.fresh.clone());
+            self.fresh = first..self.info.len();
+        }
         true
+    }
+
+    /// Frame numbers for a chunk. Gives the first.
+    fn add(&mut self, host: NonNull<u8>, of_home: bool) -> usize {
+        let first = self.chunks.len() * CHUNK_FRAMES;
+        self.chunks.push(Chunk { host, of_home });
+        self.info.resize(first + CHUNK_FRAMES, Info::default());
+        first
+    }
+
+    fn is_of_home(&self, frame: usize) -> bool {
+        self.chunks[frame / CHUNK_FRAMES].of_home
+    }
+
+    /// A home that nobody has. Gives its first frame.
+    fn make_home(&mut self) -> Option<FrameId> {
+        if self.chunks.is_empty() {
+            self.reserve_chunk();
+        }
+        let host = match self.reserve {
+            Some(reserve) => reserve(home::SIZE)?,
+            None => {
+                // SAFETY: the layout has a non-zero size.
+                let host = NonNull::new(unsafe { alloc_zeroed(home_layout()) })?;
+                self.own_homes.push(host);
+                host
+            }
+        };
+        let first = self.chunks.len() * CHUNK_FRAMES;
+        for chunk in 0..home::PLACES / CHUNK_FRAMES {
+            // SAFETY: a home begins with `PLACES` pages.
+            self.add(unsafe { host.add(chunk * CHUNK_FRAMES * PAGE_SIZE) }, true);
+        }
+        NonZeroU32::new(first as u32).map(FrameId)
     }
 
     /// The first of frames that have never been used, with which a run begins. They are on the free list then.
     fn fresh_run(&mut self) -> Option<usize> {
-        let start = self.fresh.next_multiple_of(RUN_FRAMES);
-        if self.info.len() - self.fresh.min(self.info.len()) < RUN_FRAMES * 2 {
+        let start = self.fresh.start.next_multiple_of(RUN_FRAMES);
+        if self.fresh.len() < RUN_FRAMES * 2 {
             return None;
         }
-        self.list(self.fresh..start + RUN_FRAMES);
-        self.fresh = start + RUN_FRAMES;
+        self.list(self.fresh.start..start + RUN_FRAMES);
+        self.fresh.start = start + RUN_FRAMES;
         Some(start)
     }
 
     /// A run of frames that have all been given back.
     fn free_run(&mut self) -> Option<usize> {
-        let runs = self.fresh.min(self.info.len()) / RUN_FRAMES;
+        const RUNS: usize = CHUNK_FRAMES / RUN_FRAMES;
+        let runs = self.general.len() * RUNS;
+        let frame = |run: usize| self.general[run / RUNS] * CHUNK_FRAMES + run % RUNS * RUN_FRAMES;
         let is_free = |run: usize| {
-            self.info[run * RUN_FRAMES..][..RUN_FRAMES].iter().all(|info| info.refs == 0 && info.listed)
+            self.info[frame(run)..][..RUN_FRAMES].iter().all(|info| info.refs == 0 && info.listed)
         };
         let found = (0..runs.min(RUNS_LOOKED_AT)).map(|n| (self.cursor + n) % runs).find(|run| is_free(*run));
         self.cursor = found.map_or(self.cursor + RUNS_LOOKED_AT, |run| run + 1);
-        found.map(|run| run * RUN_FRAMES)
+        found.map(frame)
     }
 
     /// Puts never-used frames on the free list, the first of them on top.
@@ -142,11 +216,12 @@ impl Inner {
 impl FramePool {
     /// A pool of at most `limit` frames; host memory is taken as it is needed.
     pub fn new(limit: usize) -> FramePool {
-        // Frame 0 is never handed out: `FrameId` is non-zero so that page-table entries pack.
-        let inner = Inner { fresh: 1, ..Inner::default() };
+        let inner = Inner::default();
         FramePool(Rc::new(Pool {
             inner: RefCell::new(inner),
             limit: Cell::new(limit),
+            homes: Cell::new(0),
+            nowhere: Cell::new(None),
             tlbs: RefCell::new(Vec::new()),
             code_epoch: Cell::new(0),
             spaces: Cell::new(0),
@@ -158,7 +233,7 @@ impl FramePool {
         let inner = self.0.inner.borrow();
         PoolStats {
             in_use: inner.in_use,
-            allocated: inner.chunks.len() * CHUNK_FRAMES,
+            allocated: inner.general.len() * CHUNK_FRAMES,
             limit: self.0.limit.get(),
         }
     }
@@ -193,17 +268,61 @@ impl FramePool {
         NonZeroU32::new(index as u32).map(FrameId)
     }
 
+    /// So many address spaces at a time may have a [home](crate::HomeLayout), whose host memory comes from the allocator.
+    pub fn set_homes(&self, homes: usize) {
+        self.0.homes.set(homes);
+    }
+
+    /// The same, where the host gives memory away that it does not touch.
+    ///
+    /// # Safety
+    /// What `reserve` gives is as long as asked for, zero, aligned to pages, and belongs to the pool alone, for good.
+    pub unsafe fn set_homes_in(&self, homes: usize, reserve: Reserve) {
+        self.0.homes.set(homes);
+        self.0.inner.borrow_mut().reserve = Some(reserve);
+    }
+
+    /// The first frame of a home for an address space, if there is one left.
+    pub(crate) fn take_home(&self) -> Option<FrameId> {
+        let mut inner = self.0.inner.borrow_mut();
+        if let Some(home) = inner.homes.pop() {
+            return Some(home);
+        }
+        let left = self.0.homes.get().checked_sub(1)?;
+        self.0.homes.set(left);
+        inner.make_home()
+    }
+
+    /// A home is free again. Frames in it may still be in use.
+    pub(crate) fn give_home_back(&self, first: FrameId) {
+        self.0.inner.borrow_mut().homes.push(first);
+    }
+
+    /// Address in host memory of a home where nothing is, for code that looks at one.
+    pub fn nowhere(&self) -> Option<usize> {
+        if self.0.nowhere.get().is_none() {
+            self.0.nowhere.set(self.0.inner.borrow_mut().make_home());
+        }
+        self.0.nowhere.get().map(|first| self.host(first).expose_provenance())
+    }
+
     fn pick_beside(inner: &mut Inner, beside: Beside) -> Option<usize> {
+        if let Some(home) = beside.home.map(FrameId::index)
+            && inner.info[home].refs == 0
+        {
+            inner.take(home);
+            return Some(home);
+        }
         let after = beside.after.map(|frame| frame.index() + 1);
         let after = after.filter(|next| !next.is_multiple_of(CHUNK_FRAMES));
         let before = beside.before.map(FrameId::index).filter(|next| !next.is_multiple_of(CHUNK_FRAMES));
         // Frame 0 begins a chunk, so that none is before the first.
         for next in [after, before.map(|next| next - 1)].into_iter().flatten() {
             // A frame below `fresh` with no references is on the free list as well; it is skipped there later.
-            if next != 0 && next < inner.info.len() && inner.info[next].refs == 0 {
-                if next >= inner.fresh {
-                    inner.list(inner.fresh..next);
-                    inner.fresh = next + 1;
+            if next != 0 && next < inner.info.len() && inner.info[next].refs == 0 && !inner.is_of_home(next) {
+                if inner.fresh.contains(&next) {
+                    inner.list(inner.fresh.start..next);
+                    inner.fresh.start = next + 1;
                 }
                 inner.take(next);
                 return Some(next);
@@ -217,7 +336,9 @@ impl FramePool {
             return Some(index);
         }
         // More memory rather than pieces, as long as half of it is in use.
-        let more = |inner: &mut Inner| 2 * inner.in_use >= inner.info.len() && inner.reserve_chunk();
+        let more = |inner: &mut Inner| {
+            2 * inner.in_use >= inner.general.len() * CHUNK_FRAMES && inner.reserve_chunk()
+        };
         let run = inner.fresh_run().or_else(|| inner.free_run());
         if let Some(run) = run.or_else(|| more(inner).then(|| inner.fresh_run()).flatten()) {
             let first = if beside.below { run + RUN_FRAMES - 1 } else { run };
@@ -231,11 +352,11 @@ impl FramePool {
                 return Some(index as usize);
             }
         }
-        if inner.fresh >= inner.info.len() && !inner.reserve_chunk() {
+        if inner.fresh.is_empty() && !inner.reserve_chunk() {
             return None;
         }
-        let index = inner.fresh;
-        inner.fresh += 1;
+        let index = inner.fresh.start;
+        inner.fresh.start += 1;
         inner.take(index);
         Some(index)
     }
@@ -243,7 +364,7 @@ impl FramePool {
     /// Host address of a frame's first byte. Valid while the pool lives.
     pub(crate) fn host(&self, id: FrameId) -> *mut u8 {
         let inner = self.0.inner.borrow();
-        let chunk = inner.chunks[id.index() / CHUNK_FRAMES];
+        let chunk = inner.chunks[id.index() / CHUNK_FRAMES].host;
         // SAFETY: the offset is inside the chunk, whose size is CHUNK_FRAMES pages.
         unsafe { chunk.as_ptr().add(id.index() % CHUNK_FRAMES * PAGE_SIZE) }
     }
@@ -261,8 +382,11 @@ impl FramePool {
                 info.code_generation = info.code_generation.wrapping_add(1);
                 self.0.code_epoch.set(self.0.code_epoch.get() + 1);
             }
-            let listed = core::mem::replace(&mut info.listed, true);
             inner.in_use -= 1;
+            if inner.is_of_home(id.index()) {
+                return;
+            }
+            let listed = core::mem::replace(&mut inner.info[id.index()].listed, true);
             if !listed {
                 inner.free.push(id.0.get());
             }
@@ -347,7 +471,9 @@ impl FramePool {
 /// an access that crosses pages is fast then.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Beside {
-    /// Behind this one.
+    /// In its home.
+    pub(crate) home: Option<FrameId>,
+    /// Else behind this one.
     pub(crate) after: Option<FrameId>,
     /// Else before this one.
     pub(crate) before: Option<FrameId>,

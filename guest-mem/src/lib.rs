@@ -23,6 +23,7 @@ mod access;
 mod fault;
 mod frame;
 mod gather;
+mod home;
 mod mappable;
 mod space;
 mod table;
@@ -31,7 +32,8 @@ mod vma;
 
 pub use access::{FastPath, NoFastPath, Run, Scalar};
 pub use fault::{Access, FaultKind, MemFault};
-pub use frame::{Frame, FrameId, FramePool, PoolStats};
+pub use frame::{Frame, FrameId, FramePool, PoolStats, Reserve};
+pub use home::HomeLayout;
 pub use mappable::{LoadError, Lookup, Mappable, MappableId};
 pub use space::{AddressSpace, CodePage, Extent, MapError};
 pub use tlb::TlbLayout;

@@ -1,8 +1,9 @@
-//! The software TLB: guest page number to host page, one tag per kind of access.
+//! The software TLB: guest page number to host page, one tag per kind of access. With it, the [home](crate::home) of the address space.
 
-use crate::{Access, PAGE_SHIFT};
+use crate::home::Home;
+use crate::{Access, HomeLayout, PAGE_SHIFT};
 use alloc::rc::Rc;
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell};
 use core::mem::offset_of;
 use core::ptr;
 
@@ -57,6 +58,8 @@ pub(crate) struct Tlb {
     entries: [Entry; ENTRIES],
     /// Groups that have entries, one bit each.
     filled: [Cell<u64>; ENTRIES / GROUP / u64::BITS as usize],
+    /// What generated code looks at first; it allows no more than the entries have ever been allowed, but keeps it longer.
+    pub(crate) home: OnceCell<Home>,
 }
 
 impl Tlb {
@@ -65,9 +68,15 @@ impl Tlb {
     }
 
     pub(crate) fn new() -> Rc<Tlb> {
-        // SAFETY: all of it is cells of integers and of pointers, for which zero is a value. Hosts give large areas of zeros away without
-        // touching them.
-        let tlb = unsafe { Rc::<Tlb>::new_zeroed().assume_init() };
+        // SAFETY: but for the home, which is written, all of it is cells of integers and of pointers, for which zero is a value. Hosts give
+        // large areas of zeros away without touching them.
+        let tlb = unsafe {
+            let mut tlb = Rc::<Tlb>::new_zeroed();
+            if let Some(tlb) = Rc::get_mut(&mut tlb) {
+                (&raw mut (*tlb.as_mut_ptr()).home).write(OnceCell::new());
+            }
+            tlb.assume_init()
+        };
         // Zero is the number of a page, too: one that only the first entry can be for, and the last where an access
         // goes around the end of the address space.
         tlb.entries.first().into_iter().chain(tlb.entries.last()).for_each(Entry::clear);
@@ -97,11 +106,19 @@ impl Tlb {
             Access::Write => entry.write.set(page),
             Access::Execute => entry.execute.set(page),
         }
+        match (self.home.get(), access) {
+            (Some(home), Access::Read) => home.allow(page, host, HomeLayout::READ),
+            (Some(home), Access::Write) => home.allow(page, host, HomeLayout::WRITE),
+            _ => {}
+        }
     }
 
     pub(crate) fn flush(&self) {
         self.filled().for_each(Entry::clear);
         self.filled.iter().for_each(|groups| groups.set(0));
+        if let Some(home) = self.home.get() {
+            home.clear();
+        }
     }
 
     /// All entries that may be in use.
@@ -113,6 +130,9 @@ impl Tlb {
     }
 
     pub(crate) fn flush_page(&self, page: u64) {
+        if let Some(home) = self.home.get() {
+            home.forbid(page, HomeLayout::READ | HomeLayout::WRITE);
+        }
         let entry = self.entry(page);
         if entry.read.get() == page || entry.write.get() == page || entry.execute.get() == page {
             entry.clear();
@@ -129,6 +149,9 @@ impl Tlb {
 
     /// Sends every write to a page through the slow path.
     pub(crate) fn forbid_writes(&self, page: u64) {
+        if let Some(home) = self.home.get() {
+            home.forbid(page, HomeLayout::WRITE);
+        }
         let entry = self.entry(page);
         if entry.write.get() == page {
             entry.write.set(EMPTY);
@@ -137,6 +160,9 @@ impl Tlb {
 
     /// Sends every write to the frame at `host` through the slow path.
     pub(crate) fn forbid_writes_to(&self, host: *mut u8) {
+        if let Some(home) = self.home.get() {
+            home.forbid_writes_to(host);
+        }
         for entry in self.filled() {
             if entry.host(entry.write.get() << PAGE_SHIFT) == host {
                 entry.write.set(EMPTY);

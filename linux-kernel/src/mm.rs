@@ -46,6 +46,14 @@ impl fmt::Debug for Mm {
     }
 }
 
+/// With a place in host memory where translated 32-bit code finds pages fast, if there is one left.
+fn settled(space: AddressSpace, arch: Arch) -> Rc<AddressSpace> {
+    if arch == Arch::I386 {
+        space.settle();
+    }
+    Rc::new(space)
+}
+
 impl Mm {
     /// An empty memory for a program of the given architecture.
     pub fn new(pool: &guest_mem::FramePool, arch: Arch) -> Mm {
@@ -57,7 +65,7 @@ impl Mm {
             Arch::X86_64 => (0x7fff_ffff_f000, 0x7fff_f6ff_f000),
         };
         Mm {
-            space: Rc::new(AddressSpace::new(pool)),
+            space: settled(AddressSpace::new(pool), arch),
             arch,
             brk_start: Cell::new(0),
             brk: Cell::new(0),
@@ -76,7 +84,7 @@ impl Mm {
     /// The memory of a forked child.
     pub fn fork(&self) -> Mm {
         Mm {
-            space: Rc::new(self.space.fork()),
+            space: settled(self.space.fork(), self.arch),
             arch: self.arch,
             brk_start: self.brk_start.clone(),
             brk: self.brk.clone(),

@@ -6,6 +6,7 @@ mod body;
 mod bulk;
 mod frame;
 mod group;
+mod look;
 mod memory;
 mod operations;
 mod progress;
@@ -26,6 +27,7 @@ use alloc::vec::Vec;
 pub use arithmetic::arithmetic;
 use body::{Ended, Function, Locals, Written, word};
 use frame::Callee;
+pub use look::looks;
 use state::{Plan, State};
 use switch::Table;
 use wasm_encoder::{
@@ -36,11 +38,11 @@ use wasm_encoder::{
 use x86_cpu::X87Op;
 
 /// A module with a function for each [entry](Region::entries) of each region, which it puts into a table of functions, from `first` on.
-/// It imports the memory as `e.m`, the table as `e.t`, and as `e.f` a function for areas that the TLB does not have, of type
+/// It imports the memory as `e.m`, the table as `e.t`, and as `e.f` a function for areas that are not found otherwise, of type
 /// `(address: i64, what: i32) -> i32`: `what` is twice the length, plus 1 for a store, and the result the address in the memory, or 0 where the
 /// area is not there as a whole ([`present`](guest_mem::AddressSpace::present)). As `e.n` one of type `(address: i64, depth: i32) -> i32` for a
 /// call that was to come back to an address and has not: it goes on until that is so, with the budget in
-/// [`Shared::budget`](crate::layout::Shared::budget), or says by a number that is not 0 that the function is to be left. And by their [names](X87Op::name) those of [`arithmetic`].
+/// [`Shared::budget`](crate::layout::Shared::budget), or says by a number that is not 0 that the function is to be left. And by their [names](X87Op::name) those of [`arithmetic`], and that of [`looks`].
 ///
 /// A function has the type `(cpu: i32, depth: i32, budget: i64) -> i64`. It takes the state from where [`layout`](crate::layout) says and
 /// leaves it there with the address to go on at: behind an instruction, or before one that it does not do itself. `depth` is how
@@ -66,6 +68,8 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     for op in X87Op::ALL {
         imports.import("e", op.name(), EntityType::Function(4));
     }
+    types.ty().function([ValType::I32, ValType::I32, ValType::I32], [ValType::I32]);
+    imports.import("e", "l", EntityType::Function(5));
     let mut functions = FunctionSection::new();
     let mut elements = ElementSection::new();
     let mut code = CodeSection::new();
@@ -161,11 +165,12 @@ fn table() -> TableType {
     TableType { element_type: RefType::FUNCREF, table64: false, minimum: 0, maximum: None, shared: false }
 }
 
-/// The functions that are imported, the first of those of [`X87Op`], and how many they are.
+/// The functions that are imported, of those of [`X87Op`] the first, and how many they are.
 const PRESENT: u32 = 0;
 const RESUME: u32 = 1;
 const COMPUTE: u32 = 2;
-const IMPORTED: u32 = COMPUTE + X87Op::ALL.len() as u32;
+const LOOK: u32 = COMPUTE + X87Op::ALL.len() as u32;
+const IMPORTED: u32 = LOOK + 1;
 
 /// Functions of the module by address: their number, and where in the table of functions they are.
 type Own<'a> = &'a dyn Fn(u64) -> Option<(u32, Entrance)>;

@@ -22,7 +22,7 @@ use changes::Changes;
 use core::fmt;
 use guest_mem::AddressSpace;
 use tiers::{Kept, Queue};
-use x86_cpu::{BaseEngine, CpuState, Cpuid, ExecEngine, Exit, Pause, RunOutcome, Start, flags};
+use x86_cpu::{BaseEngine, CodeMode, CpuState, Cpuid, ExecEngine, Exit, Pause, RunOutcome, Start, flags};
 use x86_decode::{FeatureSet, Operand};
 
 /// What an engine has done.
@@ -188,6 +188,9 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             budget: 0,
             stamp: 1 << STAMP_AT,
             tlb: 0,
+            home: 0,
+            strays: 0,
+            stray: 0,
             reason: reason::JUMP,
             origin: 0,
             region: 0,
@@ -247,6 +250,13 @@ impl<B: BaseEngine> Core<B> {
             self.current = Some((context, stamp));
             seat.shared.stamp = u64::from(stamp) << STAMP_AT;
             seat.shared.tlb = seat.host.address(mem.tlb_address());
+            seat.shared.stray = 0;
+            if setting.mode != CodeMode::Bits64 {
+                let home = mem.home_address().or_else(|| mem.pool().nowhere());
+                // Where there is not even memory for a home where nothing is, nothing has been translated yet, and nothing will be.
+                self.is_closed |= home.is_none();
+                seat.shared.home = home.map_or(0, |home| seat.host.address(home));
+            }
         }
     }
 
@@ -417,6 +427,11 @@ impl<B: BaseEngine> Core<B> {
         depth: u32,
     ) -> u64 {
         let host = seat.host;
+        // Now, since no translated code that runs has looked anything up: what waits within a call looks again.
+        match core::mem::take(&mut seat.shared.stray) {
+            0 => {}
+            stray => mem.bring_home(stray.into()),
+        }
         seat.shared.flags = PendingFlags::load(cpu.rflags);
         self.ration(seat, budget);
         let mut within = 0;

@@ -7,7 +7,7 @@ use crate::pending::PendingFlags;
 use alloc::boxed::Box;
 use alloc::vec;
 use core::mem::offset_of;
-use guest_mem::TlbLayout;
+use guest_mem::{HomeLayout, TlbLayout};
 
 /// The processor's state, [`x86_cpu::CpuState`]. Offsets in bytes; numbers are little-endian.
 pub mod context {
@@ -217,6 +217,12 @@ pub struct Shared {
     pub stamp: u64,
     /// Address of the TLB of the running address space.
     pub tlb: u32,
+    /// Of its [home](HomeLayout), or of one where nothing is.
+    pub home: u32,
+    /// Looks at what is not at home until the next one is noted.
+    pub strays: i32,
+    /// The address that was noted last, or 0.
+    pub stray: u32,
     /// One of [`reason`].
     pub reason: u32,
     /// Of what left by [`reason::LEARN`]: the address of the indirect jump, or that of the entry of its region for the switch there.
@@ -247,6 +253,12 @@ pub mod shared {
     pub const STAMP: u64 = offset_of!(Shared, stamp) as u64;
     /// Of [`Shared::tlb`].
     pub const TLB: u64 = offset_of!(Shared, tlb) as u64;
+    /// Of [`Shared::home`].
+    pub const HOME: u64 = offset_of!(Shared, home) as u64;
+    /// Of [`Shared::strays`].
+    pub const STRAYS: u64 = offset_of!(Shared, strays) as u64;
+    /// Of [`Shared::stray`].
+    pub const STRAY: u64 = offset_of!(Shared, stray) as u64;
     /// Of [`Shared::reason`].
     pub const REASON: u64 = offset_of!(Shared, reason) as u64;
     /// Of [`Shared::origin`].
@@ -276,4 +288,6 @@ pub struct Places {
     pub jumps: u32,
     /// What a TLB looks like.
     pub tlb: TlbLayout,
+    /// What a home looks like.
+    pub home: HomeLayout,
 }

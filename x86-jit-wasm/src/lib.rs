@@ -29,7 +29,7 @@ mod segments;
 mod structure;
 mod tuning;
 
-pub use emit::{arithmetic, trampoline, translate};
+pub use emit::{arithmetic, looks, trampoline, translate};
 pub use engine::{Jit, JitStats};
 pub use host::{CodeError, CodeHost, Resume};
 pub use lift::{lift, takes};

@@ -1,7 +1,7 @@
 //! How many operations of WebAssembly common idioms are, as a table: `UPDATE=1` writes it anew, `SHOW=` and part of an idiom's
 //! name prints its code.
 
-use guest_mem::TlbLayout;
+use guest_mem::{HomeLayout, TlbLayout};
 use std::fmt::Write as _;
 use testkit::layout::CODE;
 use wasmparser::{Operator, Parser, Payload};
@@ -14,6 +14,7 @@ const PLACES: Places = Places {
     shared: 0x1000,
     jumps: 0x2000,
     tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, bias: 24 },
+    home: HomeLayout::OWN,
 };
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/idioms.txt");
 

@@ -5,7 +5,7 @@ use super::areas::Area;
 use super::group::Grouped;
 use super::operations::{binary, compare, unary};
 use super::progress::Progress;
-use super::state::{FLAGS, IMPRECISE, Plan, SLOTS, Slots, State, TLB, XMM, changed, flag, gpr, slots, xmm};
+use super::state::{FLAGS, IMPRECISE, PAGES, Plan, SLOTS, Slots, State, XMM, changed, flag, gpr, slots, xmm};
 use crate::ir::{Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Value};
 use crate::layout::{Places, context, reason};
 use crate::region::{Region, Tier};
@@ -66,7 +66,7 @@ impl Locals {
         match slot {
             0..XMM => self.word,
             XMM..FLAGS => Type::V128,
-            IMPRECISE | TLB => Type::I32,
+            IMPRECISE | PAGES => Type::I32,
             _ if slot == flag(FlagPart::Shape) => Type::I32,
             _ => Type::I64,
         }

@@ -5,7 +5,7 @@ use super::body::{Function, at};
 use crate::ir::Type;
 
 impl Function {
-    /// Asks the host for an area that the TLB does not have, or that crosses pages: leaves through `arm` unless all of it is there.
+    /// Asks the host for an area that is elsewhere, or that crosses pages: leaves through `arm` unless all of it is there.
     fn ask(
         &mut self,
         (start, bytes): (u32, u32),
@@ -33,26 +33,23 @@ impl Function {
     ) -> u32 {
         let tlb = self.places.tlb;
         let tag = if writes { tlb.write } else { tlb.read };
+        if self.locals.word == Type::I32 {
+            let host = self.temporary(Type::I32);
+            self.look_home(start, writes, host);
+            let granule = 1 << self.places.home.granule_shift;
+            self.sink().i32_eqz().local_get(bytes).i32_const(granule).i32_gt_u().i32_or();
+            self.ask((start, bytes), writes, host, arm);
+            return host;
+        }
         let (entry, host) = (self.entry_local(), self.temporary(Type::I32));
         let offset = self.places.tlb.bias.into();
         self.entry(start);
         self.sink().local_tee(entry).i32_load(at(offset, 2));
-        self.truncated(start);
-        self.sink().i32_add().local_set(host);
+        self.sink().local_get(start).i32_wrap_i64().i32_add().local_set(host);
         self.tag(entry, tag);
-        self.sink().local_get(start).local_get(bytes);
-        let shift = super::memory::PAGE_SHIFT;
-        match self.locals.word {
-            Type::I64 => {
-                self.sink().i64_extend_i32_u().i64_add().i64_const(-1).i64_add();
-                self.sink().i64_const(shift.into()).i64_shr_u();
-            }
-            _ => {
-                self.sink().i32_add().i32_const(-1).i32_add();
-                self.sink().i32_const(shift as i32).i32_shr_u();
-            }
-        }
-        self.differ();
+        let mut sink = self.sink();
+        sink.local_get(start).local_get(bytes).i64_extend_i32_u().i64_add().i64_const(-1).i64_add();
+        sink.i64_const(super::memory::PAGE_SHIFT.into()).i64_shr_u().i64_ne();
         self.ask((start, bytes), writes, host, arm);
         host
     }

@@ -2,7 +2,7 @@
 
 use super::RESUME;
 use super::body::{BUDGET, CPU, DEPTH, Function, Locals, at};
-use super::state::{FLAGS, IMPRECISE, Leaving, PARTS, Slots, State, TLB, slots};
+use super::state::{FLAGS, IMPRECISE, Leaving, PAGES, PARTS, Slots, State, slots};
 use crate::ir::Type;
 use crate::layout::{BLOCK_AT, Entrance, JUMP_BITS, JUMP_FACTOR, Jump, context, mxcsr, reason, shared};
 use wasm_encoder::{BlockType, ValType};
@@ -28,7 +28,7 @@ fn offset(slot: usize) -> u64 {
         33 => shared::LEFT,
         34 => shared::RIGHT,
         35 => shared::SHAPE,
-        TLB => shared::TLB,
+        PAGES => shared::TLB,
         _ => context::MXCSR,
     }
 }
@@ -41,7 +41,7 @@ impl Function {
 
     /// What the offset of a slot is relative to.
     fn base(&mut self, slot: usize) {
-        if (FLAGS..IMPRECISE).contains(&slot) || slot == TLB {
+        if (FLAGS..IMPRECISE).contains(&slot) || slot == PAGES {
             self.shared();
         } else {
             self.sink().local_get(CPU);
@@ -51,7 +51,11 @@ impl Function {
     fn load_slot(&mut self, slot: usize) {
         let local = self.locals.reg(slot);
         self.base(slot);
-        let (ty, offset) = (self.locals.ty(slot), offset(slot));
+        let ty = self.locals.ty(slot);
+        let offset = match (slot, self.locals.word) {
+            (PAGES, Type::I32) => shared::HOME,
+            _ => offset(slot),
+        };
         let mut sink = self.sink();
         match ty {
             Type::I32 => sink.i32_load(at(offset, 2)),

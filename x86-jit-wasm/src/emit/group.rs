@@ -1,16 +1,21 @@
 //! Accesses of a block at numbers from one address: they are checked together, at the first of them.
 //!
 //! To leave before an instruction is always right, so a check may come early. What is asked is that all bytes from the first
-//! to the last lie in one page, or in two that are neighbours in host memory too.
+//! to the last lie in one page, or in two that are neighbours in host memory too. 32-bit code asks that of the [home](HomeLayout) of the address space, of
+//! which an area is one granule at most, and 64-bit code of the TLB.
 
+use super::LOOK;
 use super::areas::Area;
 use super::body::{Function, at};
+use super::state::PAGES;
 use crate::ir::{Body, Type, Value};
 use alloc::vec;
 use alloc::vec::Vec;
+use guest_mem::HomeLayout;
 
 /// Bytes that are checked together, at most: the more, the more often they cross a page.
 pub(super) const SPAN: i64 = 256;
+const _: () = assert!(SPAN <= 1 << HomeLayout::OWN.granule_shift);
 
 /// Accesses that are checked together, in an [area](super::areas::Area).
 #[derive(Clone, Copy, Debug)]
@@ -75,48 +80,69 @@ pub(super) fn groups(body: &Body) -> Grouped {
 }
 
 impl Function {
-    /// Looks an area up whose first byte's address is in a local: leaves a number that is not 0 where it is not there as a whole, and
+    /// Looks whether an area whose first byte's address is in a local is at home: leaves a number that is 0 where it is not, and the address in
+    /// linear memory in `host`.
+    pub(super) fn look_home(&mut self, start: u32, writes: bool, host: u32) {
+        let (layout, home) = (self.places.home, self.locals.reg(PAGES));
+        let bit = if writes { HomeLayout::WRITE } else { HomeLayout::READ };
+        let mut sink = self.sink();
+        sink.local_get(start)
+            .i32_const(layout.mask as i32)
+            .i32_and()
+            .local_get(home)
+            .i32_add()
+            .local_set(host);
+        sink.local_get(start).i32_const(layout.granule_shift as i32).i32_shr_u().local_get(home).i32_add();
+        sink.i32_load8_u(at(layout.map.into(), 0)).i32_const(bit.into()).i32_and();
+    }
+
+    /// Leaves through `arm` unless all of an area is there, at home or in one piece elsewhere.
+    fn check_home(&mut self, area: &Area, start: u32, host: u32, arm: impl FnOnce(&mut Function, u32)) {
+        self.look_home(start, area.writes, host);
+        self.sink().i32_eqz();
+        self.hardly();
+        self.shared();
+        let what = (area.bytes() - 1) << 1 | u32::from(area.writes);
+        self.sink().local_get(start).i32_const(what as i32).call(LOOK).local_tee(host).i32_eqz();
+        self.hardly();
+        arm(self, 2);
+        self.sink().end().end();
+    }
+
+    /// Looks an area up in the TLB whose first byte's address is in a local: leaves a number that is not 0 where it is not there as a whole, and
     /// the address in linear memory in `host`.
     pub(super) fn look_up(&mut self, start: u32, bytes: u32, tag: u32, host: u32) {
         let tlb = self.places.tlb;
         let entry = self.entry_local();
         self.entry(start);
         self.sink().local_tee(entry).i32_load(at(tlb.bias.into(), 2));
-        self.truncated(start);
-        self.sink().i32_add().local_set(host);
+        self.sink().local_get(start).i32_wrap_i64().i32_add().local_set(host);
         self.tag(entry, tag);
         self.page(start, bytes - 1);
-        self.differ();
+        self.sink().i64_ne();
     }
 
     /// Where the first look has not found an area in one page, looks whether it is in two that are neighbours.
     pub(super) fn look_up_two(&mut self, start: u32, bytes: u32, tag: u32) {
         let tlb = self.places.tlb;
         let entry = self.entry_local();
-        let (second, last) = (self.temporary(Type::I32), self.temporary(self.locals.word));
-        let word = self.locals.word;
-        self.sink().local_get(start);
-        self.constant(word, u64::from(bytes) - 1);
-        match word {
-            Type::I64 => self.sink().i64_add(),
-            _ => self.sink().i32_add(),
-        };
-        self.sink().local_set(last);
+        let (second, last) = (self.temporary(Type::I32), self.temporary(Type::I64));
+        let behind = i64::from(bytes) - 1;
+        self.sink().local_get(start).i64_const(behind).i64_add().local_set(last);
         self.entry(last);
         self.sink().local_set(second);
         self.tag(entry, tag);
         self.page(start, 0);
-        self.differ();
+        self.sink().i64_ne();
         self.tag(second, tag);
         self.page(last, 0);
-        self.differ();
         let mut sink = self.sink();
-        sink.i32_or();
+        sink.i64_ne().i32_or();
         sink.local_get(second).i32_load(at(tlb.bias.into(), 2));
         sink.local_get(entry).i32_load(at(tlb.bias.into(), 2)).i32_ne().i32_or();
     }
 
-    /// Leaves through `arm` unless all of an area is there. What is on the way of two pages is worth it for more than one access. To ask the host
+    /// Leaves through `arm` unless all of an area is there. In 64-bit code, what is on the way of two pages is worth it for more than one access. To ask the host
     /// would take less code, but a call among the accesses of a loop, though it is hardly ever made, costs V8 a fifth of its speed.
     pub(super) fn check_area(
         &mut self,
@@ -125,6 +151,9 @@ impl Function {
         host: u32,
         arm: impl FnOnce(&mut Function, u32),
     ) {
+        if self.locals.word == Type::I32 {
+            return self.check_home(area, start, host, arm);
+        }
         let tlb = self.places.tlb;
         let tag = if area.writes { tlb.write } else { tlb.read };
         let bytes = area.bytes();

@@ -1,8 +1,8 @@
-//! Accesses through the translation lookaside buffer: the tag of the page that the last byte is in answers both whether the page
+//! Accesses, and in 64-bit code the translation lookaside buffer that they go through: the tag of the page that the last byte is in answers both whether the page
 //! is there and whether the access stays in it, as a tag that selects an entry cannot be that of the page behind.
 
 use super::body::{Function, at};
-use super::state::TLB;
+use super::state::PAGES;
 use crate::ir::Type;
 
 pub(super) const PAGE_SHIFT: u32 = 12;
@@ -13,62 +13,26 @@ impl Function {
         // The page number's lower bits, times the size of an entry: one shift and one mask.
         let stride = self.places.tlb.stride.trailing_zeros();
         let mask = ((1_u64 << self.places.tlb.bits) - 1) << stride;
-        let shift = PAGE_SHIFT - stride;
-        let (word, tlb) = (self.locals.word, self.locals.reg(TLB));
+        let shift = i64::from(PAGE_SHIFT - stride);
+        let tlb = self.locals.reg(PAGES);
         let mut sink = self.sink();
-        sink.local_get(addr);
-        match word {
-            Type::I64 => sink.i64_const(shift.into()).i64_shr_u().i32_wrap_i64(),
-            _ => sink.i32_const(shift as i32).i32_shr_u(),
-        };
+        sink.local_get(addr).i64_const(shift).i64_shr_u().i32_wrap_i64();
         sink.i32_const(mask as i32).i32_and().local_get(tlb).i32_add();
     }
 
     /// A tag of an entry.
     pub(super) fn tag(&mut self, entry: u32, tag: u32) {
-        let word = self.locals.word;
-        let mut sink = self.sink();
-        sink.local_get(entry);
-        match word {
-            Type::I64 => sink.i64_load(at(tag.into(), 3)),
-            // The lower half tells: there are 2^20 pages, and none has all bits set.
-            _ => sink.i32_load(at(tag.into(), 2)),
-        };
+        self.sink().local_get(entry).i64_load(at(tag.into(), 3));
     }
 
     /// The page that so many bytes behind an address are in.
     pub(super) fn page(&mut self, addr: u32, behind: u32) {
-        let word = self.locals.word;
         let mut sink = self.sink();
         sink.local_get(addr);
         if behind > 0 {
-            match word {
-                Type::I64 => sink.i64_const(behind.into()).i64_add(),
-                _ => sink.i32_const(behind as i32).i32_add(),
-            };
+            sink.i64_const(behind.into()).i64_add();
         }
-        match word {
-            Type::I64 => sink.i64_const(PAGE_SHIFT.into()).i64_shr_u(),
-            _ => sink.i32_const(PAGE_SHIFT as i32).i32_shr_u(),
-        };
-    }
-
-    /// Whether two words differ.
-    pub(super) fn differ(&mut self) {
-        match self.locals.word {
-            Type::I64 => self.sink().i64_ne(),
-            _ => self.sink().i32_ne(),
-        };
-    }
-
-    /// The lower half of an address.
-    pub(super) fn truncated(&mut self, addr: u32) {
-        let word = self.locals.word;
-        let mut sink = self.sink();
-        sink.local_get(addr);
-        if word == Type::I64 {
-            sink.i32_wrap_i64();
-        }
+        sink.i64_const(PAGE_SHIFT.into()).i64_shr_u();
     }
 
     /// Loads from so far behind the address in linear memory that is on the stack, zero-extended.

@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 /// A set of slots.
 pub(super) type Slots = u64;
 
-/// General registers, XMM registers, the parts of the flags, [`IMPRECISE`] and [`TLB`].
+/// General registers, XMM registers, the parts of the flags, [`IMPRECISE`] and [`PAGES`].
 pub(super) const SLOTS: usize = 38;
 /// Where XMM registers begin.
 pub(super) const XMM: usize = 16;
@@ -27,13 +27,13 @@ pub(super) const XMM: usize = 16;
 pub(super) const FLAGS: usize = 32;
 /// Whether MXCSR leaves arithmetic to the interpreter.
 pub(super) const IMPRECISE: usize = 36;
-/// Address of the TLB.
-pub(super) const TLB: usize = 37;
+/// Address of what tells where pages are: in 32-bit code the [home](guest_mem::HomeLayout) of the address space, else its TLB.
+pub(super) const PAGES: usize = 37;
 
 /// The parts of the flags.
 pub(super) const PARTS: Slots = 15 << FLAGS;
 /// What is in locals between the blocks of the [quick](crate::Tier::Quick) tier.
-pub(super) const BETWEEN: Slots = PARTS | 1 << TLB;
+pub(super) const BETWEEN: Slots = PARTS | 1 << PAGES;
 
 /// Slot of a general register.
 pub(super) fn gpr(reg: u8) -> usize {
@@ -145,7 +145,7 @@ impl Touched {
             if let Step::SetFlags(flags) = *step {
                 open.extend(changed(body, flags).map(|(_, value)| value));
             }
-            touched.reads |= u64::from(step.accesses()) << TLB;
+            touched.reads |= u64::from(step.accesses()) << PAGES;
         }
         touched.writes = end.dirty;
         touched.clears = !from_all.dirty;

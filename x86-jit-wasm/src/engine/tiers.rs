@@ -10,7 +10,7 @@ use crate::translate;
 use crate::tuning::Tuning;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use guest_mem::{AddressSpace, TlbLayout};
+use guest_mem::{AddressSpace, HomeLayout, TlbLayout};
 use x86_cpu::BaseEngine;
 
 /// Hot code that waits for more to be translated together.
@@ -293,6 +293,7 @@ impl<B: BaseEngine> Core<B> {
             shared: seat.host.address((&raw const *seat.shared).expose_provenance()),
             jumps: seat.host.address(seat.shared.jumps.as_ptr().expose_provenance()),
             tlb: TlbLayout::OWN,
+            home: HomeLayout::OWN,
         };
         let module = translate(regions, &places, first);
         seat.host.install(&module).inspect_err(|error| self.full = is_full(error))?;

@@ -3,7 +3,7 @@
 // Each test uses a part of it.
 #![allow(dead_code)]
 
-use guest_mem::TlbLayout;
+use guest_mem::{HomeLayout, TlbLayout};
 use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
 use testkit::rng::Rng;
 use wasmtime::{
@@ -14,7 +14,7 @@ use x86_cpu::{CodeMode, CpuState, F80, Fpu, X87Op, flags};
 use x86_decode::{FeatureSet, MAX_LEN, Mode};
 use x86_jit_wasm::layout::{self, Jump, Places, context, fpu, shared};
 use x86_jit_wasm::pending::PendingFlags;
-use x86_jit_wasm::{Code, Limits, Region, Setting, Targets, arithmetic, translate};
+use x86_jit_wasm::{Code, Limits, Region, Setting, Targets, arithmetic, looks, translate};
 
 /// Where the state is in linear memory, the TLB, and the pages of code and data.
 pub(crate) const CPU: usize = 0x100;
@@ -26,7 +26,13 @@ pub(crate) const PLACES: Places = Places {
     shared: SHARED as u32,
     jumps: JUMPS as u32,
     tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, bias: 24 },
+    home: HomeLayout { mask: 0xfff, map: (MAP - HOME) as u32, granule_shift: 8 },
 };
+/// A home of one page, that of data, and its map.
+const HOME: usize = PAGES + CODE_LEN;
+const MAP: usize = 0x20_0000;
+/// Bytes of the map for a page.
+const GRANULES: usize = 16;
 /// Regions in a module, at most.
 pub(crate) const REGIONS: usize = 50;
 pub(crate) const BUDGET: i64 = 300;
@@ -99,6 +105,7 @@ fn arithmetic_functions(store: &mut Store<Rest>, module: &Module) -> impl Iterat
 pub(crate) struct Host {
     engine: Engine,
     arithmetic: Module,
+    looks: Module,
 }
 
 impl Host {
@@ -108,7 +115,10 @@ impl Host {
         let module = arithmetic();
         wasmparser::validate(&module).expect("valid");
         let arithmetic = Module::new(&engine, &module).expect("compiles");
-        Host { engine, arithmetic }
+        let module = looks(PLACES.tlb);
+        wasmparser::validate(&module).expect("valid");
+        let looks = Module::new(&engine, &module).expect("compiles");
+        Host { engine, arithmetic, looks }
     }
 }
 
@@ -121,7 +131,8 @@ pub(crate) struct Wasm {
 impl Wasm {
     fn new(engine: &Engine) -> Wasm {
         let mut store = Store::new(engine, 0);
-        let pages = (JUMPS + size_of::<[Jump; layout::JUMPS]>()).div_ceil(1 << 16);
+        const _: () = assert!(JUMPS + size_of::<[Jump; layout::JUMPS]>() <= MAP);
+        let pages = (MAP + (1 << 24)) >> 16;
         let memory = Memory::new(&mut store, MemoryType::new(pages as u32, None)).expect("memory");
         let table = TableType::new(RefType::FUNCREF, REGIONS as u32, None);
         let table = Table::new(&mut store, table, Ref::Func(None)).expect("table");
@@ -151,7 +162,7 @@ impl Wasm {
         self.put(entry + 24, &(host as u32).wrapping_sub((page as u32) << 12).to_le_bytes());
     }
 
-    /// A module of regions, in a memory with pages for code and data.
+    /// A module of regions, in a memory with pages for code and data. That of data is at home where there is an even number of regions.
     pub(crate) fn with(host: &Host, regions: &[Region]) -> Wasm {
         let module = translate(regions, &PLACES, 0);
         wasmparser::validate(&module).expect("valid");
@@ -169,12 +180,22 @@ impl Wasm {
         let resume = Func::wrap(&mut wasm.store, |_: i64, _: i32| 1);
         let mut imports = vec![memory.into(), table.into(), present.into(), resume.into()];
         imports.extend(arithmetic_functions(&mut wasm.store, &host.arithmetic));
+        let looks = Instance::new(&mut wasm.store, &host.looks, &[memory.into()]).expect("links");
+        imports.push(looks.get_func(&mut wasm.store, "l").expect("is exported").into());
+        if regions.len().is_multiple_of(2) {
+            // But for its last granule, as the next page is not there.
+            wasm.put(
+                MAP + (DATA as usize >> 12) * GRANULES,
+                &[HomeLayout::READ | HomeLayout::WRITE; GRANULES - 1],
+            );
+        }
         Instance::new(&mut wasm.store, &module, &imports).expect("links");
         wasm
     }
 
-    /// Takes a page out of the TLB.
+    /// Takes a page out of the TLB, and out of the map of the home.
     pub(crate) fn evict(&mut self, page: u64) {
+        self.put(MAP + page as usize * GRANULES, &[0; GRANULES]);
         self.put(TLB + (page as usize % 1024) * 32, &[0xff; 16]);
     }
 
@@ -224,6 +245,7 @@ impl Wasm {
         self.put(SHARED + shared::SHAPE as usize, &pending.shape.to_le_bytes());
         self.put(SHARED + shared::STAMP as usize, &STAMP.to_le_bytes());
         self.put(SHARED + shared::TLB as usize, &(TLB as u32).to_le_bytes());
+        self.put(SHARED + shared::HOME as usize, &(HOME as u32).to_le_bytes());
         for (n, xmm) in cpu.xmm.iter().enumerate() {
             self.put(CPU + context::XMM as usize + 16 * n, &xmm.to_le_bytes());
         }

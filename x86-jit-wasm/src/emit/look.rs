@@ -1,0 +1,89 @@
+//! The module that looks for all others at what is not at home.
+
+use super::body::at;
+use super::memory::PAGE_SHIFT;
+use crate::layout::shared;
+use alloc::vec::Vec;
+use guest_mem::TlbLayout;
+use wasm_encoder::{
+    BlockType, CodeSection, EntityType, ExportKind, ExportSection, FunctionSection, ImportSection,
+    InstructionSink, MemoryType, Module, TypeSection, ValType,
+};
+
+/// Looks from one that is noted to the next.
+const QUIET: i32 = 64;
+
+/// A module that exports `l`, of type `(shared: i32, address: i32, what: i32) -> i32`: where in the memory `e.m` an area is, by the TLB of the
+/// [`Shared`](crate::layout::Shared) there, or 0 where that does not have it in one piece. `what` is twice its length less one, plus 1 for a store.
+///
+/// One look in 64 is noted in [`Shared::stray`](crate::layout::Shared::stray): its page would be found faster at home.
+pub fn looks(tlb: TlbLayout) -> Vec<u8> {
+    const I32: ValType = ValType::I32;
+    let mut types = TypeSection::new();
+    types.ty().function([I32, I32, I32], [I32]);
+    let mut imports = ImportSection::new();
+    let memory =
+        MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
+    imports.import("e", "m", EntityType::Memory(memory));
+    let mut functions = FunctionSection::new();
+    functions.function(0);
+    let mut exports = ExportSection::new();
+    exports.export("l", ExportKind::Func, 0);
+    let mut body = wasm_encoder::Function::new([(4, I32)]);
+    look(&mut body.instructions(), &tlb);
+    let mut code = CodeSection::new();
+    code.function(&body);
+    let mut module = Module::new();
+    module.section(&types).section(&imports).section(&functions).section(&exports).section(&code);
+    module.finish()
+}
+
+fn look(sink: &mut InstructionSink<'_>, tlb: &TlbLayout) {
+    let (shared, addr, what, last, first_tag, entry, bias) = (0, 1, 2, 3, 4, 5, 6);
+    let page = |sink: &mut InstructionSink<'_>, of: u32| {
+        sink.local_get(of).i32_const(PAGE_SHIFT as i32).i32_shr_u();
+    };
+    let find = |sink: &mut InstructionSink<'_>, of: u32| {
+        let stride = tlb.stride.trailing_zeros();
+        let mask = ((1_u64 << tlb.bits) - 1) << stride;
+        sink.local_get(of)
+            .i32_const((PAGE_SHIFT - stride) as i32)
+            .i32_shr_u()
+            .i32_const(mask as i32)
+            .i32_and();
+        sink.local_get(shared).i32_load(at(shared::TLB, 2)).i32_add().local_set(entry);
+    };
+    // The lower half tells: there are 2^20 pages, and no page has all bits set.
+    let tag = |sink: &mut InstructionSink<'_>| {
+        sink.local_get(what).i32_const(1).i32_and();
+        sink.if_(BlockType::Result(ValType::I32)).local_get(entry).i32_load(at(tlb.write.into(), 2));
+        sink.else_().local_get(entry).i32_load(at(tlb.read.into(), 2)).end();
+    };
+    let bias_of = |sink: &mut InstructionSink<'_>| {
+        sink.local_get(entry).i32_load(at(tlb.bias.into(), 2));
+    };
+    sink.local_get(shared).local_get(shared).i32_load(at(shared::STRAYS, 2)).i32_const(1).i32_sub();
+    sink.local_tee(entry).i32_store(at(shared::STRAYS, 2));
+    sink.local_get(entry).i32_const(0).i32_lt_s().if_(BlockType::Empty);
+    sink.local_get(shared).i32_const(QUIET - 1).i32_store(at(shared::STRAYS, 2));
+    sink.local_get(shared).local_get(addr).i32_store(at(shared::STRAY, 2)).end();
+    sink.local_get(what).i32_const(1).i32_shr_u().local_get(addr).i32_add().local_set(last);
+    find(sink, addr);
+    bias_of(sink);
+    sink.local_set(bias);
+    tag(sink);
+    sink.local_tee(first_tag);
+    page(sink, last);
+    sink.i32_eq().if_(BlockType::Empty).local_get(bias).local_get(addr).i32_add().return_().end();
+    sink.local_get(first_tag);
+    page(sink, addr);
+    sink.i32_ne().if_(BlockType::Empty).i32_const(0).return_().end();
+    find(sink, last);
+    tag(sink);
+    page(sink, last);
+    sink.i32_eq();
+    bias_of(sink);
+    sink.local_get(bias).i32_eq().i32_and();
+    sink.if_(BlockType::Result(ValType::I32)).local_get(bias).local_get(addr).i32_add();
+    sink.else_().i32_const(0).end().end();
+}
