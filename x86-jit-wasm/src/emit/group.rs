@@ -103,7 +103,13 @@ impl Function {
         self.hardly();
         self.shared();
         let what = (area.bytes() - 1) << 1 | u32::from(area.writes);
-        self.sink().local_get(start).i32_const(what as i32).call(LOOK).local_tee(host).i32_eqz();
+        self.sink()
+            .local_get(start)
+            .i32_const(what as i32)
+            .call(LOOK)
+            .i32_wrap_i64()
+            .local_tee(host)
+            .i32_eqz();
         self.hardly();
         arm(self, 2);
         self.sink().end().end();

@@ -13,14 +13,15 @@ use wasm_encoder::{
 /// Looks from one that is noted to the next.
 const QUIET: i32 = 64;
 
-/// A module that exports `l`, of type `(shared: i32, address: i32, what: i32) -> i32`: where in the memory `e.m` an area is, by the TLB of the
-/// [`Shared`](crate::layout::Shared) there, or 0 where that does not have it in one piece. `what` is twice its length less one, plus 1 for a store.
+/// A module that exports `l`, of type `(shared: i32, address: i32, what: i32) -> i64`: where in the memory `e.m` an area is, by the TLB of the
+/// [`Shared`](crate::layout::Shared) there, or 0 where that does not have it in one piece; 64 bits, so that hosts know that the
+/// upper half of an address is zero. `what` is twice its length less one, plus 1 for a store.
 ///
 /// One look in 64 is noted in [`Shared::stray`](crate::layout::Shared::stray): its page would be found faster at home.
 pub fn looks(tlb: TlbLayout) -> Vec<u8> {
     const I32: ValType = ValType::I32;
     let mut types = TypeSection::new();
-    types.ty().function([I32, I32, I32], [I32]);
+    types.ty().function([I32, I32, I32], [ValType::I64]);
     let mut imports = ImportSection::new();
     let memory =
         MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
@@ -74,16 +75,23 @@ fn look(sink: &mut InstructionSink<'_>, tlb: &TlbLayout) {
     tag(sink);
     sink.local_tee(first_tag);
     page(sink, last);
-    sink.i32_eq().if_(BlockType::Empty).local_get(bias).local_get(addr).i32_add().return_().end();
+    sink.i32_eq()
+        .if_(BlockType::Empty)
+        .local_get(bias)
+        .local_get(addr)
+        .i32_add()
+        .i64_extend_i32_u()
+        .return_()
+        .end();
     sink.local_get(first_tag);
     page(sink, addr);
-    sink.i32_ne().if_(BlockType::Empty).i32_const(0).return_().end();
+    sink.i32_ne().if_(BlockType::Empty).i64_const(0).return_().end();
     find(sink, last);
     tag(sink);
     page(sink, last);
     sink.i32_eq();
     bias_of(sink);
     sink.local_get(bias).i32_eq().i32_and();
-    sink.if_(BlockType::Result(ValType::I32)).local_get(bias).local_get(addr).i32_add();
-    sink.else_().i32_const(0).end().end();
+    sink.if_(BlockType::Result(ValType::I64)).local_get(bias).local_get(addr).i32_add().i64_extend_i32_u();
+    sink.else_().i64_const(0).end().end();
 }
