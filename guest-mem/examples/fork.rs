@@ -14,6 +14,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     child.write(start + 0x5000, 1u64)?;
     println!("after one write:     {} frames", pool.stats().in_use);
     println!("child {} parent {}", child.read::<u8>(start + 0x5000)?, parent.read::<u8>(start + 0x5000)?);
-    println!("run at the start:    {:?}", parent.extent(start, 64));
     Ok(())
 }

@@ -35,7 +35,7 @@ pub use fault::{Access, FaultKind, MemFault};
 pub use frame::{Frame, FrameId, FramePool, PoolStats, Reserve};
 pub use home::HomeLayout;
 pub use mappable::{LoadError, Lookup, Mappable, MappableId};
-pub use space::{AddressSpace, CodePage, Extent, MapError};
+pub use space::{AddressSpace, CodePage, MapError};
 pub use tlb::TlbLayout;
 pub use vma::{Backing, Prot, Sharing, Vma};
 

@@ -34,19 +34,6 @@ impl fmt::Display for MapError {
 
 impl core::error::Error for MapError {}
 
-/// A run of guest pages that lie side by side in host memory with the same effective permissions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
-    /// First guest byte.
-    pub start: u64,
-    /// Length in bytes.
-    pub len: u64,
-    /// Effective permissions; a page whose write must be noticed lacks WRITE.
-    pub prot: Prot,
-    /// Frame of the first page.
-    pub first_frame: FrameId,
-}
-
 /// Where instruction bytes come from: what a cache of decoded code is keyed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CodePage {
@@ -440,36 +427,6 @@ impl AddressSpace {
     pub fn missing_page(&self, addr: u64) -> Option<(Rc<dyn Mappable>, u64)> {
         let area = self.area(addr)?;
         area.object_page(page_floor(addr)).map(|(object, page)| (object.clone(), page))
-    }
-
-    /// The longest run around `addr` that lies contiguously in host memory, looking at most `reach` pages each way.
-    pub fn extent(&self, addr: u64, reach: u64) -> Option<Extent> {
-        let table = self.table.borrow();
-        let page = addr >> PAGE_SHIFT;
-        let effective = |pte: Pte| {
-            let frame = pte.frame()?;
-            let watched = self.pool.has_code(frame);
-            Some((frame, if watched { without_write(pte.prot()) } else { pte.prot() }))
-        };
-        let (frame, prot) = effective(table.get(page))?;
-        let matches = |page: u64, host: *mut u8| {
-            effective(table.get(page)).is_some_and(|(f, p)| p == prot && self.pool.host(f) == host)
-        };
-        let host = self.pool.host(frame);
-        let (mut first, mut last) = (page, page);
-        while page - first < reach
-            && first > 0
-            && matches(first - 1, host.wrapping_sub(((page - first + 1) << PAGE_SHIFT) as usize))
-        {
-            first -= 1;
-        }
-        while last - page < reach
-            && matches(last + 1, host.wrapping_add(((last - page + 1) << PAGE_SHIFT) as usize))
-        {
-            last += 1;
-        }
-        let first_frame = table.get(first).frame()?;
-        Some(Extent { start: first << PAGE_SHIFT, len: (last - first + 1) << PAGE_SHIFT, prot, first_frame })
     }
 
     /// Identity of the memory at an address for `futex`: the object and offset of a shared mapping, or nothing
