@@ -19,8 +19,8 @@ use x86_jit_wasm::layout::{Jump, mxcsr};
 use x86_jit_wasm::{Region, Targets, takes};
 
 /// More of them by the environment, for a soak.
-const MODULES: u64 = 60;
-const LINKED: u64 = 300;
+const MODULES: u64 = 200;
+const LINKED: u64 = 1000;
 
 /// A denormal operand is not reported where the result tells nothing (see [`mxcsr::PRECISE`]).
 const DE: u32 = 2;
@@ -355,7 +355,7 @@ fn as_the_interpreter_does() {
     let host = Host::new();
     let mut rng = Rng::new(number("SEED", 7));
     let mut theirs = Theirs::new();
-    let (mut done, mut left_at_once) = (0, 0);
+    let (mut done, mut left_at_once, mut blocks) = (0, 0, 0);
     for _ in 0..number("MODULES", MODULES) {
         let mut cases = Vec::new();
         for n in 0..REGIONS {
@@ -374,6 +374,7 @@ fn as_the_interpreter_does() {
             cases.push((mode, region, bytes));
         }
         let regions: Vec<Region> = cases.iter().map(|(_, region, _)| region.clone()).collect();
+        blocks += regions.iter().map(|region| region.blocks.len()).sum::<usize>();
         let mut wasm = Wasm::with(&host, &regions);
         for (number, (mode, region, bytes)) in cases.iter().enumerate() {
             let function = wasm.function(number as u64);
@@ -385,7 +386,7 @@ fn as_the_interpreter_does() {
             }
         }
     }
-    println!("{done} instructions, {left_at_once} runs left at once");
+    println!("{blocks} blocks, {done} instructions, {left_at_once} runs left at once");
     assert!(done > 20_000, "{done}");
 }
 

@@ -1,4 +1,4 @@
-//! Regions in wasmtime: a linear memory with a state, a TLB and pages of code and data, as the layout of the engine has them.
+//! Regions in an interpreter of WebAssembly, which is ready at once where compilers take most of the time: a linear memory with a state, a TLB and pages of code and data, as the layout of the engine has them.
 
 // Each test uses a part of it.
 #![allow(dead_code)]
@@ -6,9 +6,9 @@
 use guest_mem::{HomeLayout, TlbLayout};
 use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
 use testkit::rng::Rng;
-use wasmtime::{
-    Caller, Config, Engine, Extern, Func, Instance, Memory, MemoryType, Module, OptLevel, Ref, RefType,
-    Store, Table, TableType, TypedFunc,
+use wasmi::{
+    Caller, Config, Engine, Extern, Func, Instance, Linker, Memory, MemoryType, Module, Nullable, Ref,
+    RefType, Store, Table, TableType, TypedFunc,
 };
 use x86_cpu::{CodeMode, CpuState, F80, Fpu, X87Op, flags};
 use x86_decode::{FeatureSet, MAX_LEN, Mode};
@@ -111,7 +111,7 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new() -> Host {
         // Each function runs a few times.
-        let engine = Engine::new(Config::new().cranelift_opt_level(OptLevel::None)).expect("is supported");
+        let engine = Engine::new(&Config::default());
         let module = arithmetic();
         wasmparser::validate(&module).expect("valid");
         let arithmetic = Module::new(&engine, &module).expect("compiles");
@@ -134,14 +134,14 @@ impl Wasm {
         const _: () = assert!(JUMPS + size_of::<[Jump; layout::JUMPS]>() <= MAP);
         let pages = (MAP + (1 << 24)) >> 16;
         let memory = Memory::new(&mut store, MemoryType::new(pages as u32, None)).expect("memory");
-        let table = TableType::new(RefType::FUNCREF, REGIONS as u32, None);
-        let table = Table::new(&mut store, table, Ref::Func(None)).expect("table");
+        let table = TableType::new(RefType::Func, REGIONS as u32, None);
+        let table = Table::new(&mut store, table, Ref::Func(Nullable::Null)).expect("table");
         Wasm { store, memory, table }
     }
 
     pub(crate) fn function(&mut self, number: u64) -> Translated {
         let function = self.table.get(&mut self.store, number).expect("in the table");
-        let function = function.unwrap_func().expect("was put there");
+        let Ref::Func(Nullable::Val(function)) = function else { panic!("was put there") };
         function.typed(&self.store).expect("of that type")
     }
 
@@ -162,7 +162,8 @@ impl Wasm {
         self.put(entry + 24, &(host as u32).wrapping_sub((page as u32) << 12).to_le_bytes());
     }
 
-    /// A module of regions, in a memory with pages for code and data. That of data is at home where there is an even number of regions.
+    /// A module of regions, in a memory with pages for code and data. That of data is at home in every other
+    /// module.
     pub(crate) fn with(host: &Host, regions: &[Region]) -> Wasm {
         let module = translate(regions, &PLACES, 0);
         wasmparser::validate(&module).expect("valid");
@@ -178,18 +179,28 @@ impl Wasm {
         let present = Func::wrap(&mut wasm.store, present);
         // What a call comes back from elsewhere, all of it does.
         let resume = Func::wrap(&mut wasm.store, |_: i64, _: i32| 1);
-        let mut imports = vec![memory.into(), table.into(), present.into(), resume.into()];
-        imports.extend(arithmetic_functions(&mut wasm.store, &host.arithmetic));
+        let mut linker = Linker::new(&host.engine);
+        let mut define = |name: &str, item: Extern| {
+            linker.define("e", name, item).expect("has that name once");
+        };
+        define("m", memory.into());
+        define("t", table.into());
+        define("f", present.into());
+        define("n", resume.into());
+        for (op, function) in X87Op::ALL.iter().zip(arithmetic_functions(&mut wasm.store, &host.arithmetic)) {
+            define(op.name(), function);
+        }
         let looks = Instance::new(&mut wasm.store, &host.looks, &[memory.into()]).expect("links");
-        imports.push(looks.get_func(&mut wasm.store, "l").expect("is exported").into());
-        if regions.len().is_multiple_of(2) {
+        define("l", looks.get_func(&wasm.store, "l").expect("is exported").into());
+        let instructions: usize = regions.iter().map(Region::instructions).sum();
+        if instructions.is_multiple_of(2) {
             // But for its last granule, as the next page is not there.
             wasm.put(
                 MAP + (DATA as usize >> 12) * GRANULES,
                 &[HomeLayout::READ | HomeLayout::WRITE; GRANULES - 1],
             );
         }
-        Instance::new(&mut wasm.store, &module, &imports).expect("links");
+        linker.instantiate_and_start(&mut wasm.store, &module).expect("links");
         wasm
     }
 
