@@ -84,7 +84,7 @@ computations! {
 }
 
 /// Address spaces that have homes, at most.
-const HOMES: usize = 12;
+const HOMES: usize = 8;
 
 /// Lets 32-bit programs have [homes](guest_mem::HomeLayout), in memory that the worker has not touched before.
 pub(crate) fn offer_homes(pool: &FramePool) {

@@ -34,7 +34,7 @@ impl FrameId {
 pub struct PoolStats {
     /// Frames that somebody holds.
     pub in_use: usize,
-    /// Frames backed by host memory, in use or not.
+    /// Frames that have been used, and that the host keeps memory for.
     pub allocated: usize,
     /// Upper bound.
     pub limit: usize,
@@ -44,8 +44,10 @@ pub struct PoolStats {
 struct Info {
     refs: u32,
     has_code: bool,
-    /// Stands on the free list (perhaps although it was taken since: then it is skipped when it comes up).
+    /// Stands on a free list (perhaps although it was taken since: then it is skipped when it comes up).
     listed: bool,
+    /// Of a home, and has been used: the host has memory for it.
+    touched: bool,
     /// Bumped whenever code decoded from the frame stops being valid.
     code_generation: u32,
 }
@@ -66,6 +68,12 @@ struct Inner {
     general: Vec<usize>,
     /// Never-used frames.
     fresh: Range<usize>,
+    /// Frames of homes that have been used and are free.
+    spare: Vec<u32>,
+    /// Frames of homes that have been used.
+    touched: usize,
+    /// Frames of homes that somebody holds.
+    in_homes: usize,
     /// First frames of homes that nobody has.
     homes: Vec<FrameId>,
     /// Where homes come from, if not from the allocator, and those that do.
@@ -210,6 +218,88 @@ impl Inner {
     fn take(&mut self, index: usize) {
         self.info[index].refs = 1;
         self.in_use += 1;
+        if self.is_of_home(index) {
+            self.in_homes += 1;
+            self.touched += usize::from(!core::mem::replace(&mut self.info[index].touched, true));
+        }
+    }
+
+    /// Frames that have been used, or are about to be.
+    fn backed(&self) -> usize {
+        self.general.len() * CHUNK_FRAMES - self.fresh.len() + self.touched
+    }
+
+    /// One that is free, of a list.
+    fn pop_free(&mut self, of_homes: bool) -> Option<usize> {
+        while let Some(index) = if of_homes { self.spare.pop() } else { self.free.pop() } {
+            let info = &mut self.info[index as usize];
+            info.listed = false;
+            if info.refs == 0 {
+                return Some(index as usize);
+            }
+        }
+        None
+    }
+}
+
+impl Pool {
+    fn pick_beside(&self, inner: &mut Inner, beside: Beside) -> Option<usize> {
+        if let Some(home) = beside.home.map(FrameId::index)
+            && inner.info[home].refs == 0
+            && (inner.info[home].touched || inner.backed() < self.limit.get())
+        {
+            inner.take(home);
+            return Some(home);
+        }
+        let after = beside.after.map(|frame| frame.index() + 1);
+        let after = after.filter(|next| !next.is_multiple_of(CHUNK_FRAMES));
+        let before = beside.before.map(FrameId::index).filter(|next| !next.is_multiple_of(CHUNK_FRAMES));
+        // Frame 0 begins a chunk, so that none is before the first.
+        for next in [after, before.map(|next| next - 1)].into_iter().flatten() {
+            // A frame below `fresh` with no references is on the free list as well; it is skipped there later.
+            if next != 0 && next < inner.info.len() && inner.info[next].refs == 0 && !inner.is_of_home(next) {
+                if inner.fresh.contains(&next) {
+                    inner.list(inner.fresh.start..next);
+                    inner.fresh.start = next + 1;
+                }
+                inner.take(next);
+                return Some(next);
+            }
+        }
+        None
+    }
+
+    fn pick(&self, inner: &mut Inner, beside: Beside) -> Option<usize> {
+        if let Some(index) = self.pick_beside(inner, beside) {
+            return Some(index);
+        }
+        // More memory rather than pieces, as long as half of it is in use.
+        let limit = self.limit.get();
+        let more = |inner: &mut Inner| {
+            2 * (inner.in_use - inner.in_homes) >= inner.general.len() * CHUNK_FRAMES && inner.reserve_chunk()
+        };
+        let may_grow = inner.backed() < limit;
+        let run = may_grow.then(|| inner.fresh_run()).flatten().or_else(|| inner.free_run());
+        if let Some(run) = run.or_else(|| (may_grow && more(inner)).then(|| inner.fresh_run()).flatten()) {
+            let first = if beside.below { run + RUN_FRAMES - 1 } else { run };
+            inner.take(first);
+            return Some(first);
+        }
+        let free = inner.pop_free(false).or_else(|| {
+            // What homes had is used rather than more than there may be.
+            if may_grow { None } else { inner.pop_free(true) }
+        });
+        if let Some(index) = free {
+            inner.take(index);
+            return Some(index);
+        }
+        if inner.fresh.is_empty() && !inner.reserve_chunk() {
+            return None;
+        }
+        let index = inner.fresh.start;
+        inner.fresh.start += 1;
+        inner.take(index);
+        Some(index)
     }
 }
 
@@ -231,11 +321,7 @@ impl FramePool {
     /// Counters.
     pub fn stats(&self) -> PoolStats {
         let inner = self.0.inner.borrow();
-        PoolStats {
-            in_use: inner.in_use,
-            allocated: inner.general.len() * CHUNK_FRAMES,
-            limit: self.0.limit.get(),
-        }
+        PoolStats { in_use: inner.in_use, allocated: inner.backed(), limit: self.0.limit.get() }
     }
 
     /// A zeroed frame, or none where the limit is reached.
@@ -250,7 +336,7 @@ impl FramePool {
             if inner.in_use >= self.0.limit.get() {
                 return None;
             }
-            self.pick(&mut inner, beside)?
+            self.0.pick(&mut inner, beside)?
         };
         let id = FrameId(NonZeroU32::new(index as u32)?);
         // SAFETY: the frame was free, so nothing else refers to its bytes; it is PAGE_SIZE long.
@@ -264,7 +350,7 @@ impl FramePool {
         if inner.in_use >= self.0.limit.get() {
             return None;
         }
-        let index = Self::pick_beside(&mut inner, beside)?;
+        let index = self.0.pick_beside(&mut inner, beside)?;
         NonZeroU32::new(index as u32).map(FrameId)
     }
 
@@ -306,61 +392,6 @@ impl FramePool {
         self.0.nowhere.get().map(|first| self.host(first).expose_provenance())
     }
 
-    fn pick_beside(inner: &mut Inner, beside: Beside) -> Option<usize> {
-        if let Some(home) = beside.home.map(FrameId::index)
-            && inner.info[home].refs == 0
-        {
-            inner.take(home);
-            return Some(home);
-        }
-        let after = beside.after.map(|frame| frame.index() + 1);
-        let after = after.filter(|next| !next.is_multiple_of(CHUNK_FRAMES));
-        let before = beside.before.map(FrameId::index).filter(|next| !next.is_multiple_of(CHUNK_FRAMES));
-        // Frame 0 begins a chunk, so that none is before the first.
-        for next in [after, before.map(|next| next - 1)].into_iter().flatten() {
-            // A frame below `fresh` with no references is on the free list as well; it is skipped there later.
-            if next != 0 && next < inner.info.len() && inner.info[next].refs == 0 && !inner.is_of_home(next) {
-                if inner.fresh.contains(&next) {
-                    inner.list(inner.fresh.start..next);
-                    inner.fresh.start = next + 1;
-                }
-                inner.take(next);
-                return Some(next);
-            }
-        }
-        None
-    }
-
-    fn pick(&self, inner: &mut Inner, beside: Beside) -> Option<usize> {
-        if let Some(index) = Self::pick_beside(inner, beside) {
-            return Some(index);
-        }
-        // More memory rather than pieces, as long as half of it is in use.
-        let more = |inner: &mut Inner| {
-            2 * inner.in_use >= inner.general.len() * CHUNK_FRAMES && inner.reserve_chunk()
-        };
-        let run = inner.fresh_run().or_else(|| inner.free_run());
-        if let Some(run) = run.or_else(|| more(inner).then(|| inner.fresh_run()).flatten()) {
-            let first = if beside.below { run + RUN_FRAMES - 1 } else { run };
-            inner.take(first);
-            return Some(first);
-        }
-        while let Some(index) = inner.free.pop() {
-            inner.info[index as usize].listed = false;
-            if inner.info[index as usize].refs == 0 {
-                inner.take(index as usize);
-                return Some(index as usize);
-            }
-        }
-        if inner.fresh.is_empty() && !inner.reserve_chunk() {
-            return None;
-        }
-        let index = inner.fresh.start;
-        inner.fresh.start += 1;
-        inner.take(index);
-        Some(index)
-    }
-
     /// Host address of a frame's first byte. Valid while the pool lives.
     pub(crate) fn host(&self, id: FrameId) -> *mut u8 {
         let inner = self.0.inner.borrow();
@@ -382,13 +413,11 @@ impl FramePool {
                 info.code_generation = info.code_generation.wrapping_add(1);
                 self.0.code_epoch.set(self.0.code_epoch.get() + 1);
             }
+            let of_home = inner.is_of_home(id.index());
             inner.in_use -= 1;
-            if inner.is_of_home(id.index()) {
-                return;
-            }
-            let listed = core::mem::replace(&mut inner.info[id.index()].listed, true);
-            if !listed {
-                inner.free.push(id.0.get());
+            inner.in_homes -= usize::from(of_home);
+            if !core::mem::replace(&mut inner.info[id.index()].listed, true) {
+                if of_home { &mut inner.spare } else { &mut inner.free }.push(id.0.get());
             }
         }
     }

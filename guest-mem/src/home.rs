@@ -10,8 +10,8 @@ use crate::{PAGE_SHIFT, PAGE_SIZE};
 use core::cell::Cell;
 use core::num::NonZeroU32;
 
-/// Places in a home, which are pages: 128 MiB.
-pub(crate) const PLACES: usize = 1 << 15;
+/// Places in a home, which are pages: 256 MiB.
+pub(crate) const PLACES: usize = 1 << 16;
 /// Size of a home with its map, in bytes.
 pub(crate) const SIZE: usize = PLACES * PAGE_SIZE + PAGES * GRANULES;
 /// Pages in 4 GiB.

@@ -132,11 +132,14 @@ fn homes_say_what_page_tables_say() {
                 let _ = (n % 2 == 0).then(|| space.write(addr, round));
             }
         }
+        // What homes had is used again, whatever they are.
+        let used = pool.stats().allocated;
+        assert!(used <= 200 + 32, "{used}");
         if round % 8 == 0 {
             at_home += spaces.iter().map(check).sum::<usize>();
         }
     }
-    assert!(at_home > 40_000, "{at_home}");
+    assert!(at_home > 15_000, "{at_home}");
     drop(spaces);
     assert_eq!(pool.stats().in_use, 0);
 }

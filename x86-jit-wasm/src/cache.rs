@@ -20,6 +20,8 @@ pub(crate) struct Key {
 struct Version {
     entrance: Entrance,
     tier: Tier,
+    /// The entry of its region.
+    root: u64,
     made: Rc<RefCell<Source>>,
 }
 
@@ -73,9 +75,17 @@ impl Translations {
 
     /// How it is translated.
     pub(crate) fn tier(&self, mem: &AddressSpace, key: Key) -> Option<Tier> {
-        let mut versions = self.versions.get(&key)?.iter();
-        versions
-            .find_map(|version| (version.made.borrow().is_true(mem) == Some(true)).then_some(version.tier))
+        self.current(mem, key).map(|version| version.tier)
+    }
+
+    /// The entry of the region of the quick tier that the code at an address is in.
+    pub(crate) fn quick_root(&self, mem: &AddressSpace, key: Key) -> Option<Key> {
+        let version = self.current(mem, key).filter(|version| version.tier == Tier::Quick)?;
+        Some(Key { pc: version.root, ..key })
+    }
+
+    fn current(&self, mem: &AddressSpace, key: Key) -> Option<&Version> {
+        self.versions.get(&key)?.iter().find(|version| version.made.borrow().is_true(mem) == Some(true))
     }
 
     /// Takes note of a region that is translated in the best tier when translated code has done so many instructions.
@@ -105,7 +115,7 @@ impl Translations {
             // Mostly there is one, of many entrances.
             let versions = self.versions.entry(key).or_insert_with(|| Vec::with_capacity(1));
             versions.retain(|old| !old.made.borrow().is_older(&made.borrow(), pc));
-            versions.push(Version { entrance, tier: region.tier, made: made.clone() });
+            versions.push(Version { entrance, tier: region.tier, root: region.entry(), made: made.clone() });
         }
     }
 

@@ -666,6 +666,7 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
         each("jit_kept_modules", self.core.kept.modules as u64);
         each("jit_kept_bytes", self.core.kept.bytes as u64);
         each("jit_left", self.core.left);
+        each("jit_strays", self.shared.strays);
         self.core.left_by_name.iter().for_each(|(name, count)| each(name, *count));
         self.core.base.counters(each);
     }

@@ -219,8 +219,8 @@ pub struct Shared {
     pub tlb: u32,
     /// Of its [home](HomeLayout), or of one where nothing is.
     pub home: u32,
-    /// Looks at what is not at home until the next one is noted.
-    pub strays: i32,
+    /// Looks at what is not at home, so far.
+    pub strays: u64,
     /// The address that was noted last, or 0.
     pub stray: u32,
     /// One of [`reason`].

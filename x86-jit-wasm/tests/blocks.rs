@@ -604,9 +604,15 @@ fn converts_as_c_does() {
     // fnstcw [ebx]; movzx eax, word [ebx]; or ah, 12; mov [ebx+2], ax; fldcw [ebx+2]; …; fldcw [ebx]; fnstcw [ebx+12].
     let before = [0xd9, 0x3b, 0x0f, 0xb7, 0x03, 0x80, 0xcc, 12, 0x66, 0x89, 0x43, 2, 0xd9, 0x6b, 2];
     let behind = [0xd9, 0x2b, 0xd9, 0x7b, 12];
-    // fistp of three sizes; fist and fstp of a double, which is rounded.
-    let stores: [&[u8]; 4] =
-        [&[0xdb, 0x5b, 4], &[0xdf, 0x5b, 4], &[0xdf, 0x7b, 4], &[0xdb, 0x53, 4, 0xdd, 0x5b, 4]];
+    // fistp of three sizes; fist and fstp of a double, which is rounded; fldpi and fldlg2, which are.
+    let stores: [&[u8]; 6] = [
+        &[0xdb, 0x5b, 4],
+        &[0xdf, 0x5b, 4],
+        &[0xdf, 0x7b, 4],
+        &[0xdb, 0x53, 4, 0xdd, 0x5b, 4],
+        &[0xdd, 0xd8, 0xd9, 0xeb],
+        &[0xdd, 0xd8, 0xd9, 0xec],
+    ];
     for (mode, store) in
         [Mode::Bits32, Mode::Bits64].into_iter().flat_map(|mode| stores.map(|store| (mode, store)))
     {

@@ -10,8 +10,8 @@ use wasm_encoder::{
     InstructionSink, MemoryType, Module, TypeSection, ValType,
 };
 
-/// Looks from one that is noted to the next.
-const QUIET: i32 = 64;
+/// One look in so many is noted: a power of two.
+const NOTED: i64 = 64;
 
 /// A module that exports `l`, of type `(shared: i32, address: i32, what: i32) -> i64`: where in the memory `e.m` an area is, by the TLB of the
 /// [`Shared`](crate::layout::Shared) there, or 0 where that does not have it in one piece; 64 bits, so that hosts know that the
@@ -30,7 +30,7 @@ pub fn looks(tlb: TlbLayout) -> Vec<u8> {
     functions.function(0);
     let mut exports = ExportSection::new();
     exports.export("l", ExportKind::Func, 0);
-    let mut body = wasm_encoder::Function::new([(4, I32)]);
+    let mut body = wasm_encoder::Function::new([(4, I32), (1, ValType::I64)]);
     look(&mut body.instructions(), &tlb);
     let mut code = CodeSection::new();
     code.function(&body);
@@ -40,7 +40,7 @@ pub fn looks(tlb: TlbLayout) -> Vec<u8> {
 }
 
 fn look(sink: &mut InstructionSink<'_>, tlb: &TlbLayout) {
-    let (shared, addr, what, last, first_tag, entry, bias) = (0, 1, 2, 3, 4, 5, 6);
+    let (shared, addr, what, last, first_tag, entry, bias, strays) = (0, 1, 2, 3, 4, 5, 6, 7);
     let page = |sink: &mut InstructionSink<'_>, of: u32| {
         sink.local_get(of).i32_const(PAGE_SHIFT as i32).i32_shr_u();
     };
@@ -63,10 +63,9 @@ fn look(sink: &mut InstructionSink<'_>, tlb: &TlbLayout) {
     let bias_of = |sink: &mut InstructionSink<'_>| {
         sink.local_get(entry).i32_load(at(tlb.bias.into(), 2));
     };
-    sink.local_get(shared).local_get(shared).i32_load(at(shared::STRAYS, 2)).i32_const(1).i32_sub();
-    sink.local_tee(entry).i32_store(at(shared::STRAYS, 2));
-    sink.local_get(entry).i32_const(0).i32_lt_s().if_(BlockType::Empty);
-    sink.local_get(shared).i32_const(QUIET - 1).i32_store(at(shared::STRAYS, 2));
+    sink.local_get(shared).local_get(shared).i64_load(at(shared::STRAYS, 3)).i64_const(1).i64_add();
+    sink.local_tee(strays).i64_store(at(shared::STRAYS, 3));
+    sink.local_get(strays).i64_const(NOTED - 1).i64_and().i64_eqz().if_(BlockType::Empty);
     sink.local_get(shared).local_get(addr).i32_store(at(shared::STRAY, 2)).end();
     sink.local_get(what).i32_const(1).i32_shr_u().local_get(addr).i32_add().local_set(last);
     find(sink, addr);

@@ -13,6 +13,9 @@ use alloc::vec::Vec;
 use guest_mem::{AddressSpace, HomeLayout, TlbLayout};
 use x86_cpu::BaseEngine;
 
+/// How much oftener code is to be seen by the entry of its region than there to be translated from there on: the entry may be where nobody comes any more.
+const ROOT: u32 = 2;
+
 /// Hot code that waits for more to be translated together.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -106,24 +109,29 @@ impl<B: BaseEngine> Core<B> {
     }
 
     /// Takes note of where translated code is, now and then: what it is seen at again and again is worth translating well, with the regions that
-    /// are left for it.
+    /// are left for it, and so is the entry of a region of the quick tier that it is seen in: loops stay in the function that control came in by.
     pub(super) fn look<H: CodeHost>(&mut self, seat: &mut Seat<'_, H>, mem: &AddressSpace, key: Key) {
-        let known = &mut self.seen[Jump::index(key.pc)];
-        let count = if known.0 == key.pc { known.1.saturating_add(1) } else { 1 };
-        *known = (key.pc, count);
-        if count < self.tuning.seen || self.translations.tier(mem, key) != Some(Tier::Quick) {
+        let count = self.see(key);
+        let Some(root) = self.translations.quick_root(mem, key) else { return };
+        let is_hot = count >= self.tuning.seen;
+        let root = Some(root).filter(|root| {
+            *root != key
+                && self.see(*root) >= ROOT * self.tuning.seen
+                && self.translations.tier(mem, *root) == Some(Tier::Quick)
+        });
+        if !is_hot && root.is_none() || !self.may_spend(Tier::Best) {
             return;
         }
-        if !self.may_spend(Tier::Best) {
-            return;
-        }
-        self.seen[Jump::index(key.pc)].1 = 0;
-        let again = !self.best.push(mem, key);
-        for parent in self.translations.parents(key, self.tuning.renewals) {
-            let is_there = self.translations.tier(mem, parent) == Some(Tier::Best);
-            let due = self.translations.is_due(parent, self.stats.translated, self.tuning.price_of_best);
-            if is_there && due {
-                self.best.push(mem, parent);
+        let mut again = false;
+        for key in root.into_iter().chain(is_hot.then_some(key)) {
+            self.seen[Jump::index(key.pc)].1 = 0;
+            again |= !self.best.push(mem, key);
+            for parent in self.translations.parents(key, self.tuning.renewals) {
+                let is_there = self.translations.tier(mem, parent) == Some(Tier::Best);
+                let due = self.translations.is_due(parent, self.stats.translated, self.tuning.price_of_best);
+                if is_there && due {
+                    self.best.push(mem, parent);
+                }
             }
         }
         if again || self.best.keys.len() >= self.tuning.batch {
@@ -131,6 +139,13 @@ impl<B: BaseEngine> Core<B> {
             // Where there is no room, it stays as it is.
             let _ = self.compile(seat, mem, &keys);
         }
+    }
+
+    /// How often translated code has been seen there, this time included.
+    fn see(&mut self, key: Key) -> u32 {
+        let known = &mut self.seen[Jump::index(key.pc)];
+        *known = (key.pc, if known.0 == key.pc { known.1.saturating_add(1) } else { 1 });
+        known.1
     }
 
     /// The regions of the quick tier with the code at addresses, and what they call.

@@ -88,11 +88,11 @@ impl Lifter {
             Op::Fist | Op::Fistp | Op::Fisttp => self.fist(insn),
             Op::Fld1 => self.constant(1 << 63, BIAS),
             Op::Fldz => self.constant(0, 0),
-            Op::Fldpi => self.constant(0xc90f_daa2_2168_c235, 0x4000),
-            Op::Fldl2e => self.constant(0xb8aa_3b29_5c17_f0bc, 0x3fff),
-            Op::Fldln2 => self.constant(0xb172_17f7_d1cf_79ac, 0x3ffe),
-            Op::Fldl2t => self.constant(0xd49a_784b_cd1b_8afe, 0x4000),
-            Op::Fldlg2 => self.constant(0x9a20_9a84_fbcf_f799, 0x3ffd),
+            Op::Fldpi => self.rounded_constant(0xc90f_daa2_2168_c235, 0x4000),
+            Op::Fldl2e => self.rounded_constant(0xb8aa_3b29_5c17_f0bc, 0x3fff),
+            Op::Fldln2 => self.rounded_constant(0xb172_17f7_d1cf_79ac, 0x3ffe),
+            Op::Fldl2t => self.rounded_constant(0xd49a_784b_cd1b_8afe, 0x4000),
+            Op::Fldlg2 => self.rounded_constant(0x9a20_9a84_fbcf_f799, 0x3ffd),
             Op::Fchs => self.change_sign(|lifter, se| lifter.body.with(Binary::Xor, se, SIGN)),
             Op::Fabs => self.change_sign(|lifter, se| lifter.body.with(Binary::And, se, SIGN - 1)),
             Op::Fxch => self.fxch(insn),
@@ -401,6 +401,13 @@ impl Lifter {
         };
         self.push_real(real);
         self.done(C1, None)
+    }
+
+    /// One that is not exact: it is rounded as results are (SDM vol. 1 §8.3.8).
+    fn rounded_constant(&mut self, sig: u64, se: u64) -> Done {
+        self.unit();
+        self.rounds();
+        self.constant(sig, se)
     }
 
     fn fst(&mut self, insn: &Insn) -> Done {
