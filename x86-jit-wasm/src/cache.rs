@@ -54,6 +54,9 @@ const FREE: u32 = 3;
 /// How often the price of translating a region anew doubles.
 const DOUBLED: u32 = 16;
 
+/// Translations of different code at one address that are kept.
+const VERSIONS: usize = 24;
+
 /// All translations.
 #[derive(Debug, Default)]
 pub(crate) struct Translations {
@@ -115,6 +118,9 @@ impl Translations {
             // Mostly there is one, of many entrances.
             let versions = self.versions.entry(key).or_insert_with(|| Vec::with_capacity(1));
             versions.retain(|old| !old.made.borrow().is_older(&made.borrow(), pc));
+            if versions.len() == VERSIONS {
+                versions.remove(0);
+            }
             versions.push(Version { entrance, tier: region.tier, root: region.entry(), made: made.clone() });
         }
     }
@@ -150,9 +156,14 @@ impl Translations {
         parents
     }
 
-    /// How many translations there are of different code at an address.
-    pub(crate) fn versions(&self, key: Key) -> usize {
-        self.versions.get(&key).map_or(0, Vec::len)
+    /// How many translations there are of different code at an address, all in the frame that is there now: one that is written again and again. Other frames
+    /// are those of other programs.
+    pub(crate) fn versions(&self, mem: &AddressSpace, key: Key) -> usize {
+        let Ok(now) = mem.code_page(key.pc) else { return 0 };
+        let is_there = |version: &&Version| {
+            version.made.borrow().page_of(key.pc).is_some_and(|page| page.frame == now.frame)
+        };
+        self.versions.get(&key).map_or(0, |versions| versions.iter().filter(is_there).count())
     }
 
     pub(crate) fn clear(&mut self) {
@@ -197,8 +208,12 @@ impl Source {
 
     /// Whether another one that was made later begins with the same code at an address.
     fn is_older(&self, newer: &Source, pc: u64) -> bool {
-        let page = |source: &Source| source.pages.iter().copied().find(|(addr, _)| *addr == page_floor(pc));
-        page(self) == page(newer)
+        self.page_of(pc) == newer.page_of(pc)
+    }
+
+    /// The page that an address is in.
+    fn page_of(&self, pc: u64) -> Option<CodePage> {
+        self.pages.iter().find(|(addr, _)| *addr == page_floor(pc)).map(|(_, page)| *page)
     }
 
     /// Whether it is a translation of what is in the address space now.
@@ -257,11 +272,60 @@ fn hash(mem: &AddressSpace, runs: &[(u64, u32)]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::region::Code;
+    use guest_mem::{FramePool, Prot, Vma};
     use x86_cpu::CodeMode;
+    use x86_decode::{FeatureSet, MAX_LEN};
+
+    const KEY: Key = Key { pc: 0x1000, setting: Setting { mode: CodeMode::Bits32, fs: false, gs: false } };
+
+    struct In<'a>(&'a AddressSpace);
+
+    impl Code for In<'_> {
+        fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
+            self.0.fetch(pc, out).unwrap_or(0)
+        }
+    }
+
+    /// Writes a function that returns a number, and translates it.
+    fn translate(translations: &mut Translations, mem: &AddressSpace, number: u8) {
+        mem.write_bytes(KEY.pc, &[0xb8, number, 0, 0, 0, 0xc3]).expect("writable");
+        let region = Region::discover_quick(&In(mem), KEY.pc, KEY.setting, FeatureSet::ALL, 10);
+        let source = Source::of(mem, &region).expect("there is code");
+        translations.insert(&region, source, number.into());
+    }
+
+    fn program(pool: &FramePool) -> AddressSpace {
+        let mem = AddressSpace::new(pool);
+        let area = Vma::anonymous(KEY.pc, KEY.pc + PAGE_BYTES, Prot::ALL);
+        mem.map(area).expect("maps");
+        mem
+    }
+
+    /// Programs have different code at the same addresses, and are many; one that writes code again and again is not like them.
+    #[test]
+    fn programs_do_not_wear_addresses_out() {
+        let pool = FramePool::new(100);
+        let mut translations = Translations::default();
+        let programs: Vec<AddressSpace> = (0..30).map(|_| program(&pool)).collect();
+        for (number, mem) in (0..).zip(&programs) {
+            assert_eq!(translations.versions(mem, KEY), 0);
+            translate(&mut translations, mem, number);
+            assert_eq!(translations.versions(mem, KEY), 1);
+        }
+        let slot = |mem: &AddressSpace| translations.find(mem, KEY).map(|entrance| entrance.slot);
+        let found: Vec<Option<u32>> = programs.iter().map(slot).collect();
+        let kept = |number: u32| Some(number).filter(|number| *number as usize >= 30 - VERSIONS);
+        assert_eq!(found, (0..30).map(kept).collect::<Vec<_>>());
+        for number in 100..110 {
+            translate(&mut translations, &programs[0], number);
+        }
+        assert_eq!(translations.versions(&programs[0], KEY), 10);
+    }
 
     #[test]
     fn a_region_that_has_been_renewed_often_is_due_later_and_later() {
-        let key = Key { pc: 0x1000, setting: Setting { mode: CodeMode::Bits32, fs: false, gs: false } };
+        let key = KEY;
         let mut translations = Translations::default();
         assert!(translations.is_due(key, 0, 50), "nothing is known of it");
         let mut from = |times: u32| {

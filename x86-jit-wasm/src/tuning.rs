@@ -44,7 +44,7 @@ pub struct Tuning {
     pub places: usize,
     /// Room for calls within each other, in units of some hundred bytes of the host's stack.
     pub depth: u32,
-    /// Different code at one address that is translated, at most: behind that, it is left to the other engine.
+    /// Different code at one address of one page that is translated, at most: behind that, it is left to the other engine.
     pub versions: usize,
     /// What bounds a region.
     pub limits: Limits,

@@ -64,7 +64,7 @@ impl<B: BaseEngine> Core<B> {
         if self.find(seat, mem, key).is_some() {
             return;
         }
-        if self.is_closed || self.translations.versions(key) >= self.tuning.versions {
+        if self.is_closed || self.translations.versions(mem, key) >= self.tuning.versions {
             self.base.expect(key.pc, u32::MAX);
             return;
         }
@@ -224,7 +224,9 @@ impl<B: BaseEngine> Core<B> {
                 open.push(root);
                 continue;
             };
-            if arms.contains(&key) || self.jumps.is_arm(key) && self.find(seat, mem, key).is_some() {
+            // What is an arm of a switch in one program is none in another.
+            let is_arm = || self.jumps.is_arm(key) && self.translations.tier(mem, key) == Some(Tier::Best);
+            if arms.contains(&key) || is_arm() {
                 continue;
             }
             let (translations, done) = (&self.translations, self.stats.translated);
