@@ -1,7 +1,7 @@
 //! Page frames: the host memory behind guest pages, reference-counted.
 
 use crate::tlb::Tlb;
-use crate::{PAGE_SIZE, home};
+use crate::{AddressSpace, PAGE_SIZE, home};
 use alloc::alloc::{Layout, alloc_zeroed, dealloc};
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
@@ -95,6 +95,10 @@ struct Pool {
     homes: Cell<usize>,
     /// One where nothing is.
     nowhere: Cell<Option<FrameId>>,
+    /// Address spaces that have one, or had.
+    settled: RefCell<Vec<Weak<AddressSpace>>>,
+    /// How often engines have turned to another address space.
+    turns: Cell<u64>,
     tlbs: RefCell<Vec<Weak<Tlb>>>,
     /// Bumped with every code generation.
     code_epoch: Cell<u64>,
@@ -312,6 +316,8 @@ impl FramePool {
             limit: Cell::new(limit),
             homes: Cell::new(0),
             nowhere: Cell::new(None),
+            settled: RefCell::new(Vec::new()),
+            turns: Cell::new(0),
             tlbs: RefCell::new(Vec::new()),
             code_epoch: Cell::new(0),
             spaces: Cell::new(0),
@@ -377,6 +383,23 @@ impl FramePool {
         let left = self.0.homes.get().checked_sub(1)?;
         self.0.homes.set(left);
         inner.make_home()
+    }
+
+    /// Address spaces that may have homes.
+    pub(crate) fn settled(&self) -> Vec<Rc<AddressSpace>> {
+        let mut settled = self.0.settled.borrow_mut();
+        settled.retain(|space| space.strong_count() > 0);
+        settled.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(crate) fn note_settled(&self, space: &Rc<AddressSpace>) {
+        self.0.settled.borrow_mut().push(Rc::downgrade(space));
+    }
+
+    /// One more turn.
+    pub(crate) fn turn(&self) -> u64 {
+        self.0.turns.set(self.0.turns.get() + 1);
+        self.0.turns.get()
     }
 
     /// A home is free again. Frames in it may still be in use.

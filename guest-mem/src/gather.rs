@@ -1,8 +1,8 @@
-//! Pages moved in host memory, to be beside those that they are beside of, or at home: for engines whose accesses are slow otherwise.
+//! Pages that are beside each other, made so in host memory too: for engines whose accesses across pages are slow otherwise.
 
 use crate::frame::{Beside, FrameId};
 use crate::table::Pte;
-use crate::{Access, AddressSpace, PAGE_BYTES, PAGE_SHIFT, Sharing};
+use crate::{Access, AddressSpace, PAGE_BYTES, PAGE_SHIFT};
 
 impl AddressSpace {
     /// Makes the page of an address and the one that is closer to it of those beside it ready for accesses that are in both: what may be read and
@@ -16,24 +16,6 @@ impl AddressSpace {
             self.bring_together(first, below, above);
         }
         for page in [first, first + 1] {
-            for access in [Access::Read, Access::Write] {
-                let _ = self.admitted(page, access);
-            }
-        }
-    }
-
-    /// Brings the page of an address home, if it is private and elsewhere, and its place is free. What others have of it too, this address space has apart
-    /// then. Changes nothing that a guest could see.
-    pub fn bring_home(&self, addr: u64) {
-        let page = addr >> PAGE_SHIFT;
-        let Some(place) = self.tlb.home.get().and_then(|home| home.place(page)) else { return };
-        let Some(frame) = self.table().get(page).frame() else { return };
-        let is_private = self.area(addr).is_some_and(|area| area.sharing == Sharing::Private);
-        if frame == place || !is_private || self.pool.has_code(frame) {
-            return;
-        }
-        if let Some(new) = self.pool.alloc_beside(Beside { home: Some(place), ..Beside::default() }) {
-            self.move_page(page, frame, new);
             for access in [Access::Read, Access::Write] {
                 let _ = self.admitted(page, access);
             }
@@ -65,7 +47,7 @@ impl AddressSpace {
         }
     }
 
-    fn move_page(&self, page: u64, from: FrameId, to: FrameId) {
+    pub(crate) fn move_page(&self, page: u64, from: FrameId, to: FrameId) {
         self.pool.copy_frame(from, to);
         let old = self.table().get(page);
         let new = Pte::new(to, old.prot());

@@ -25,6 +25,7 @@ mod frame;
 mod gather;
 mod home;
 mod mappable;
+mod settle;
 mod space;
 mod table;
 mod tlb;

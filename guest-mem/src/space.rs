@@ -1,12 +1,12 @@
 //! Address spaces: areas, page table and TLB together, and the mapping operations on them.
 
 use crate::frame::Beside;
-use crate::home::Home;
+use crate::settle::Residence;
 use crate::table::{PageTable, Pte};
 use crate::tlb::Tlb;
 use crate::{
-    Access, Backing, FaultKind, FrameId, FramePool, HomeLayout, Lookup, Mappable, MappableId, MemFault,
-    PAGE_BYTES, PAGE_SHIFT, Prot, Sharing, Vma, page_floor,
+    Access, Backing, FaultKind, FrameId, FramePool, Lookup, Mappable, MappableId, MemFault, PAGE_BYTES,
+    PAGE_SHIFT, Prot, Sharing, Vma, page_floor,
 };
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -52,6 +52,7 @@ pub struct AddressSpace {
     areas: RefCell<BTreeMap<u64, Vma>>,
     generation: Cell<u64>,
     code_writes: Cell<u64>,
+    pub(crate) residence: Residence,
 }
 
 impl fmt::Debug for AddressSpace {
@@ -73,6 +74,7 @@ impl AddressSpace {
             areas: RefCell::default(),
             generation: Cell::new(0),
             code_writes: Cell::new(0),
+            residence: Residence::default(),
         }
     }
 
@@ -107,30 +109,6 @@ impl AddressSpace {
     /// the address space lives.
     pub fn tlb_address(&self) -> usize {
         self.tlb.address()
-    }
-
-    /// Gives the address space a home, if the pool has one left: for 32-bit programs that generated code runs.
-    pub fn settle(&self) {
-        if self.tlb.home.get().is_none()
-            && let Some(first) = self.pool.take_home()
-        {
-            let _ = self.tlb.home.set(Home::new(&self.pool, first));
-        }
-    }
-
-    /// Address in host memory of the home, which [`crate::HomeLayout`] describes. The same as long as the address space lives.
-    pub fn home_address(&self) -> Option<usize> {
-        self.tlb.home.get().map(Home::address)
-    }
-
-    /// Where generated code finds an area of at most a granule, if that is at home: its address in host memory.
-    pub fn at_home(&self, addr: u64, access: Access) -> Option<usize> {
-        let bit = match access {
-            Access::Read => HomeLayout::READ,
-            Access::Write => HomeLayout::WRITE,
-            Access::Execute => return None,
-        };
-        self.tlb.home.get()?.look(addr, bit)
     }
 
     /// Pages that have a frame.
@@ -264,7 +242,7 @@ impl AddressSpace {
     }
 
     /// A page stops showing `frame`, or shows it with other permissions.
-    fn note_remapped(&self, frame: FrameId) {
+    pub(crate) fn note_remapped(&self, frame: FrameId) {
         if self.pool.has_code(frame) {
             self.generation.set(self.generation.get() + 1);
             self.note_code_write();
@@ -586,7 +564,7 @@ impl AddressSpace {
     fn beside(&self, page: u64, area: &Vma) -> Beside {
         let table = self.table.borrow();
         Beside {
-            home: self.tlb.home.get().and_then(|home| home.place(page)),
+            home: self.place(page),
             after: page.checked_sub(1).and_then(|before| table.get(before).frame()),
             before: table.get(page + 1).frame(),
             // Who begins with the last page of an area mostly goes on with the one before.

@@ -3,7 +3,7 @@
 use crate::home::Home;
 use crate::{Access, HomeLayout, PAGE_SHIFT};
 use alloc::rc::Rc;
-use core::cell::{Cell, OnceCell};
+use core::cell::{Cell, RefCell};
 use core::mem::offset_of;
 use core::ptr;
 
@@ -59,7 +59,7 @@ pub(crate) struct Tlb {
     /// Groups that have entries, one bit each.
     filled: [Cell<u64>; ENTRIES / GROUP / u64::BITS as usize],
     /// What generated code looks at first; it allows no more than the entries have ever been allowed, but keeps it longer.
-    pub(crate) home: OnceCell<Home>,
+    pub(crate) home: RefCell<Option<Home>>,
 }
 
 impl Tlb {
@@ -73,7 +73,7 @@ impl Tlb {
         let tlb = unsafe {
             let mut tlb = Rc::<Tlb>::new_zeroed();
             if let Some(tlb) = Rc::get_mut(&mut tlb) {
-                (&raw mut (*tlb.as_mut_ptr()).home).write(OnceCell::new());
+                (&raw mut (*tlb.as_mut_ptr()).home).write(RefCell::new(None));
             }
             tlb.assume_init()
         };
@@ -106,7 +106,7 @@ impl Tlb {
             Access::Write => entry.write.set(page),
             Access::Execute => entry.execute.set(page),
         }
-        match (self.home.get(), access) {
+        match (&*self.home.borrow(), access) {
             (Some(home), Access::Read) => home.allow(page, host, HomeLayout::READ),
             (Some(home), Access::Write) => home.allow(page, host, HomeLayout::WRITE),
             _ => {}
@@ -116,7 +116,7 @@ impl Tlb {
     pub(crate) fn flush(&self) {
         self.filled().for_each(Entry::clear);
         self.filled.iter().for_each(|groups| groups.set(0));
-        if let Some(home) = self.home.get() {
+        if let Some(home) = &*self.home.borrow() {
             home.clear();
         }
     }
@@ -130,7 +130,7 @@ impl Tlb {
     }
 
     pub(crate) fn flush_page(&self, page: u64) {
-        if let Some(home) = self.home.get() {
+        if let Some(home) = &*self.home.borrow() {
             home.forbid(page, HomeLayout::READ | HomeLayout::WRITE);
         }
         let entry = self.entry(page);
@@ -149,7 +149,7 @@ impl Tlb {
 
     /// Sends every write to a page through the slow path.
     pub(crate) fn forbid_writes(&self, page: u64) {
-        if let Some(home) = self.home.get() {
+        if let Some(home) = &*self.home.borrow() {
             home.forbid(page, HomeLayout::WRITE);
         }
         let entry = self.entry(page);
@@ -160,7 +160,7 @@ impl Tlb {
 
     /// Sends every write to the frame at `host` through the slow path.
     pub(crate) fn forbid_writes_to(&self, host: *mut u8) {
-        if let Some(home) = self.home.get() {
+        if let Some(home) = &*self.home.borrow() {
             home.forbid_writes_to(host);
         }
         for entry in self.filled() {

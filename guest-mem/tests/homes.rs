@@ -1,6 +1,7 @@
 //! Homes: what generated code finds there is what the page table says, whatever is done to an address space.
 
 use guest_mem::{Access, AddressSpace, FramePool, HomeLayout, PAGE_BYTES, Prot, Vma};
+use std::rc::Rc;
 
 const RW: Prot = Prot::READ.union(Prot::WRITE);
 /// Pages that the tests use: some, half of them in the last places of a home, half in the first, and some that have the same places.
@@ -14,9 +15,14 @@ fn anonymous(start: u64, end: u64, prot: Prot) -> Vma {
     Vma::anonymous(start, end, prot)
 }
 
-fn settled(pool: &FramePool) -> AddressSpace {
-    let space = AddressSpace::new(pool);
+fn settled_or_not(pool: &FramePool) -> Rc<AddressSpace> {
+    let space = Rc::new(AddressSpace::new(pool));
     space.settle();
+    space
+}
+
+fn settled(pool: &FramePool) -> Rc<AddressSpace> {
+    let space = settled_or_not(pool);
     assert!(space.home_address().is_some());
     space
 }
@@ -111,7 +117,7 @@ fn homes_say_what_page_tables_say() {
                 }
             }
             5 => {
-                let child = space.fork();
+                let child = Rc::new(space.fork());
                 child.settle();
                 if spaces.len() < 4 {
                     spaces.push(child);
@@ -122,6 +128,7 @@ fn homes_say_what_page_tables_say() {
             }
             7 | 8 => space.bring_home(start),
             9 => space.gather(start + rng.below(PAGE_BYTES)),
+            14 => space.miss_home(1 << 40),
             10 => {
                 let _ = space.protect(start, end, Prot::ALL);
                 let _ = space.code_page(start);
@@ -136,7 +143,7 @@ fn homes_say_what_page_tables_say() {
         let used = pool.stats().allocated;
         assert!(used <= 200 + 32, "{used}");
         if round % 8 == 0 {
-            at_home += spaces.iter().map(check).sum::<usize>();
+            at_home += spaces.iter().map(|space| check(space)).sum::<usize>();
         }
     }
     assert!(at_home > 15_000, "{at_home}");
@@ -153,7 +160,7 @@ fn pages_come_home() {
     parent.map(anonymous(FIRST * PAGE_BYTES, (FIRST + PAGES) * PAGE_BYTES, RW)).unwrap();
     let addr = FIRST * PAGE_BYTES + 8;
     parent.write(addr, 7_u32).unwrap();
-    let child = parent.fork();
+    let child = Rc::new(parent.fork());
     child.settle();
     assert_eq!(child.read(addr), Ok(7_u32));
     assert_eq!(child.at_home(addr, Access::Read), None, "it is the parent's");
@@ -166,12 +173,47 @@ fn pages_come_home() {
     child.write(addr, 9_u32).unwrap();
     assert!(child.at_home(addr, Access::Write).is_some());
     assert_eq!(parent.read(addr), Ok(8_u32));
-    // A third has none, and does without.
-    let third = AddressSpace::new(&pool);
+    // A third has none, and does without; until one that is no more has left it one.
+    let third = Rc::new(AddressSpace::new(&pool));
     third.settle();
     assert_eq!(third.home_address(), None);
-    // Homes are used again.
     drop(child);
     third.settle();
     assert!(third.home_address().is_some());
+}
+
+/// Who sleeps gives its home to who runs: at once to a new one, and after a while to one that misses it.
+#[test]
+fn homes_are_for_those_that_run() {
+    let pool = FramePool::new(1 << 12);
+    pool.set_homes(2);
+    let addr = FIRST * PAGE_BYTES + 8;
+    let spaces = [0, 1, 2].map(|number: u32| {
+        let space = settled_or_not(&pool);
+        space.map(anonymous(FIRST * PAGE_BYTES, (FIRST + PAGES) * PAGE_BYTES, RW)).unwrap();
+        space.write(addr, number).unwrap();
+        assert_eq!(space.read(addr), Ok(number));
+        space.note_turn();
+        space
+    });
+    let at_home = || spaces.each_ref().map(|space| space.at_home(addr, Access::Write).is_some());
+    assert_eq!(at_home(), [true, true, false]);
+    spaces[0].note_turn();
+    spaces[2].note_turn();
+    spaces[2].miss_home(1000);
+    assert_eq!(at_home(), [true, true, false], "not for that");
+    spaces[2].miss_home(1 << 20);
+    spaces[2].bring_home(addr);
+    assert_eq!(at_home(), [true, false, true], "the second has not run for longest");
+    (0..100).for_each(|_| spaces[2].note_turn());
+    let fourth = settled_or_not(&pool);
+    assert!(fourth.home_address().is_some());
+    assert_eq!(at_home(), [false, false, true]);
+    // It is one that runs now, so its home is for nobody else.
+    fourth.note_turn();
+    assert_eq!(settled_or_not(&pool).home_address(), None);
+    for (number, space) in (0_u32..).zip(&spaces) {
+        assert_eq!(space.read(addr), Ok(number));
+        check(space);
+    }
 }

@@ -48,10 +48,11 @@ impl fmt::Debug for Mm {
 
 /// With a place in host memory where translated 32-bit code finds pages fast, if there is one left.
 fn settled(space: AddressSpace, arch: Arch) -> Rc<AddressSpace> {
+    let space = Rc::new(space);
     if arch == Arch::I386 {
         space.settle();
     }
-    Rc::new(space)
+    space
 }
 
 impl Mm {

@@ -165,6 +165,8 @@ struct Context {
     generation: u64,
     epoch: u64,
     setting: Setting,
+    /// Address of the home in linear memory, if the address space has one.
+    home: Option<usize>,
 }
 
 /// Contexts remembered.
@@ -244,15 +246,19 @@ impl<B: BaseEngine> Core<B> {
             generation: mem.generation(),
             epoch: mem.pool().code_epoch(),
             setting,
+            home: mem.home_address(),
         };
         if self.current.is_none_or(|(current, _)| current != context) {
+            if self.current.is_none_or(|(current, _)| current.space != context.space) {
+                mem.note_turn();
+            }
             let stamp = self.stamp(seat, context);
             self.current = Some((context, stamp));
             seat.shared.stamp = u64::from(stamp) << STAMP_AT;
             seat.shared.tlb = seat.host.address(mem.tlb_address());
             seat.shared.stray = 0;
             if setting.mode != CodeMode::Bits64 {
-                let home = mem.home_address().or_else(|| mem.pool().nowhere());
+                let home = context.home.or_else(|| mem.pool().nowhere());
                 // Where there is not even memory for a home where nothing is, nothing has been translated yet, and nothing will be.
                 self.is_closed |= home.is_none();
                 seat.shared.home = home.map_or(0, |home| seat.host.address(home));
@@ -621,7 +627,10 @@ impl<B: BaseEngine, H: CodeHost> ExecEngine for Jit<B, H> {
         if self.core.full {
             self.core.clear(&mut seat);
         }
+        let strays = seat.shared.strays;
         let (exit, retired) = self.core.run(&mut seat, cpu, mem, budget, None, depth);
+        // Now, since no translated code waits that knows where the home is.
+        mem.miss_home(seat.shared.strays - strays);
         RunOutcome { exit: exit.unwrap_or(Exit::Budget), retired }
     }
 
