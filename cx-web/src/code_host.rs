@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use cx_runtime::jit::layout::{Shared, fpu};
 use cx_runtime::jit::{CodeError, CodeHost, Jit, Resume, Tuning, arithmetic, looks, trampoline};
 use cx_runtime::{ExecEngine, Interp, compute};
-use guest_mem::{Access, AddressSpace, FramePool, TlbLayout};
+use guest_mem::{Access, AddressSpace, FramePool, HomeLayout, PAGE_SIZE, TlbLayout};
 use js_sys::{Object, Reflect, Uint8Array, WebAssembly};
 use wasm_bindgen::prelude::*;
 use x86_cpu::{CpuState, F80, X87Op};
@@ -85,9 +85,14 @@ computations! {
 
 /// Address spaces that have homes, at most.
 const HOMES: usize = 8;
+/// Memory that homes leave to what is not memory of guests.
+const OTHERS: usize = 640 << 20;
 
-/// Lets 32-bit programs have [homes](guest_mem::HomeLayout), in memory that the worker has not touched before.
+/// Lets 32-bit programs have [homes](guest_mem::HomeLayout), in memory that the worker has not touched before: as many as there is room for
+/// beside all frames of the pool.
 pub(crate) fn offer_homes(pool: &FramePool) {
+    let frames = pool.stats().limit * PAGE_SIZE;
+    let homes = usize::MAX.saturating_sub(frames).saturating_sub(OTHERS) / HomeLayout::OWN.size();
     const PAGE_SHIFT: u32 = 16;
     let reserve = |bytes: usize| {
         let first = core::arch::wasm32::memory_grow::<0>(bytes.div_ceil(1 << PAGE_SHIFT));
@@ -96,7 +101,7 @@ pub(crate) fn offer_homes(pool: &FramePool) {
     };
     // SAFETY: memory that has just grown is zero, begins at a page of 64 KiB, and nobody else knows of it: the allocator uses what it has
     // grown itself.
-    unsafe { pool.set_homes_in(HOMES, reserve) };
+    unsafe { pool.set_homes_in(homes.min(HOMES), reserve) };
 }
 
 /// Places by which the table grows at least.

@@ -298,7 +298,9 @@ impl Pool {
             return Some(index);
         }
         if inner.fresh.is_empty() && !inner.reserve_chunk() {
-            return None;
+            let index = inner.pop_free(true)?;
+            inner.take(index);
+            return Some(index);
         }
         let index = inner.fresh.start;
         inner.fresh.start += 1;

@@ -13,7 +13,8 @@ use core::num::NonZeroU32;
 /// Places in a home, which are pages: 256 MiB.
 pub(crate) const PLACES: usize = 1 << 16;
 /// Size of a home with its map, in bytes.
-pub(crate) const SIZE: usize = PLACES * PAGE_SIZE + PAGES * GRANULES;
+pub(crate) const SIZE: usize = HomeLayout::OWN.size();
+const _: () = assert!(SIZE == PLACES * PAGE_SIZE + PAGES * GRANULES);
 /// Pages in 4 GiB.
 const PAGES: usize = 1 << (32 - PAGE_SHIFT);
 /// log2 of the bytes that a byte of the map is for. An access that begins in the last granule of a page may go on in the next page.
@@ -46,6 +47,11 @@ impl HomeLayout {
         map: (PLACES * PAGE_SIZE) as u32,
         granule_shift: GRANULE_SHIFT,
     };
+    /// Size of a home with its map, in bytes.
+    pub const fn size(&self) -> usize {
+        (self.map as usize) + (1 << (u32::BITS - self.granule_shift))
+    }
+
     /// Bit of the map: may be read.
     pub const READ: u8 = 1;
     /// May be written.
