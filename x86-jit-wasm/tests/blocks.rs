@@ -352,11 +352,12 @@ fn as_the_interpreter_does() {
     assert!(floats32.len() > 50, "{} rows", floats32.len());
     println!("{} and {} rows", rows32.len(), rows64.len());
     assert!(rows32.len() > 100 && rows64.len() > 100, "{} and {} rows", rows32.len(), rows64.len());
-    let host = Host::new();
+    let mut host = Host::new();
     let mut rng = Rng::new(number("SEED", 7));
     let mut theirs = Theirs::new();
     let (mut done, mut left_at_once, mut blocks) = (0, 0, 0);
-    for _ in 0..number("MODULES", MODULES) {
+    for n in 0..number("MODULES", MODULES) {
+        host.renew(n);
         let mut cases = Vec::new();
         for n in 0..REGIONS {
             // Every other pair is of floating-point instructions: chance alone gives few results that are operands of others.
@@ -465,12 +466,13 @@ fn functions(rng: &mut Rng, rows: &[&Row], mode: Mode) -> Vec<u8> {
 
 #[test]
 fn calls_and_jumps_between_regions() {
-    let host = Host::new();
+    let mut host = Host::new();
     let mut rng = Rng::new(number("SEED", 11));
     let mut theirs = Theirs::new();
     let (rows32, rows64) = (rows(Mode::Bits32), rows(Mode::Bits64));
     let (mut done, mut switches, mut inline) = (0, 0, 0);
     for n in 0..number("LINKED", LINKED) {
+        host.renew(n);
         let mode = if n & 1 == 0 { Mode::Bits32 } else { Mode::Bits64 };
         let bytes = functions(&mut rng, if n & 1 == 0 { &rows32 } else { &rows64 }, mode);
         let mut regions: Vec<Region> = (0..FUNCTIONS)
