@@ -6,7 +6,7 @@ use cx_runtime::jit::layout::{Shared, fpu};
 use cx_runtime::jit::{CodeError, CodeHost, Jit, Resume, Tuning, arithmetic, looks, trampoline};
 use cx_runtime::{ExecEngine, Interp, compute};
 use guest_mem::{Access, AddressSpace, FramePool, HomeLayout, PAGE_SIZE, TlbLayout};
-use js_sys::{Object, Reflect, Uint8Array, WebAssembly};
+use js_sys::{Function, Object, Reflect, Uint8Array, WebAssembly};
 use wasm_bindgen::prelude::*;
 use x86_cpu::{CpuState, F80, X87Op};
 
@@ -88,20 +88,24 @@ const HOMES: usize = 8;
 /// Memory that homes leave to what is not memory of guests.
 const OTHERS: usize = 640 << 20;
 
+/// Memory that has just grown.
+fn grow(bytes: usize) -> Option<NonNull<u8>> {
+    const PAGE_SHIFT: u32 = 16;
+    let memory = wasm_bindgen::memory();
+    let grow = Reflect::get(&memory, &"grow".into()).ok()?.dyn_into::<Function>().ok()?;
+    let pages = bytes.div_ceil(1 << PAGE_SHIFT) as u32;
+    let first = grow.call1(&memory, &pages.into()).ok()?.as_f64()?;
+    NonNull::new(core::ptr::with_exposed_provenance_mut((first as usize) << PAGE_SHIFT))
+}
+
 /// Lets 32-bit programs have [homes](guest_mem::HomeLayout), in memory that the worker has not touched before: as many as there is room for
 /// beside all frames of the pool.
 pub(crate) fn offer_homes(pool: &FramePool) {
     let frames = pool.stats().limit * PAGE_SIZE;
     let homes = usize::MAX.saturating_sub(frames).saturating_sub(OTHERS) / HomeLayout::OWN.size();
-    const PAGE_SHIFT: u32 = 16;
-    let reserve = |bytes: usize| {
-        let first = core::arch::wasm32::memory_grow::<0>(bytes.div_ceil(1 << PAGE_SHIFT));
-        let address = (first != usize::MAX).then_some(first << PAGE_SHIFT)?;
-        NonNull::new(core::ptr::with_exposed_provenance_mut(address))
-    };
     // SAFETY: memory that has just grown is zero, begins at a page of 64 KiB, and nobody else knows of it: the allocator uses what it has
     // grown itself.
-    unsafe { pool.set_homes_in(homes.min(HOMES), reserve) };
+    unsafe { pool.set_homes_in(homes.min(HOMES), grow) };
 }
 
 /// Places by which the table grows at least.
