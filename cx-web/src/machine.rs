@@ -167,7 +167,6 @@ impl MachineHandle {
         let origin = clock::milliseconds();
         let mebibytes = number(&config, "memory").unwrap_or(USUAL_MEMORY).clamp(16.0, MOST_MEMORY);
         let pool = FramePool::new((mebibytes * PAGES_PER_MIB * 1.5) as usize);
-        pool.set_homes(7);
         let list = Reflect::get(&config, &"mounts".into())?;
         let (specs, trees) = mounts(&list, &pool).await?;
         let (root, mounts) = split_mounts(specs).map_err(|failure| from_machine(&failure))?;

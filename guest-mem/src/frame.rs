@@ -95,7 +95,7 @@ struct Pool {
     homes: Cell<usize>,
     /// One where nothing is.
     nowhere: Cell<Option<FrameId>>,
-    /// Address spaces that have one, or had.
+    /// Address spaces that would live in one.
     settled: RefCell<Vec<Weak<AddressSpace>>>,
     /// How often engines have turned to another address space.
     turns: Cell<u64>,

@@ -55,9 +55,7 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     types.ty().function([ValType::I32, ValType::I32, ValType::I64, ValType::I32], [ValType::I64]);
     types.ty().function([ValType::I32, ValType::I32, ValType::I64, ValType::I64], [ValType::I64]);
     let mut imports = ImportSection::new();
-    let memory =
-        MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
-    imports.import("e", "m", EntityType::Memory(memory));
+    imports.import("e", "m", EntityType::Memory(linear_memory()));
     imports.import("e", "t", EntityType::Table(table()));
     types.ty().function([ValType::I64, ValType::I32], [ValType::I32]);
     imports.import("e", "f", EntityType::Function(3));
@@ -159,6 +157,10 @@ pub fn trampoline() -> Vec<u8> {
     let mut module = Module::new();
     module.section(&types).section(&imports).section(&functions).section(&exports).section(&code);
     module.finish()
+}
+
+fn linear_memory() -> MemoryType {
+    MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None }
 }
 
 fn table() -> TableType {

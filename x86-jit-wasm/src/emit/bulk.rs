@@ -31,8 +31,6 @@ impl Function {
         writes: bool,
         arm: impl FnOnce(&mut Function, u32),
     ) -> u32 {
-        let tlb = self.places.tlb;
-        let tag = if writes { tlb.write } else { tlb.read };
         if self.locals.word == Type::I32 {
             let host = self.temporary(Type::I32);
             self.look_home(start, writes, host);
@@ -41,6 +39,8 @@ impl Function {
             self.ask((start, bytes), writes, host, arm);
             return host;
         }
+        let tlb = self.places.tlb;
+        let tag = if writes { tlb.write } else { tlb.read };
         let (entry, host) = (self.entry_local(), self.temporary(Type::I32));
         let offset = self.places.tlb.bias.into();
         self.entry(start);

@@ -148,8 +148,8 @@ impl Function {
         sink.local_get(entry).i32_load(at(tlb.bias.into(), 2)).i32_ne().i32_or();
     }
 
-    /// Leaves through `arm` unless all of an area is there. In 64-bit code, what is on the way of two pages is worth it for more than one access. To ask the host
-    /// would take less code, but a call among the accesses of a loop, though it is hardly ever made, costs V8 a fifth of its speed.
+    /// Leaves through `arm` unless all of an area is there. In 64-bit code, what is on the way of two pages is worth it for more than one access; 32-bit code
+    /// calls a function, which costs loops nothing where the host heeds hints (ADR 18).
     pub(super) fn check_area(
         &mut self,
         area: &Area,

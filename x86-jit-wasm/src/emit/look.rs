@@ -1,13 +1,14 @@
 //! The module that looks for all others at what is not at home.
 
 use super::body::at;
+use super::linear_memory;
 use super::memory::PAGE_SHIFT;
 use crate::layout::shared;
 use alloc::vec::Vec;
 use guest_mem::TlbLayout;
 use wasm_encoder::{
     BlockType, CodeSection, EntityType, ExportKind, ExportSection, FunctionSection, ImportSection,
-    InstructionSink, MemoryType, Module, TypeSection, ValType,
+    InstructionSink, Module, TypeSection, ValType,
 };
 
 /// One look in so many is noted: a power of two.
@@ -23,9 +24,7 @@ pub fn looks(tlb: TlbLayout) -> Vec<u8> {
     let mut types = TypeSection::new();
     types.ty().function([I32, I32, I32], [ValType::I64]);
     let mut imports = ImportSection::new();
-    let memory =
-        MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None };
-    imports.import("e", "m", EntityType::Memory(memory));
+    imports.import("e", "m", EntityType::Memory(linear_memory()));
     let mut functions = FunctionSection::new();
     functions.function(0);
     let mut exports = ExportSection::new();
