@@ -129,19 +129,29 @@ pub(crate) struct WorkerCode {
     next: Cell<u32>,
     end: Cell<u32>,
     copies_table: bool,
+    heeds_hints: bool,
 }
 
 /// From this version of V8 on, instances are taken to share the tables that they import: 11.3 copies them, 14.8 does not, and what is
-/// between has not been tried.
+/// between has not been tried. So, it seems, do all other engines.
 const SHARES_TABLES: f64 = 13.0;
 
-/// Whether instances copy the tables that they import. Node.js says which V8 it has; browsers that run this are newer.
-fn copies_table() -> bool {
-    let path = ["process", "versions", "v8"].map(JsValue::from);
+/// The first version of V8 that heeds hints without a flag; later than what is known, as what does not know them cannot say so. Firefox ESR does not.
+const HEEDS_HINTS: f64 = 13.7;
+
+/// The version of V8: Node.js says it, and browsers the version of Chromium, which is ten times as much. None of other engines.
+fn v8_version() -> Option<f64> {
     let global: JsValue = js_sys::global().into();
-    let version = path.iter().try_fold(global, |object, name| Reflect::get(&object, name)).ok();
-    let version = version.and_then(|version| version.as_string());
-    version.is_some_and(|version| js_sys::parse_float(&version) < SHARES_TABLES)
+    let text = |path: &[&str]| {
+        let found =
+            path.iter().try_fold(global.clone(), |object, name| Reflect::get(&object, &(*name).into()));
+        found.ok()?.as_string()
+    };
+    if let Some(version) = text(&["process", "versions", "v8"]) {
+        return Some(js_sys::parse_float(&version));
+    }
+    let agent = text(&["navigator", "userAgent"])?;
+    Some(js_sys::parse_float(agent.split("Chrome/").nth(1)?) / 10.0)
 }
 
 fn set(object: &Object, name: &str, value: &JsValue) -> Result<bool, JsValue> {
@@ -175,7 +185,10 @@ impl WorkerCode {
         let call = wasm_bindgen::function_table().unchecked_into::<WebAssembly::Table>().grow(1)?;
         let table = RefCell::new(WorkerCode::begin(&imports, &own, call)?);
         let (next, end) = (Cell::new(0), Cell::new(GROWTH));
-        Ok(WorkerCode { imports, own, table, call, next, end, copies_table: copies_table() })
+        let version = v8_version();
+        let copies_table = version.is_some_and(|version| version < SHARES_TABLES);
+        let heeds_hints = version.is_some_and(|version| version >= HEEDS_HINTS);
+        Ok(WorkerCode { imports, own, table, call, next, end, copies_table, heeds_hints })
     }
 
     /// A new table, for modules to import, and at `call` in the engine's the function that calls those in it.
@@ -233,6 +246,10 @@ impl CodeHost for WorkerCode {
 
     fn copies_table(&self) -> bool {
         self.copies_table
+    }
+
+    fn heeds_hints(&self) -> bool {
+        self.heeds_hints
     }
 
     fn address(&self, pointer: usize) -> u32 {

@@ -34,7 +34,7 @@ mod vma;
 pub use access::{FastPath, NoFastPath, Run, Scalar};
 pub use fault::{Access, FaultKind, MemFault};
 pub use frame::{Frame, FrameId, FramePool, PoolStats, Reserve};
-pub use home::HomeLayout;
+pub use home::{HomeLayout, Width};
 pub use mappable::{LoadError, Lookup, Mappable, MappableId};
 pub use space::{AddressSpace, CodePage, MapError};
 pub use tlb::TlbLayout;

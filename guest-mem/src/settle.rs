@@ -1,7 +1,7 @@
 //! Who lives in which [home](crate::home): there are fewer than address spaces, and those that run need them.
 
 use crate::frame::Beside;
-use crate::home::Home;
+use crate::home::{Home, Width};
 use crate::{Access, AddressSpace, FrameId, HomeLayout, PAGE_SHIFT, Sharing};
 use alloc::rc::Rc;
 use core::cell::Cell;
@@ -20,12 +20,16 @@ pub(crate) struct Residence {
     missed: Cell<u64>,
     /// How often it has taken one from another address space.
     taken: Cell<u32>,
+    /// What home it would have.
+    width: Cell<Option<Width>>,
 }
 
 impl AddressSpace {
-    /// Gives the address space a home, if there is one, or another one sleeps that has: for 32-bit programs that generated code runs.
-    pub fn settle(self: &Rc<Self>) {
-        if self.home_address().is_some() {
+    /// Gives the address space a home, if there is one, or another one sleeps that has: for programs that generated code runs. `width` is of the addresses that
+    /// they mostly have.
+    pub fn settle(self: &Rc<Self>, width: Width) {
+        self.residence.width.set(Some(width));
+        if self.has_home() {
             return;
         }
         self.pool.note_settled(self);
@@ -42,7 +46,7 @@ impl AddressSpace {
     /// So many accesses have been slower than they would have been at home. Whoever has none, and misses it enough, takes that of the one whose turn was
     /// longest ago; the next time, twice as much has to be missed. Not while generated code waits that has asked where the home is.
     pub fn miss_home(&self, accesses: u64) {
-        if self.home_address().is_some() {
+        if self.has_home() {
             return;
         }
         let missed = &self.residence.missed;
@@ -58,8 +62,9 @@ impl AddressSpace {
     }
 
     fn move_in(&self) -> bool {
+        let Some(width) = self.residence.width.get() else { return false };
         let Some(first) = self.pool.take_home() else { return false };
-        self.tlb.home.replace(Some(Home::new(&self.pool, first)));
+        self.tlb.home.replace(Some(Home::new(&self.pool, first, width)));
         true
     }
 
@@ -67,7 +72,7 @@ impl AddressSpace {
     fn evict_another(&self, turns: u64) -> bool {
         let now = self.pool.turn();
         let others = self.pool.settled().into_iter();
-        let others = others.filter(|other| other.id() != self.id() && other.home_address().is_some());
+        let others = others.filter(|other| other.id() != self.id() && other.has_home());
         let oldest = others.min_by_key(|other| other.residence.turn.get());
         let oldest = oldest.filter(|other| now - other.residence.turn.get() > turns);
         oldest.map(|other| other.move_out()).is_some()
@@ -75,7 +80,7 @@ impl AddressSpace {
 
     /// Gives the home up. Pages move, if there is room for them; those that others have too may stay. Changes nothing that a guest could see.
     fn move_out(&self) {
-        let present = self.table().present(0, 1 << (32 - PAGE_SHIFT));
+        let present = self.table().present(0, u64::MAX >> PAGE_SHIFT);
         for (page, pte) in present {
             let Some(frame) = pte.frame().filter(|frame| self.place(page) == Some(*frame)) else { continue };
             let Some(new) = self.pool.alloc_raw(Beside::default()) else { continue };
@@ -86,9 +91,13 @@ impl AddressSpace {
         self.tlb.home.replace(None);
     }
 
-    /// Address in host memory of the home, which [`crate::HomeLayout`] describes.
-    pub fn home_address(&self) -> Option<usize> {
-        self.tlb.home.borrow().as_ref().map(Home::address)
+    fn has_home(&self) -> bool {
+        self.tlb.home.borrow().is_some()
+    }
+
+    /// Address in host memory of the home, which [`crate::HomeLayout`] describes, if it is for addresses of that width.
+    pub fn home_address(&self, width: Width) -> Option<usize> {
+        self.tlb.home.borrow().as_ref().filter(|home| home.width == width).map(Home::address)
     }
 
     /// The frame that would best be that of a page.

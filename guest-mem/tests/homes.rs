@@ -1,6 +1,6 @@
 //! Homes: what generated code finds there is what the page table says, whatever is done to an address space.
 
-use guest_mem::{Access, AddressSpace, FramePool, HomeLayout, PAGE_BYTES, Prot, Vma};
+use guest_mem::{Access, AddressSpace, FramePool, HomeLayout, PAGE_BYTES, Prot, Vma, Width};
 use std::rc::Rc;
 
 const RW: Prot = Prot::READ.union(Prot::WRITE);
@@ -15,16 +15,22 @@ fn anonymous(start: u64, end: u64, prot: Prot) -> Vma {
     Vma::anonymous(start, end, prot)
 }
 
-fn settled_or_not(pool: &FramePool) -> Rc<AddressSpace> {
+const WIDTHS: [Width; 2] = [Width::Bits32, Width::Bits64];
+
+fn settled_or_not(pool: &FramePool, width: Width) -> Rc<AddressSpace> {
     let space = Rc::new(AddressSpace::new(pool));
-    space.settle();
+    space.settle(width);
     space
 }
 
-fn settled(pool: &FramePool) -> Rc<AddressSpace> {
-    let space = settled_or_not(pool);
-    assert!(space.home_address().is_some());
+fn settled(pool: &FramePool, width: Width) -> Rc<AddressSpace> {
+    let space = settled_or_not(pool, width);
+    assert!(has_home(&space));
     space
+}
+
+fn has_home(space: &AddressSpace) -> bool {
+    WIDTHS.iter().any(|width| space.home_address(*width).is_some())
 }
 
 /// Numbers that look random (Knuth, MMIX).
@@ -62,9 +68,13 @@ fn check(space: &AddressSpace) -> usize {
 
 #[test]
 fn memory_is_at_home_and_in_one_piece() {
+    WIDTHS.into_iter().for_each(in_one_piece);
+}
+
+fn in_one_piece(width: Width) {
     let pool = FramePool::new(1 << 12);
     pool.set_homes(1);
-    let space = settled(&pool);
+    let space = settled(&pool, width);
     space.map(anonymous(FIRST_PLACE * PAGE_BYTES, (FIRST_PLACE + PAGES / 2) * PAGE_BYTES, RW)).unwrap();
     // Not in their order.
     for n in 0..PAGES / 2 {
@@ -87,10 +97,14 @@ fn memory_is_at_home_and_in_one_piece() {
 /// Some processes, whatever they do, with little memory and homes that are given back with pages in them.
 #[test]
 fn homes_say_what_page_tables_say() {
+    WIDTHS.into_iter().for_each(as_page_tables_say);
+}
+
+fn as_page_tables_say(width: Width) {
     let pool = FramePool::new(200);
     pool.set_homes(3);
     let mut rng = Rng(1);
-    let mut spaces = vec![settled(&pool)];
+    let mut spaces = vec![settled(&pool, width)];
     let mut at_home = 0;
     for round in 0..10_000_u32 {
         let space = &spaces[rng.below(spaces.len() as u64) as usize];
@@ -118,7 +132,7 @@ fn homes_say_what_page_tables_say() {
             }
             5 => {
                 let child = Rc::new(space.fork());
-                child.settle();
+                child.settle(width);
                 if spaces.len() < 4 {
                     spaces.push(child);
                 }
@@ -154,14 +168,18 @@ fn homes_say_what_page_tables_say() {
 /// A page that was somebody else's is brought home, with what it holds; what others see stays.
 #[test]
 fn pages_come_home() {
+    WIDTHS.into_iter().for_each(come_home);
+}
+
+fn come_home(width: Width) {
     let pool = FramePool::new(1 << 12);
     pool.set_homes(2);
-    let parent = settled(&pool);
+    let parent = settled(&pool, width);
     parent.map(anonymous(FIRST * PAGE_BYTES, (FIRST + PAGES) * PAGE_BYTES, RW)).unwrap();
     let addr = FIRST * PAGE_BYTES + 8;
     parent.write(addr, 7_u32).unwrap();
     let child = Rc::new(parent.fork());
-    child.settle();
+    child.settle(width);
     assert_eq!(child.read(addr), Ok(7_u32));
     assert_eq!(child.at_home(addr, Access::Read), None, "it is the parent's");
     child.bring_home(addr);
@@ -175,21 +193,25 @@ fn pages_come_home() {
     assert_eq!(parent.read(addr), Ok(8_u32));
     // A third has none, and does without; until one that is no more has left it one.
     let third = Rc::new(AddressSpace::new(&pool));
-    third.settle();
-    assert_eq!(third.home_address(), None);
+    third.settle(width);
+    assert!(!has_home(&third));
     drop(child);
-    third.settle();
-    assert!(third.home_address().is_some());
+    third.settle(width);
+    assert!(has_home(&third));
 }
 
 /// Who sleeps gives its home to who runs: at once to a new one, and after a while to one that misses it.
 #[test]
 fn homes_are_for_those_that_run() {
+    WIDTHS.into_iter().for_each(for_those_that_run);
+}
+
+fn for_those_that_run(width: Width) {
     let pool = FramePool::new(1 << 12);
     pool.set_homes(2);
     let addr = FIRST * PAGE_BYTES + 8;
     let spaces = [0, 1, 2].map(|number: u32| {
-        let space = settled_or_not(&pool);
+        let space = settled_or_not(&pool, width);
         space.map(anonymous(FIRST * PAGE_BYTES, (FIRST + PAGES) * PAGE_BYTES, RW)).unwrap();
         space.write(addr, number).unwrap();
         assert_eq!(space.read(addr), Ok(number));
@@ -206,12 +228,12 @@ fn homes_are_for_those_that_run() {
     spaces[2].bring_home(addr);
     assert_eq!(at_home(), [true, false, true], "the second has not run for longest");
     (0..100).for_each(|_| spaces[2].note_turn());
-    let fourth = settled_or_not(&pool);
-    assert!(fourth.home_address().is_some());
+    let fourth = settled_or_not(&pool, width);
+    assert!(has_home(&fourth));
     assert_eq!(at_home(), [false, false, true]);
     // It is one that runs now, so its home is for nobody else.
     fourth.note_turn();
-    assert_eq!(settled_or_not(&pool).home_address(), None);
+    assert!(!has_home(&settled_or_not(&pool, width)));
     for (number, space) in (0_u32..).zip(&spaces) {
         assert_eq!(space.read(addr), Ok(number));
         check(space);

@@ -3,7 +3,7 @@
 use crate::file::Result;
 use crate::task::{Arch, Task};
 use bytemuck::{Pod, Zeroable};
-use guest_mem::{AddressSpace, FaultKind, MemFault};
+use guest_mem::{AddressSpace, FaultKind, MemFault, Width};
 use linux_abi::Errno;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -46,12 +46,13 @@ impl fmt::Debug for Mm {
     }
 }
 
-/// With a place in host memory where translated 32-bit code finds pages fast, if there is one left.
+/// With a place in host memory where translated code finds pages fast, if there is one left.
 fn settled(space: AddressSpace, arch: Arch) -> Rc<AddressSpace> {
     let space = Rc::new(space);
-    if arch == Arch::I386 {
-        space.settle();
-    }
+    space.settle(match arch {
+        Arch::I386 => Width::Bits32,
+        Arch::X86_64 => Width::Bits64,
+    });
     space
 }
 
@@ -60,10 +61,11 @@ impl Mm {
     pub fn new(pool: &guest_mem::FramePool, arch: Arch) -> Mm {
         // A 32-bit program on a 64-bit kernel has all but the last page of 4 GiB (arch/x86 IA32_PAGE_OFFSET); we keep
         // the 3 GiB of a 32-bit kernel, which is what such programs were tested with.
-        // Mappings begin where they share no entry of the TLB with the stack.
+        // Mappings begin where they share no entry of the TLB with the stack; the lower 28 bits, by which pages have places in a home, are
+        // below those of the stack and far above those of programs.
         let (user_end, mmap_top) = match arch {
             Arch::I386 => (0xc000_0000, 0xb7f0_0000),
-            Arch::X86_64 => (0x7fff_ffff_f000, 0x7fff_f6ff_f000),
+            Arch::X86_64 => (0x7fff_ffff_f000, 0x7fff_ef7f_f000),
         };
         Mm {
             space: settled(AddressSpace::new(pool), arch),

@@ -66,7 +66,7 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     for op in X87Op::ALL {
         imports.import("e", op.name(), EntityType::Function(4));
     }
-    types.ty().function([ValType::I32, ValType::I32, ValType::I32], [ValType::I64]);
+    types.ty().function([ValType::I32, ValType::I64, ValType::I32], [ValType::I64]);
     imports.import("e", "l", EntityType::Function(5));
     let mut functions = FunctionSection::new();
     let mut elements = ElementSection::new();

@@ -20,7 +20,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use changes::Changes;
 use core::fmt;
-use guest_mem::AddressSpace;
+use guest_mem::{AddressSpace, Width};
 use tiers::{Kept, Queue};
 use x86_cpu::{BaseEngine, CodeMode, CpuState, Cpuid, ExecEngine, Exit, Pause, RunOutcome, Start, flags};
 use x86_decode::{FeatureSet, Operand};
@@ -117,6 +117,8 @@ struct Core<B> {
     leaving: bool,
     /// What changes to the other engine were worth.
     changes: Changes,
+    /// [`Shared::strays`] when one of them was brought home last, or others could have been.
+    noted: u64,
 }
 
 /// Where a run ends that a call in translated code waits for: behind its return address, when the stack is above what it was.
@@ -143,6 +145,8 @@ const QUIET: i32 = 16;
 const UNUSUAL_SLICE: u64 = 64;
 /// One in so many is looked at closely.
 const SAMPLE: u64 = 64;
+/// Looks at what is not at home until the page of another one is brought home.
+const NOTED: u64 = 64;
 /// One in so many that leave for an access.
 const GATHER: u64 = 8;
 
@@ -165,7 +169,7 @@ struct Context {
     generation: u64,
     epoch: u64,
     setting: Setting,
-    /// Address of the home in linear memory, if the address space has one.
+    /// Address of the home in linear memory, if the address space has one for addresses of that width.
     home: Option<usize>,
 }
 
@@ -228,6 +232,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             ended: None,
             leaving: false,
             changes: Changes::default(),
+            noted: 0,
         };
         Jit { host, shared, core }
     }
@@ -246,7 +251,10 @@ impl<B: BaseEngine> Core<B> {
             generation: mem.generation(),
             epoch: mem.pool().code_epoch(),
             setting,
-            home: mem.home_address(),
+            home: mem.home_address(match setting.mode {
+                CodeMode::Bits64 => Width::Bits64,
+                _ => Width::Bits32,
+            }),
         };
         if self.current.is_none_or(|(current, _)| current != context) {
             if self.current.is_none_or(|(current, _)| current.space != context.space) {
@@ -256,13 +264,11 @@ impl<B: BaseEngine> Core<B> {
             self.current = Some((context, stamp));
             seat.shared.stamp = u64::from(stamp) << STAMP_AT;
             seat.shared.tlb = seat.host.address(mem.tlb_address());
-            seat.shared.stray = 0;
-            if setting.mode != CodeMode::Bits64 {
-                let home = context.home.or_else(|| mem.pool().nowhere());
-                // Where there is not even memory for a home where nothing is, nothing has been translated yet, and nothing will be.
-                self.is_closed |= home.is_none();
-                seat.shared.home = home.map_or(0, |home| seat.host.address(home));
-            }
+            self.noted = seat.shared.strays;
+            let home = context.home.or_else(|| mem.pool().nowhere());
+            // Where there is not even memory for a home where nothing is, nothing has been translated yet, and nothing will be.
+            self.is_closed |= home.is_none();
+            seat.shared.home = home.map_or(0, |home| seat.host.address(home));
         }
     }
 
@@ -434,9 +440,9 @@ impl<B: BaseEngine> Core<B> {
     ) -> u64 {
         let host = seat.host;
         // Now, since no translated code that runs has looked anything up: what waits within a call looks again.
-        match core::mem::take(&mut seat.shared.stray) {
-            0 => {}
-            stray => mem.bring_home(stray.into()),
+        if seat.shared.strays - self.noted >= NOTED {
+            self.noted = seat.shared.strays;
+            mem.bring_home(seat.shared.stray);
         }
         seat.shared.flags = PendingFlags::load(cpu.rflags);
         self.ration(seat, budget);

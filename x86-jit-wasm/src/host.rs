@@ -60,6 +60,10 @@ pub trait CodeHost {
     /// Whether each module has a copy of the table, of some twenty bytes a place, as in V8 11: then fewer modules are kept.
     fn copies_table(&self) -> bool;
 
+    /// Whether registers are given to what is done rather than to what is said to be [hardly ever
+    /// done](https://github.com/WebAssembly/branch-hinting): then that may have calls.
+    fn heeds_hints(&self) -> bool;
+
     /// Begins anew with an empty table, so that nothing holds what was installed before, nor its memory. No call is under way, and
     /// none of it is called any more.
     fn clear(&self) -> Result<(), CodeError>;

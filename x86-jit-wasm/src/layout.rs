@@ -217,12 +217,12 @@ pub struct Shared {
     pub stamp: u64,
     /// Address of the TLB of the running address space.
     pub tlb: u32,
-    /// Of its [home](HomeLayout), or of one where nothing is.
+    /// Of its [home](HomeLayout) for addresses of the width that the code has, or of one where nothing is.
     pub home: u32,
     /// Looks at what is not at home, so far.
     pub strays: u64,
-    /// The address that was noted last, or 0.
-    pub stray: u32,
+    /// The address of the last one.
+    pub stray: u64,
     /// One of [`reason`].
     pub reason: u32,
     /// Of what left by [`reason::LEARN`]: the address of the indirect jump, or that of the entry of its region for the switch there.
@@ -290,4 +290,6 @@ pub struct Places {
     pub tlb: TlbLayout,
     /// What a home looks like.
     pub home: HomeLayout,
+    /// Whether the host [heeds hints](crate::CodeHost::heeds_hints).
+    pub hints: bool,
 }

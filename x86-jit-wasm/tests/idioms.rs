@@ -15,6 +15,7 @@ const PLACES: Places = Places {
     jumps: 0x2000,
     tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, bias: 24 },
     home: HomeLayout::OWN,
+    hints: true,
 };
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/idioms.txt");
 

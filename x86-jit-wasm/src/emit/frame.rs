@@ -28,7 +28,7 @@ fn offset(slot: usize) -> u64 {
         33 => shared::LEFT,
         34 => shared::RIGHT,
         35 => shared::SHAPE,
-        PAGES => shared::TLB,
+        PAGES => shared::HOME,
         _ => context::MXCSR,
     }
 }
@@ -52,10 +52,7 @@ impl Function {
         let local = self.locals.reg(slot);
         self.base(slot);
         let ty = self.locals.ty(slot);
-        let offset = match (slot, self.locals.word) {
-            (PAGES, Type::I32) => shared::HOME,
-            _ => offset(slot),
-        };
+        let offset = offset(slot);
         let mut sink = self.sink();
         match ty {
             Type::I32 => sink.i32_load(at(offset, 2)),

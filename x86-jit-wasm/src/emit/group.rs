@@ -1,20 +1,25 @@
 //! Accesses of a block at numbers from one address: they are checked together, at the first of them.
 //!
 //! To leave before an instruction is always right, so a check may come early. What is asked is that all bytes from the first
-//! to the last lie in one page, or in two that are neighbours in host memory too. 32-bit code asks that of the [home](HomeLayout) of the address space, of
-//! which an area is one granule at most, and 64-bit code of the TLB.
+//! to the last lie in one page, or in two that are neighbours in host memory too. The [home](HomeLayout) of the address space is asked first, of
+//! which an area is one granule at most, and then its TLB.
 
 use super::LOOK;
 use super::areas::Area;
 use super::body::{Function, at};
 use super::state::PAGES;
 use crate::ir::{Body, Type, Value};
+use crate::layout::shared;
+use crate::region::Tier;
 use alloc::vec;
 use alloc::vec::Vec;
 use guest_mem::HomeLayout;
+use wasm_encoder::InstructionSink;
 
 /// Bytes that are checked together, at most: the more, the more often they cross a page.
 pub(super) const SPAN: i64 = 256;
+/// log2 of the size of a tag, in bytes.
+const TAG_SHIFT: u32 = 3;
 const _: () = assert!(SPAN <= 1 << HomeLayout::OWN.granule_shift);
 
 /// Accesses that are checked together, in an [area](super::areas::Area).
@@ -80,76 +85,39 @@ pub(super) fn groups(body: &Body) -> Grouped {
 }
 
 impl Function {
-    /// Looks whether an area whose first byte's address is in a local is at home: leaves a number that is 0 where it is not, and the address in
+    /// Looks whether an area whose first byte's address is in a local is at home: leaves a number that is not 0 where it is not, and the address in
     /// linear memory in `host`.
     pub(super) fn look_home(&mut self, start: u32, writes: bool, host: u32) {
-        let (layout, home) = (self.places.home, self.locals.reg(PAGES));
-        let bit = if writes { HomeLayout::WRITE } else { HomeLayout::READ };
+        let (layout, home, word) = (self.places.home, self.locals.reg(PAGES), self.locals.word);
         let mut sink = self.sink();
-        sink.local_get(start)
-            .i32_const(layout.mask as i32)
-            .i32_and()
-            .local_get(home)
-            .i32_add()
-            .local_set(host);
-        sink.local_get(start).i32_const(layout.granule_shift as i32).i32_shr_u().local_get(home).i32_add();
-        sink.i32_load8_u(at(layout.map.into(), 0)).i32_const(bit.into()).i32_and();
+        let lower = |sink: &mut InstructionSink<'_>| {
+            sink.local_get(start);
+            if word == Type::I64 {
+                sink.i32_wrap_i64();
+            }
+        };
+        lower(&mut sink);
+        sink.i32_const(layout.mask as i32).i32_and().local_get(home).i32_add().local_set(host);
+        if word == Type::I32 {
+            let bit = if writes { HomeLayout::WRITE } else { HomeLayout::READ };
+            sink.local_get(start).i32_const(layout.granule_shift as i32).i32_shr_u();
+            sink.local_get(home).i32_add().i32_load8_u(at(layout.map.into(), 0));
+            sink.i32_const(bit.into()).i32_and().i32_eqz();
+            return;
+        }
+        // The granule's number, times the size of a tag: one shift and one mask.
+        let tags = if writes { layout.write_tags } else { layout.read_tags };
+        let in_map = layout.mask >> layout.granule_shift << TAG_SHIFT;
+        sink.local_get(start).i64_const(layout.tag(0) as i64).i64_or();
+        lower(&mut sink);
+        sink.i32_const((layout.granule_shift - TAG_SHIFT) as i32)
+            .i32_shr_u()
+            .i32_const(in_map as i32)
+            .i32_and();
+        sink.local_get(home).i32_add().i64_load(at(tags.into(), 3)).i64_ne();
     }
 
     /// Leaves through `arm` unless all of an area is there, at home or in one piece elsewhere.
-    fn check_home(&mut self, area: &Area, start: u32, host: u32, arm: impl FnOnce(&mut Function, u32)) {
-        self.look_home(start, area.writes, host);
-        self.sink().i32_eqz();
-        self.hardly();
-        self.shared();
-        let what = (area.bytes() - 1) << 1 | u32::from(area.writes);
-        self.sink()
-            .local_get(start)
-            .i32_const(what as i32)
-            .call(LOOK)
-            .i32_wrap_i64()
-            .local_tee(host)
-            .i32_eqz();
-        self.hardly();
-        arm(self, 2);
-        self.sink().end().end();
-    }
-
-    /// Looks an area up in the TLB whose first byte's address is in a local: leaves a number that is not 0 where it is not there as a whole, and
-    /// the address in linear memory in `host`.
-    pub(super) fn look_up(&mut self, start: u32, bytes: u32, tag: u32, host: u32) {
-        let tlb = self.places.tlb;
-        let entry = self.entry_local();
-        self.entry(start);
-        self.sink().local_tee(entry).i32_load(at(tlb.bias.into(), 2));
-        self.sink().local_get(start).i32_wrap_i64().i32_add().local_set(host);
-        self.tag(entry, tag);
-        self.page(start, bytes - 1);
-        self.sink().i64_ne();
-    }
-
-    /// Where the first look has not found an area in one page, looks whether it is in two that are neighbours.
-    pub(super) fn look_up_two(&mut self, start: u32, bytes: u32, tag: u32) {
-        let tlb = self.places.tlb;
-        let entry = self.entry_local();
-        let (second, last) = (self.temporary(Type::I32), self.temporary(Type::I64));
-        let behind = i64::from(bytes) - 1;
-        self.sink().local_get(start).i64_const(behind).i64_add().local_set(last);
-        self.entry(last);
-        self.sink().local_set(second);
-        self.tag(entry, tag);
-        self.page(start, 0);
-        self.sink().i64_ne();
-        self.tag(second, tag);
-        self.page(last, 0);
-        let mut sink = self.sink();
-        sink.i64_ne().i32_or();
-        sink.local_get(second).i32_load(at(tlb.bias.into(), 2));
-        sink.local_get(entry).i32_load(at(tlb.bias.into(), 2)).i32_ne().i32_or();
-    }
-
-    /// Leaves through `arm` unless all of an area is there. In 64-bit code, what is on the way of two pages is worth it for more than one access; 32-bit code
-    /// calls a function, which costs loops nothing where the host heeds hints (ADR 18).
     pub(super) fn check_area(
         &mut self,
         area: &Area,
@@ -157,22 +125,68 @@ impl Function {
         host: u32,
         arm: impl FnOnce(&mut Function, u32),
     ) {
-        if self.locals.word == Type::I32 {
-            return self.check_home(area, start, host, arm);
-        }
-        let tlb = self.places.tlb;
-        let tag = if area.writes { tlb.write } else { tlb.read };
-        let bytes = area.bytes();
-        self.look_up(start, bytes, tag, host);
+        self.look_home(start, area.writes, host);
         self.hardly();
-        if area.count > 1 {
-            self.look_up_two(start, bytes, tag);
+        if self.places.hints || self.tier == Tier::Quick {
+            let what = (area.bytes() - 1) << 1 | u32::from(area.writes);
+            self.shared();
+            self.wide(start);
+            self.sink().i32_const(what as i32).call(LOOK).i32_wrap_i64().local_tee(host).i32_eqz();
             self.hardly();
             arm(self, 2);
-            self.sink().end();
         } else {
-            arm(self, 1);
+            self.note_stray(start);
+            self.look_up(area, start, host);
+            self.hardly();
+            if area.count > 1 {
+                self.look_up_two(area, start);
+                self.hardly();
+                arm(self, 3);
+                self.sink().end();
+            } else {
+                arm(self, 2);
+            }
         }
-        self.sink().end();
+        self.sink().end().end();
+    }
+
+    /// As the function that looks does (`look.rs`), for hosts whose registers a call would take from what is around it.
+    fn note_stray(&mut self, start: u32) {
+        self.shared();
+        self.shared();
+        self.sink().i64_load(at(shared::STRAYS, 3)).i64_const(1).i64_add().i64_store(at(shared::STRAYS, 3));
+        self.shared();
+        self.wide(start);
+        self.sink().i64_store(at(shared::STRAY, 3));
+    }
+
+    /// Looks an area up in the TLB whose first byte's address is in a local: leaves a number that is not 0 where it is not in one page, and
+    /// the address in linear memory in `host`.
+    fn look_up(&mut self, area: &Area, start: u32, host: u32) {
+        let tlb = self.places.tlb;
+        let entry = self.entry_local();
+        self.entry(start);
+        self.sink().local_tee(entry).i32_load(at(tlb.bias.into(), 2)).local_get(start);
+        if self.locals.word == Type::I64 {
+            self.sink().i32_wrap_i64();
+        }
+        self.sink().i32_add().local_set(host);
+        self.is_not_of(entry, area, start, area.bytes() - 1);
+    }
+
+    /// Where the first look has not found an area in one page, looks whether it is in two that are neighbours.
+    fn look_up_two(&mut self, area: &Area, start: u32) {
+        let bias = at(self.places.tlb.bias.into(), 2);
+        let entry = self.entry_local();
+        let (second, last) = (self.temporary(Type::I32), self.temporary(self.locals.word));
+        self.sink().local_get(start);
+        self.plus(area.bytes() - 1);
+        self.sink().local_set(last);
+        self.entry(last);
+        self.sink().local_set(second);
+        self.is_not_of(entry, area, start, 0);
+        self.is_not_of(second, area, last, 0);
+        let mut sink = self.sink();
+        sink.i32_or().local_get(second).i32_load(bias).local_get(entry).i32_load(bias).i32_ne().i32_or();
     }
 }

@@ -1,9 +1,10 @@
-//! Accesses, and in 64-bit code the translation lookaside buffer that they go through: the tag of the page that the last byte is in answers both whether the page
+//! Accesses, and the translation lookaside buffer that those go through which are not at home: the tag of the page that the last byte is in answers both whether the page
 //! is there and whether the access stays in it, as a tag that selects an entry cannot be that of the page behind.
 
+use super::areas::Area;
 use super::body::{Function, at};
-use super::state::PAGES;
 use crate::ir::Type;
+use crate::layout::shared;
 
 pub(super) const PAGE_SHIFT: u32 = 12;
 
@@ -13,26 +14,44 @@ impl Function {
         // The page number's lower bits, times the size of an entry: one shift and one mask.
         let stride = self.places.tlb.stride.trailing_zeros();
         let mask = ((1_u64 << self.places.tlb.bits) - 1) << stride;
-        let shift = i64::from(PAGE_SHIFT - stride);
-        let tlb = self.locals.reg(PAGES);
-        let mut sink = self.sink();
-        sink.local_get(addr).i64_const(shift).i64_shr_u().i32_wrap_i64();
-        sink.i32_const(mask as i32).i32_and().local_get(tlb).i32_add();
-    }
-
-    /// A tag of an entry.
-    pub(super) fn tag(&mut self, entry: u32, tag: u32) {
-        self.sink().local_get(entry).i64_load(at(tag.into(), 3));
-    }
-
-    /// The page that so many bytes behind an address are in.
-    pub(super) fn page(&mut self, addr: u32, behind: u32) {
+        let word = self.locals.word;
         let mut sink = self.sink();
         sink.local_get(addr);
-        if behind > 0 {
-            sink.i64_const(behind.into()).i64_add();
+        if word == Type::I64 {
+            sink.i32_wrap_i64();
         }
-        sink.i64_const(PAGE_SHIFT.into()).i64_shr_u();
+        sink.i32_const((PAGE_SHIFT - stride) as i32).i32_shr_u().i32_const(mask as i32).i32_and();
+        self.shared();
+        self.sink().i32_load(at(shared::TLB, 2)).i32_add();
+    }
+
+    /// Whether an entry does not allow what is done in an area in the page that so many bytes behind an address are in.
+    pub(super) fn is_not_of(&mut self, entry: u32, area: &Area, addr: u32, behind: u32) {
+        let tlb = self.places.tlb;
+        let tag = if area.writes { tlb.write } else { tlb.read };
+        // Of 32 bits, the lower half of the tag tells: there are 2^20 pages, and the tag of none has all bits set.
+        match self.locals.word {
+            Type::I64 => self.sink().local_get(entry).i64_load(at(tag.into(), 3)).local_get(addr),
+            _ => self.sink().local_get(entry).i32_load(at(tag.into(), 2)).local_get(addr),
+        };
+        self.plus(behind);
+        match self.locals.word {
+            Type::I64 => self.sink().i64_const(PAGE_SHIFT.into()).i64_shr_u().i64_ne(),
+            _ => self.sink().i32_const(PAGE_SHIFT as i32).i32_shr_u().i32_ne(),
+        };
+    }
+
+    /// Adds so much to the word on the stack.
+    pub(super) fn plus(&mut self, bytes: u32) {
+        match (bytes, self.locals.word) {
+            (0, _) => {}
+            (_, Type::I64) => {
+                self.sink().i64_const(bytes.into()).i64_add();
+            }
+            _ => {
+                self.sink().i32_const(bytes as i32).i32_add();
+            }
+        }
     }
 
     /// Loads from so far behind the address in linear memory that is on the stack, zero-extended.

@@ -27,7 +27,7 @@ pub(super) const XMM: usize = 16;
 pub(super) const FLAGS: usize = 32;
 /// Whether MXCSR leaves arithmetic to the interpreter.
 pub(super) const IMPRECISE: usize = 36;
-/// Address of what tells where pages are: in 32-bit code the [home](guest_mem::HomeLayout) of the address space, else its TLB.
+/// Address of the [home](guest_mem::HomeLayout) of the address space.
 pub(super) const PAGES: usize = 37;
 
 /// The parts of the flags.

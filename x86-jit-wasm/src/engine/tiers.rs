@@ -311,6 +311,7 @@ impl<B: BaseEngine> Core<B> {
             jumps: seat.host.address(seat.shared.jumps.as_ptr().expose_provenance()),
             tlb: TlbLayout::OWN,
             home: HomeLayout::OWN,
+            hints: seat.host.heeds_hints(),
         };
         let module = translate(regions, &places, first);
         seat.host.install(&module).inspect_err(|error| self.full = is_full(error))?;

@@ -26,13 +26,23 @@ pub(crate) const PLACES: Places = Places {
     shared: SHARED as u32,
     jumps: JUMPS as u32,
     tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, bias: 24 },
-    home: HomeLayout { mask: 0xfff, map: (MAP - HOME) as u32, granule_shift: 8 },
+    home: HomeLayout {
+        mask: 0xfff,
+        map: (MAP - HOME) as u32,
+        read_tags: (TAGS - HOME) as u32,
+        write_tags: (TAGS + TAGS_LEN - HOME) as u32,
+        granule_shift: 8,
+    },
+    hints: true,
 };
-/// A home of one page, that of data, and its map.
+/// A home of one page, that of data, its tags, and its map of bits.
 const HOME: usize = PAGES + CODE_LEN;
+const TAGS: usize = 0x1f_0000;
 const MAP: usize = 0x20_0000;
-/// Bytes of the map for a page.
+/// Bytes of a map of bits for a page.
 const GRANULES: usize = 16;
+/// Size of the tags for loads of a home of one page.
+const TAGS_LEN: usize = 8 * GRANULES;
 /// Regions in a module, at most.
 pub(crate) const REGIONS: usize = 50;
 pub(crate) const BUDGET: i64 = 300;
@@ -138,7 +148,7 @@ pub(crate) struct Wasm {
 impl Wasm {
     fn new(engine: &Engine) -> Wasm {
         let mut store = Store::new(engine, 0);
-        const _: () = assert!(JUMPS + size_of::<[Jump; layout::JUMPS]>() <= MAP);
+        const _: () = assert!(JUMPS + size_of::<[Jump; layout::JUMPS]>() <= TAGS);
         let pages = (MAP + (1 << 24)) >> 16;
         let memory = Memory::new(&mut store, MemoryType::new(pages as u32, None)).expect("memory");
         let table = TableType::new(RefType::Func, REGIONS as u32, None);
@@ -170,9 +180,11 @@ impl Wasm {
     }
 
     /// A module of regions, in a memory with pages for code and data. That of data is at home in every other
-    /// module.
+    /// module, and every other module is for a host that heeds hints.
     pub(crate) fn with(host: &Host, regions: &[Region]) -> Wasm {
-        let module = translate(regions, &PLACES, 0);
+        let instructions: usize = regions.iter().map(Region::instructions).sum();
+        let places = Places { hints: instructions & 2 == 0, ..PLACES };
+        let module = translate(regions, &places, 0);
         wasmparser::validate(&module).expect("valid");
         let module = Module::new(&host.engine, &module).expect("compiles");
         let mut wasm = Wasm::new(&host.engine);
@@ -199,13 +211,12 @@ impl Wasm {
         }
         let looks = Instance::new(&mut wasm.store, &host.looks, &[memory.into()]).expect("links");
         define("l", looks.get_func(&wasm.store, "l").expect("is exported").into());
-        let instructions: usize = regions.iter().map(Region::instructions).sum();
         if instructions.is_multiple_of(2) {
             // But for its last granule, as the next page is not there.
-            wasm.put(
-                MAP + (DATA as usize >> 12) * GRANULES,
-                &[HomeLayout::READ | HomeLayout::WRITE; GRANULES - 1],
-            );
+            let tags = [PLACES.home.tag(DATA); GRANULES - 1].map(u64::to_le_bytes);
+            [TAGS, TAGS + TAGS_LEN].iter().for_each(|at| wasm.put(*at, tags.as_flattened()));
+            let bits = [HomeLayout::READ | HomeLayout::WRITE; GRANULES - 1];
+            wasm.put(MAP + (DATA as usize >> 12) * GRANULES, &bits);
         }
         linker.instantiate_and_start(&mut wasm.store, &module).expect("links");
         wasm
@@ -214,6 +225,7 @@ impl Wasm {
     /// Takes a page out of the TLB, and out of the map of the home.
     pub(crate) fn evict(&mut self, page: u64) {
         self.put(MAP + page as usize * GRANULES, &[0; GRANULES]);
+        self.put(TAGS, &[0; 2 * TAGS_LEN]);
         self.put(TLB + (page as usize % 1024) * 32, &[0xff; 16]);
     }
 
