@@ -27,12 +27,17 @@ const GRANULES: usize = PAGE_SIZE >> GRANULE_SHIFT;
 /// Parts of the map that are cleared apart from each other, of a page of host memory each.
 const PARTS: usize = MAP / PAGE_SIZE;
 
+/// What maps are made of: numbers, for which any bytes are a value.
+trait Word: Copy {}
+impl Word for u32 {}
+impl Word for u64 {}
+
 /// Which addresses a home is for, and so what its map looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
     /// Those below 4 GiB: a byte of bits for each granule.
     Bits32,
-    /// All: a tag of 8 bytes for each granule of the home and each kind of access.
+    /// All: a tag of 4 bytes for each granule of the home and each kind of access.
     Bits64,
 }
 
@@ -67,9 +72,10 @@ impl HomeLayout {
         (self.map as usize) + (1 << (u32::BITS - self.granule_shift))
     }
 
-    /// What a map of tags has for a granule of an address that may be used: never 0.
+    /// What a map of tags has for a granule of an address that may be used: never 0, nor that of any other address with the same bits kept. Tags in
+    /// maps have 32 bits, as programs have addresses below 2^47.
     pub const fn tag(&self, addr: u64) -> u64 {
-        addr | self.mask as u64
+        (addr >> self.mask.count_ones()) + 1
     }
 
     /// Bit of the map: may be read.
@@ -101,7 +107,10 @@ impl Home {
 
     /// Whether the home is for a page.
     fn covers(&self, page: u64) -> bool {
-        self.width == Width::Bits64 || page < bits::PAGES as u64
+        match self.width {
+            Width::Bits32 => page < bits::PAGES as u64,
+            Width::Bits64 => page < tags::PAGES,
+        }
     }
 
     /// The frame that would best be that of a page.
@@ -116,11 +125,11 @@ impl Home {
     }
 
     /// So many words of the map, the first of them at a multiple of their size.
-    fn words<const N: usize>(&self, number: usize) -> &[Cell<u64>; N] {
-        let at = number * size_of::<[Cell<u64>; N]>();
+    fn words<T: Word, const N: usize>(&self, number: usize) -> &[Cell<T>; N] {
+        let at = number * size_of::<[Cell<T>; N]>();
         assert!(at < MAP, "in the map");
         // SAFETY: a home has `SIZE` bytes and is aligned to pages. The map is words that only cells refer to.
-        unsafe { &*self.base.add(PLACES * PAGE_SIZE + at).cast::<[Cell<u64>; N]>() }
+        unsafe { &*self.base.add(PLACES * PAGE_SIZE + at).cast::<[Cell<T>; N]>() }
     }
 
     /// Whether there is something in a part of the map, by the offset of a byte in it.
@@ -183,7 +192,8 @@ impl Home {
         for (number, filled) in self.filled.iter().enumerate() {
             let parts = filled.replace(0);
             for bit in (0..u64::BITS as usize).filter(|bit| parts >> bit & 1 != 0) {
-                let words = self.words::<{ PAGE_SIZE / size_of::<u64>() }>(number * u64::BITS as usize + bit);
+                let words =
+                    self.words::<u64, { PAGE_SIZE / size_of::<u64>() }>(number * u64::BITS as usize + bit);
                 words.iter().for_each(|word| word.set(0));
             }
         }

@@ -4,9 +4,14 @@ use super::{GRANULE_SHIFT, GRANULES, Home, HomeLayout, MAP, PLACES};
 use crate::PAGE_SHIFT;
 use core::cell::Cell;
 
+/// Pages that may be at home: all that a program may have.
+pub(super) const PAGES: u64 = 1 << (47 - PAGE_SHIFT);
 /// Size of the tags of a page, in bytes.
-const ROW: usize = size_of::<[Cell<u64>; GRANULES]>();
-const _: () = assert!(2 * PLACES * ROW == MAP);
+const ROW: usize = size_of::<[Cell<u32>; GRANULES]>();
+const _: () = assert!(2 * PLACES * ROW <= MAP);
+
+/// Of them, room in each half.
+const ROWS: usize = MAP / 2 / ROW;
 
 /// Which half of the map is for what.
 fn halves(bits: u8) -> impl Iterator<Item = usize> {
@@ -18,14 +23,14 @@ fn halves(bits: u8) -> impl Iterator<Item = usize> {
 }
 
 /// That of all granules of a page, and of all pages whose places follow each other in their order.
-fn tag(page: u64) -> u64 {
-    HomeLayout::OWN.tag(page << PAGE_SHIFT)
+fn tag(page: u64) -> u32 {
+    HomeLayout::OWN.tag(page << PAGE_SHIFT) as u32
 }
 
 impl Home {
     /// The tags of a place, if it has any.
-    fn tags(&self, half: usize, place: usize) -> Option<&[Cell<u64>; GRANULES]> {
-        let row = half * PLACES + place;
+    fn tags(&self, half: usize, place: usize) -> Option<&[Cell<u32>; GRANULES]> {
+        let row = half * ROWS + place;
         self.is_filled(row * ROW).then(|| self.words(row))
     }
 
@@ -33,7 +38,8 @@ impl Home {
         let place = (addr >> PAGE_SHIFT) as usize % PLACES;
         let granule = (addr >> GRANULE_SHIFT) as usize % GRANULES;
         let has = |half| {
-            self.tags(half, place).is_some_and(|tags| tags[granule].get() == HomeLayout::OWN.tag(addr))
+            self.tags(half, place)
+                .is_some_and(|tags| u64::from(tags[granule].get()) == HomeLayout::OWN.tag(addr))
         };
         halves(bit).all(has)
     }
@@ -41,7 +47,7 @@ impl Home {
     pub(super) fn set_tags(&self, page: u64, bits: u8) {
         let (place, tag) = (page as usize % PLACES, tag(page));
         for half in halves(bits) {
-            self.fill((half * PLACES + place) * ROW);
+            self.fill((half * ROWS + place) * ROW);
             let Some([most @ .., last]) = self.tags(half, place) else { continue };
             most.iter().for_each(|granule| granule.set(tag));
             // Pages in neighbouring places have the same tag only if they are neighbours themselves.
@@ -58,6 +64,9 @@ impl Home {
     }
 
     pub(super) fn clear_tags(&self, page: u64, bits: u8) {
+        if page >= PAGES {
+            return;
+        }
         let (place, tag) = (page as usize % PLACES, tag(page));
         for half in halves(bits) {
             let own = self.tags(half, place).into_iter().flatten();

@@ -19,7 +19,7 @@ use wasm_encoder::InstructionSink;
 /// Bytes that are checked together, at most: the more, the more often they cross a page.
 pub(super) const SPAN: i64 = 256;
 /// log2 of the size of a tag, in bytes.
-const TAG_SHIFT: u32 = 3;
+const TAG_SHIFT: u32 = 2;
 const _: () = assert!(SPAN <= 1 << HomeLayout::OWN.granule_shift);
 
 /// Accesses that are checked together, in an [area](super::areas::Area).
@@ -108,13 +108,13 @@ impl Function {
         // The granule's number, times the size of a tag: one shift and one mask.
         let tags = if writes { layout.write_tags } else { layout.read_tags };
         let in_map = layout.mask >> layout.granule_shift << TAG_SHIFT;
-        sink.local_get(start).i64_const(layout.tag(0) as i64).i64_or();
+        sink.local_get(start).i64_const(layout.mask.count_ones().into()).i64_shr_u().i64_const(1).i64_add();
         lower(&mut sink);
         sink.i32_const((layout.granule_shift - TAG_SHIFT) as i32)
             .i32_shr_u()
             .i32_const(in_map as i32)
             .i32_and();
-        sink.local_get(home).i32_add().i64_load(at(tags.into(), 3)).i64_ne();
+        sink.local_get(home).i32_add().i64_load32_u(at(tags.into(), 2)).i64_ne();
     }
 
     /// Leaves through `arm` unless all of an area is there, at home or in one piece elsewhere.

@@ -42,7 +42,7 @@ const MAP: usize = 0x20_0000;
 /// Bytes of a map of bits for a page.
 const GRANULES: usize = 16;
 /// Size of the tags for loads of a home of one page.
-const TAGS_LEN: usize = 8 * GRANULES;
+const TAGS_LEN: usize = 4 * GRANULES;
 /// Regions in a module, at most.
 pub(crate) const REGIONS: usize = 50;
 pub(crate) const BUDGET: i64 = 300;
@@ -213,7 +213,7 @@ impl Wasm {
         define("l", looks.get_func(&wasm.store, "l").expect("is exported").into());
         if instructions.is_multiple_of(2) {
             // But for its last granule, as the next page is not there.
-            let tags = [PLACES.home.tag(DATA); GRANULES - 1].map(u64::to_le_bytes);
+            let tags = [(PLACES.home.tag(DATA) as u32).to_le_bytes(); GRANULES - 1];
             [TAGS, TAGS + TAGS_LEN].iter().for_each(|at| wasm.put(*at, tags.as_flattened()));
             let bits = [HomeLayout::READ | HomeLayout::WRITE; GRANULES - 1];
             wasm.put(MAP + (DATA as usize >> 12) * GRANULES, &bits);
