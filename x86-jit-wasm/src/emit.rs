@@ -183,7 +183,10 @@ fn function(region: &Region, places: &Places, own: Own<'_>) -> Written {
     let bodies = lift_all(region, &structure, &wanted);
     let mut plan = Plan::of(region, &structure, &bodies, wanted);
     let locals = Locals::of(region.setting.mode, &plan);
-    let out = Function::new(locals, *places, region, &mut plan);
+    let mut out = Function::new(locals, *places, region, &mut plan);
+    if structure.loops.contains(&true) {
+        out.keep_vectors(&bodies);
+    }
     let mut emitter = Emitter { region, structure, out, bodies, plan, own, labels: Vec::new() };
     let ends = emitter.out.open_ends();
     emitter.labels.extend((0..ends).map(|_| Label::Leave));
@@ -236,6 +239,12 @@ impl Emitter<'_> {
     fn tree(&mut self, block: usize) {
         if self.structure.loops[block] {
             self.out.settle();
+            // All ways here have brought that about.
+            self.out.state = self.plan.at[block];
+            let depth = self.depth(Label::Leave);
+            for early in &self.plan.areas.early[block] {
+                self.out.check_early(*early, self.region.blocks[block].pc, depth);
+            }
         }
         let merges: Vec<usize> =
             self.structure.children(block).filter(|child| self.structure.merges[*child]).collect();

@@ -6,7 +6,7 @@ mod tiers;
 use crate::cache::{Key, Translations};
 use crate::guest::Guest;
 use crate::host::CodeHost;
-use crate::layout::{Entrance, JUMPS, Jump, STAMP_AT, STAMPS, Shared, fpu, mxcsr, reason};
+use crate::layout::{Entrance, JUMPS, Jump, STAMP_AT, STAMPS, Shared, VECTORS, fpu, mxcsr, reason};
 use crate::learn::Jumps;
 use crate::lift::{asks_for_precision, is_x87, takes};
 use crate::pending::PendingFlags;
@@ -201,6 +201,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             origin: 0,
             region: 0,
             quiet: 0,
+            vectors: VECTORS,
             jumps: Jump::table(),
         });
         let core = Core {

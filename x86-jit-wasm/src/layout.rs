@@ -105,6 +105,26 @@ pub mod mxcsr {
     pub const PE: u32 = 1 << 5;
 }
 
+/// Of a vector, all lanes of so many bits.
+const fn lanes(lane: u128, width: u32) -> u128 {
+    let (mut all, mut at) = (0, 0);
+    while at < u128::BITS {
+        all |= lane << at;
+        at += width;
+    }
+    all
+}
+
+/// What tells results of arithmetic at an end of their range from others, of doubles and of singles: what is added to them, and what of the sum is 0 then.
+pub(crate) const AT_AN_END: [[u128; 2]; 2] =
+    [[lanes(1 << 52, 64), lanes(0x7fc << 52, 64)], [lanes(1 << 23, 32), lanes(0x7e00_0000, 32)]];
+
+/// Vectors that functions with loops keep in locals. They come from memory, since hosts would make a constant anew each time round.
+pub const VECTORS: [u128; 4] = {
+    let [[a, b], [c, d]] = AT_AN_END;
+    [a, b, c, d]
+};
+
 /// log2 of the number of entries of [`Shared::jumps`].
 pub const JUMP_BITS: u32 = 16;
 /// Entries of [`Shared::jumps`].
@@ -231,6 +251,8 @@ pub struct Shared {
     pub region: u64,
     /// Indirect jumps that leave by [`reason::JUMP`] until the next one leaves by [`reason::LEARN`].
     pub quiet: i32,
+    /// [`VECTORS`].
+    pub vectors: [u128; VECTORS.len()],
     /// Translated code by address: see [`Jump::index`].
     pub jumps: Box<[Jump; JUMPS]>,
 }
@@ -267,6 +289,8 @@ pub mod shared {
     pub const REGION: u64 = offset_of!(Shared, region) as u64;
     /// Of [`Shared::quiet`].
     pub const QUIET: u64 = offset_of!(Shared, quiet) as u64;
+    /// Of [`Shared::vectors`].
+    pub const VECTORS: u64 = offset_of!(Shared, vectors) as u64;
     /// In an entry of [`Shared::jumps`].
     pub const JUMP_KEY: u64 = offset_of!(Jump, key) as u64;
     /// In an entry of it; the lower half is the function's place.

@@ -44,24 +44,41 @@ impl Area {
 /// they are behind each, what blocks compute, and last 0, for addresses that are known.
 type Named = (usize, i64);
 
+/// An area that is checked once before a loop, as all that the loop's first block does with it would be checked each time round.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Early {
+    pub(super) area: usize,
+    /// The register that it is at, as before the loop, which does not change it; of none, it is at a number.
+    pub(super) reg: Option<u8>,
+    /// Where it begins from there.
+    pub(super) at: i64,
+}
+
 /// The areas of a region, and the groups of each block's accesses.
 pub(super) struct Areas {
     pub(super) all: Vec<Area>,
     pub(super) of: Vec<Grouped>,
+    /// By block: of those that begin loops.
+    pub(super) early: Vec<Vec<Early>>,
 }
 
 impl Areas {
     pub(super) fn of(region: &Region, structure: &Structure, bodies: &[Body]) -> Areas {
-        let mut areas = Areas { all: Vec::new(), of: bodies.iter().map(groups).collect() };
+        let mut areas = Areas::new(bodies);
         let names = Names::of(region, structure, bodies);
         let clusters = areas.cluster(structure, &names);
-        areas.decide(region, structure, &clusters);
+        areas.decide(region, structure, &clusters, &names);
         areas
+    }
+
+    fn new(bodies: &[Body]) -> Areas {
+        let of = bodies.iter().map(groups).collect();
+        Areas { all: Vec::new(), of, early: vec![Vec::new(); bodies.len()] }
     }
 
     /// Each group of a block is an area.
     pub(super) fn apart(bodies: &[Body]) -> Areas {
-        let mut areas = Areas { all: Vec::new(), of: bodies.iter().map(groups).collect() };
+        let mut areas = Areas::new(bodies);
         for group in areas.of.iter_mut().flat_map(|grouped| &mut grouped.groups) {
             let Group { low, high, writes, count, .. } = *group;
             (group.area, group.at) = (areas.all.len(), low);
@@ -113,22 +130,30 @@ impl Areas {
     }
 
     /// Finds out which groups need no check.
-    fn decide(&mut self, region: &Region, structure: &Structure, clusters: &[[Option<usize>; 2]]) {
+    fn decide(
+        &mut self,
+        region: &Region,
+        structure: &Structure,
+        clusters: &[[Option<usize>; 2]],
+        names: &Names<'_>,
+    ) {
         let words = self.all.len().div_ceil(64);
         let ways = structure.ways(region);
+        let fixed: Vec<Vec<u64>> = (0..region.blocks.len())
+            .map(|block| if structure.loops[block] { self.fixed(block, clusters, names) } else { Vec::new() })
+            .collect();
         let mut known: Vec<Vec<u64>> = vec![vec![!0; words]; region.blocks.len()];
-        known[0].fill(0);
+        known[0] = if structure.loops[0] { fixed[0].clone() } else { vec![0; words] };
         let mut behind = vec![0; words];
         let mut again = true;
         while again {
             again = false;
             for &block in &structure.order {
                 for &from in &ways[block] {
-                    behind.copy_from_slice(&known[from]);
-                    if matches!(region.blocks[from].end, End::Call { .. }) {
-                        behind.fill(0);
-                    } else {
-                        self.checks(from, clusters, &mut behind).for_each(drop);
+                    self.known_behind(from, region, clusters, &known[from], &mut behind);
+                    if structure.loops[block] && !structure.is_back(from, block) {
+                        // Those that do not stay known until the end of the loop are left out by the ways back.
+                        behind.iter_mut().zip(&fixed[block]).for_each(|(behind, fixed)| *behind |= fixed);
                     }
                     for (known, behind) in known[block].iter_mut().zip(&behind) {
                         again |= *known & !behind != 0;
@@ -136,6 +161,17 @@ impl Areas {
                     }
                 }
             }
+        }
+        for &block in structure.order.iter().filter(|block| structure.loops[**block]) {
+            // Unless they are known before the loop anyway.
+            let mut before: Vec<u64> = vec![if block == 0 { 0 } else { !0 }; words];
+            for &from in ways[block].iter().filter(|from| !structure.is_back(**from, block)) {
+                self.known_behind(from, region, clusters, &known[from], &mut behind);
+                before.iter_mut().zip(&behind).for_each(|(before, behind)| *before &= behind);
+            }
+            let bits = fixed[block].iter().zip(&known[block]).zip(&before);
+            let early: Vec<u64> = bits.map(|((fixed, known), before)| fixed & known & !before).collect();
+            self.early[block] = self.early(block, &early, names);
         }
         for &block in &structure.order {
             let found: Vec<(usize, bool)> = self.checks(block, clusters, &mut known[block]).collect();
@@ -148,6 +184,63 @@ impl Areas {
         }
     }
 
+    /// What is known behind a block, of what is known before it.
+    fn known_behind(
+        &self,
+        block: usize,
+        region: &Region,
+        clusters: &[[Option<usize>; 2]],
+        known: &[u64],
+        behind: &mut [u64],
+    ) {
+        behind.copy_from_slice(known);
+        if matches!(region.blocks[block].end, End::Call { .. }) {
+            behind.fill(0);
+        } else {
+            self.checks(block, clusters, behind).for_each(drop);
+        }
+    }
+
+    /// The areas of a loop's first block that begin at something the loop does not change.
+    fn fixed(&self, block: usize, clusters: &[[Option<usize>; 2]], names: &Names<'_>) -> Vec<u64> {
+        let mut fixed = vec![0; self.all.len().div_ceil(64)];
+        let groups = self.of[block].groups.iter().filter(|group| names.fixed(block, group.root).is_some());
+        let (writes, reads): (Vec<&Group>, Vec<&Group>) = groups.partition(|group| group.writes);
+        for group in writes.into_iter().chain(reads) {
+            let covers = |area: &usize| fixed[area / 64] >> (area % 64) & 1 != 0 && self.covers(*area, group);
+            let [read, written] = clusters[group.cluster];
+            if written.filter(covers).is_none()
+                && let Some(own) = if group.writes { written } else { read }
+            {
+                fixed[own / 64] |= 1 << (own % 64);
+            }
+        }
+        fixed
+    }
+
+    /// Where those of these areas begin that a loop's first block has.
+    fn early(&self, block: usize, these: &[u64], names: &Names<'_>) -> Vec<Early> {
+        let mut early: Vec<Early> = Vec::new();
+        for group in &self.of[block].groups {
+            let (area, is_there) = (group.area, these[group.area / 64] >> (group.area % 64) & 1 != 0);
+            if let Some(reg) = names.fixed(block, group.root)
+                && is_there
+                && early.iter().all(|early| early.area != area)
+            {
+                let from = names.bodies[block].constant(group.root).unwrap_or(0) as i64;
+                let at = group.low - (group.at - self.all[area].low);
+                early.push(Early { area, reg, at: from.wrapping_add(at) });
+            }
+        }
+        early
+    }
+
+    /// Whether an area has all of what a group accesses, of which it is not known yet where it begins from the group's root.
+    fn covers(&self, area: usize, group: &Group) -> bool {
+        let end = group.at + (group.high - group.low);
+        self.all[area].low <= group.at && end <= self.all[area].high
+    }
+
     /// By group of a block, the area that it relies on and whether that is known there; `known` before the block becomes that behind it.
     fn checks<'a>(
         &'a self,
@@ -158,9 +251,7 @@ impl Areas {
         self.of[block].groups.iter().map(move |group| {
             let is_known = |area: usize| known[area / 64] >> (area % 64) & 1 != 0;
             let own = clusters[group.cluster][usize::from(group.writes)].unwrap_or(0);
-            let end = group.at + (group.high - group.low);
-            let covers = |area: &usize| self.all[*area].low <= group.at && end <= self.all[*area].high;
-            let written = clusters[group.cluster][1].filter(covers);
+            let written = clusters[group.cluster][1].filter(|area| self.covers(*area, group));
             let found = [Some(own), written].into_iter().flatten().find(|area| is_known(*area));
             known[own / 64] |= u64::from(found.is_none()) << (own % 64);
             (found.unwrap_or(own), found.is_some())
@@ -265,6 +356,18 @@ impl<'a> Names<'a> {
                 (base, self.cut(by.wrapping_add(more)))
             }
             _ => (self.values[block] + root.index(), by),
+        }
+    }
+
+    /// Whether the root of accesses in a loop's first block is the same each time round: a number, or what a register is, which is told.
+    fn fixed(&self, block: usize, root: Value) -> Option<Option<u8>> {
+        match self.bodies[block].expr(root) {
+            Expr::Const(_) => Some(None),
+            Expr::Reg(reg) => {
+                let own = own_name(block, usize::from(reg & 15));
+                (self.at[block][usize::from(reg & 15)].0 != own).then_some(Some(reg))
+            }
+            _ => None,
         }
     }
 

@@ -7,7 +7,7 @@ use super::operations::{binary, compare, unary};
 use super::progress::Progress;
 use super::state::{FLAGS, IMPRECISE, PAGES, Plan, SLOTS, Slots, State, XMM, changed, flag, gpr, slots, xmm};
 use crate::ir::{Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Value};
-use crate::layout::{Places, context, reason};
+use crate::layout::{Places, VECTORS, context, reason, shared};
 use crate::region::{Region, Tier};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -95,6 +95,8 @@ pub(super) enum Ended {
 pub(super) struct Function {
     code: Vec<u8>,
     pub(super) locals: Locals,
+    /// Of the [`VECTORS`], those that are in locals.
+    vectors: Vec<(u128, u32)>,
     pub(super) places: Places,
     /// Address of the region's entry.
     pub(super) first: u64,
@@ -112,7 +114,7 @@ pub(super) struct Function {
     /// The entry of the TLB that was looked at last.
     entry: Option<u32>,
     /// The areas of the region's accesses.
-    areas: Vec<Area>,
+    pub(super) areas: Vec<Area>,
     /// Of those that last beyond a block, the locals.
     area_locals: Vec<Option<u32>>,
     pub(super) tier: Tier,
@@ -150,6 +152,7 @@ impl Function {
             areas,
             tier: region.tier,
             hints: Vec::new(),
+            vectors: Vec::new(),
         }
     }
 
@@ -171,6 +174,19 @@ impl Function {
 
     pub(super) fn sink_br(&mut self, depth: u32) {
         self.sink().br(depth);
+    }
+
+    /// Keeps those [`VECTORS`] in locals that blocks have.
+    pub(super) fn keep_vectors(&mut self, bodies: &[Body]) {
+        for (number, bits) in (0_u64..).zip(VECTORS) {
+            let has = |body: &Body| body.values.iter().any(|(_, expr)| *expr == Expr::Vector(bits));
+            if bodies.iter().any(has) {
+                let local = self.lasting(Type::V128);
+                self.shared();
+                self.sink().v128_load(at(shared::VECTORS + 16 * number, 3)).local_set(local);
+                self.vectors.push((bits, local));
+            }
+        }
     }
 
     /// A local for as long as the function lasts.
@@ -371,7 +387,7 @@ impl Function {
             }
             Step::GuardBoth { first, second, origin } => {
                 self.condition(progress, first);
-                self.sink().if_(BlockType::Empty);
+                self.hardly();
                 self.get(progress, second, true);
                 self.leave_arm(progress, origin, depth + 1);
                 self.sink().end();
@@ -522,7 +538,7 @@ impl Function {
     }
 
     /// Where the address in linear memory of an area is: a local of its own, if other blocks rely on it.
-    fn area_local(&mut self, number: usize) -> u32 {
+    pub(super) fn area_local(&mut self, number: usize) -> u32 {
         if let Some(local) = self.area_locals[number] {
             return local;
         }
@@ -585,7 +601,11 @@ impl Function {
         match expr {
             Expr::Const(n) => return self.constant(ty, n),
             Expr::Vector(bits) => {
-                self.sink().v128_const(bits as i128);
+                let kept = self.vectors.iter().find(|(kept, _)| *kept == bits).map(|(_, local)| *local);
+                match kept {
+                    Some(local) => self.sink().local_get(local),
+                    None => self.sink().v128_const(bits as i128),
+                };
                 return;
             }
             Expr::Reg(_) | Expr::Xmm(_) => debug_assert!(false, "it is in its register or has been saved"),

@@ -5,11 +5,11 @@
 //! which an area is one granule at most, and then its TLB.
 
 use super::LOOK;
-use super::areas::Area;
+use super::areas::{Area, Early};
 use super::body::{Function, at};
-use super::state::PAGES;
+use super::state::{PAGES, gpr};
 use crate::ir::{Body, Type, Value};
-use crate::layout::shared;
+use crate::layout::{reason, shared};
 use crate::region::Tier;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -148,6 +148,26 @@ impl Function {
             }
         }
         self.sink().end().end();
+    }
+
+    /// Checks an area before a loop. Leaves for the beginning of that unless all of it is there.
+    pub(super) fn check_early(&mut self, early: Early, pc: u64, depth: u32) {
+        let word = self.locals.word;
+        let (area, host, start) = (self.areas[early.area], self.area_local(early.area), self.temporary(word));
+        self.hold(early.reg.map_or(0, |reg| 1 << gpr(reg)) | 1 << PAGES);
+        self.constant(word, early.at as u64);
+        if let Some(reg) = early.reg {
+            let local = self.locals.reg(gpr(reg));
+            self.sink().local_get(local);
+            match word {
+                Type::I64 => self.sink().i64_add(),
+                _ => self.sink().i32_add(),
+            };
+        }
+        self.sink().local_set(start);
+        self.check_area(&area, start, host, |function, out| {
+            function.leave_to(pc, reason::STOP, 0, depth + out);
+        });
     }
 
     /// As the function that looks does (`look.rs`), for hosts whose registers a call would take from what is around it.

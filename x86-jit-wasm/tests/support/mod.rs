@@ -276,6 +276,7 @@ impl Wasm {
         self.put(SHARED + shared::STAMP as usize, &STAMP.to_le_bytes());
         self.put(SHARED + shared::TLB as usize, &(TLB as u32).to_le_bytes());
         self.put(SHARED + shared::HOME as usize, &(HOME as u32).to_le_bytes());
+        self.put(SHARED + shared::VECTORS as usize, layout::VECTORS.map(u128::to_le_bytes).as_flattened());
         for (n, xmm) in cpu.xmm.iter().enumerate() {
             self.put(CPU + context::XMM as usize + 16 * n, &xmm.to_le_bytes());
         }

@@ -10,6 +10,7 @@
 use super::integer::{EVENS_32, ODDS_32};
 use super::{Format, Lifter};
 use crate::ir::{Binary, Expr, Step, Type, Value, Wasm};
+use crate::layout::AT_AN_END;
 use crate::lift::Done;
 use crate::lift::batch::Count;
 use crate::lift::flags::Flags;
@@ -175,18 +176,18 @@ impl Lifter {
     /// The same of each lane, as bits.
     fn lanes_at_an_end(&mut self, r: Value, format: Format) -> Value {
         let body = &mut self.body;
-        let all = |bits: u128, width: u32| (0..128 / width).fold(0, |all, n| all | bits << (n * width));
+        let [double, single] = AT_AN_END;
+        let bits = if matches!(format, Format::Single) { single } else { double };
+        let [one, mask] = bits.map(|bits| body.vector(bits));
         let zero = body.vector(0);
         match format {
             Format::Single => {
-                let (one, mask) = (body.vector(all(1 << 23, 32)), body.vector(all(0x7e00_0000, 32)));
                 let next = body.wasm2(Wasm::I32x4Add, r, one);
                 let next = body.wasm2(Wasm::V128And, next, mask);
                 let bad = body.wasm2(Wasm::I32x4Eq, next, zero);
                 body.wasm1(Wasm::I32x4Bitmask, bad)
             }
             Format::Double => {
-                let (one, mask) = (body.vector(all(1 << 52, 64)), body.vector(all(0x7fc << 52, 64)));
                 let next = body.wasm2(Wasm::I64x2Add, r, one);
                 let next = body.wasm2(Wasm::V128And, next, mask);
                 let bad = body.wasm2(Wasm::I64x2Eq, next, zero);
