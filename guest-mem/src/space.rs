@@ -420,10 +420,16 @@ impl AddressSpace {
 
     /// The frame and code generation behind an instruction address; from now on writes to it are noticed.
     pub fn code_page(&self, addr: u64) -> Result<CodePage, MemFault> {
-        self.resolve(addr, Access::Execute)?;
-        let pte = self.table.borrow().get(addr >> PAGE_SHIFT);
+        let of = || self.table.borrow().get(addr >> PAGE_SHIFT);
+        let frame = match of() {
+            pte if pte.prot().contains(Prot::EXEC) => pte.frame(),
+            _ => {
+                self.resolve(addr, Access::Execute)?;
+                of().frame()
+            }
+        };
         let missing = MemFault { addr, access: Access::Execute, kind: FaultKind::NotMapped };
-        let frame = pte.frame().ok_or(missing)?;
+        let frame = frame.ok_or(missing)?;
         self.pool.watch_code(frame, (&self.tlb, addr >> PAGE_SHIFT));
         Ok(CodePage { frame, generation: self.pool.code_generation(frame) })
     }

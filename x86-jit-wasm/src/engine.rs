@@ -376,11 +376,12 @@ impl<B: BaseEngine> Core<B> {
     }
 
     /// Behind code that has left for an access, now and then: accesses that are checked together may be in two pages, which then have to be
-    /// in one piece.
-    fn gather(&mut self, cpu: &CpuState, mem: &AddressSpace, setting: Setting) {
+    /// in one piece. `stray` is what was looked for last, which may be that of an instruction further on.
+    fn gather(&mut self, stray: u64, cpu: &CpuState, mem: &AddressSpace, setting: Setting) {
         if !self.stats.stops.is_multiple_of(GATHER) {
             return;
         }
+        mem.gather(stray);
         mem.gather(cpu.gpr[4]);
         let code: Guest<'_, B> = Guest { mem, base: None, setting, known: None, apart: None, reach: 0 };
         let Some(insn) = decode_at(&code, cpu.rip, setting, self.features) else { return };
@@ -499,7 +500,7 @@ impl<B: BaseEngine> Core<B> {
                 reason::LEARN => self.learn(seat, mem, Key { pc: cpu.rip, setting }),
                 reason::STOP => {
                     self.stats.stops += 1;
-                    self.gather(cpu, mem, setting);
+                    self.gather(seat.shared.stray, cpu, mem, setting);
                 }
                 _ => {}
             }
@@ -586,7 +587,7 @@ impl<B: BaseEngine> Core<B> {
                 }
                 look = done > 0 && seat.shared.reason != reason::STOP;
                 if !look {
-                    self.gather(cpu, mem, setting);
+                    self.gather(seat.shared.stray, cpu, mem, setting);
                 }
                 if seat.shared.reason == reason::LEARN {
                     self.learn(seat, mem, Key { pc: cpu.rip, setting });
