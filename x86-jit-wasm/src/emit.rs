@@ -309,6 +309,9 @@ impl Emitter<'_> {
                 self.labels.pop();
                 self.out.sink().end();
             }
+            (End::Call { next }, Ended::Call(None)) if !self.region.blocks[number].guesses.is_empty() => {
+                self.guessed_call(number, next);
+            }
             (End::Call { next }, Ended::Call(target)) => {
                 let back = address(self.region, next);
                 let own = target.and_then(self.own);
@@ -322,6 +325,28 @@ impl Emitter<'_> {
                 debug_assert!(false, "the end of a block is that of its last instruction");
                 self.out.sink().unreachable();
             }
+        }
+    }
+
+    /// Calls what is at an address in a local: a part of the region, or by a call.
+    fn guessed_call(&mut self, number: usize, next: Target) {
+        let (pending, state): (u32, State) = (self.out.pending, self.out.state);
+        let region = self.region;
+        let guesses = &region.blocks[number].guesses;
+        for &(pc, block) in guesses {
+            self.out.compare_rip(pc);
+            self.out.sink().if_(BlockType::Empty);
+            self.labels.push(Label::If);
+            self.go(number, Target::Block(block));
+            self.out.sink().else_();
+            (self.out.pending, self.out.state) = (pending, state);
+        }
+        let depth = self.depth(Label::Leave);
+        self.out.call(Callee { pc: None, own: None }, address(region, next), depth);
+        self.go(number, next);
+        for _ in guesses {
+            self.labels.pop();
+            self.out.sink().end();
         }
     }
 

@@ -6,7 +6,7 @@ mod tiers;
 use crate::cache::{Key, Translations};
 use crate::guest::Guest;
 use crate::host::CodeHost;
-use crate::layout::{Entrance, JUMPS, Jump, STAMP_AT, STAMPS, Shared, VECTORS, fpu, mxcsr, reason};
+use crate::layout::{Called, Entrance, JUMPS, Jump, STAMP_AT, STAMPS, Shared, VECTORS, fpu, mxcsr, reason};
 use crate::learn::Jumps;
 use crate::lift::{asks_for_precision, is_x87, takes};
 use crate::pending::PendingFlags;
@@ -202,6 +202,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             region: 0,
             quiet: 0,
             vectors: VECTORS,
+            called: Called::default(),
             jumps: Jump::table(),
         });
         let core = Core {
@@ -383,7 +384,8 @@ impl<B: BaseEngine> Core<B> {
         }
         mem.gather(stray);
         mem.gather(cpu.gpr[4]);
-        let code: Guest<'_, B> = Guest { mem, base: None, setting, known: None, apart: None, reach: 0 };
+        let code: Guest<'_, B> =
+            Guest { mem, base: None, setting, known: None, apart: None, called: None, reach: 0 };
         let Some(insn) = decode_at(&code, cpu.rip, setting, self.features) else { return };
         for operand in insn.operands.iter() {
             if let Operand::Mem(at) = operand {
@@ -401,7 +403,8 @@ impl<B: BaseEngine> Core<B> {
             return;
         }
         let setting = key.setting;
-        let code: Guest<'_, B> = Guest { mem, base: None, setting, known: None, apart: None, reach: 0 };
+        let code: Guest<'_, B> =
+            Guest { mem, base: None, setting, known: None, apart: None, called: None, reach: 0 };
         let insn = decode_at(&code, key.pc, key.setting, self.features);
         *self.left_by_name.entry(insn.map_or("none", |insn| insn.op.name())).or_default() += SAMPLE;
         // Arithmetic whose results have all been exact so far, again and again: were one to be inexact, translated code would

@@ -1,9 +1,11 @@
 //! The code of a program, as a translation sees it.
 
 use crate::cache::{Key, Translations};
+use crate::layout::Called;
 use crate::learn::Jumps;
 use crate::region::{Code, Setting, Targets, Tier};
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 use guest_mem::AddressSpace;
 use x86_cpu::BaseEngine;
 use x86_decode::MAX_LEN;
@@ -17,6 +19,8 @@ pub(crate) struct Guest<'a, B> {
     pub(crate) known: Option<(&'a Jumps, &'a Translations)>,
     /// Whether a region ends where there is a translation already, or is about to be one.
     pub(crate) apart: Option<&'a BTreeSet<u64>>,
+    /// Where indirect calls went.
+    pub(crate) called: Option<&'a Called>,
     pub(crate) reach: u64,
 }
 
@@ -54,6 +58,10 @@ impl<B: BaseEngine> Code for Guest<'_, B> {
         jumps.targets(jump, entry, self.reach, |key| translations.tier(self.mem, key) == Some(Tier::Best))
     }
 
+    fn callees(&self, pc: u64) -> Vec<u64> {
+        self.called.map(|called| called.of(pc)).unwrap_or_default()
+    }
+
     fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
         self.mem.fetch(pc, out).unwrap_or(0)
     }
@@ -82,8 +90,15 @@ mod tests {
         let (pause, _) = interp.run_profiled(&mut cpu, &mem, 100_000, Start::Arrival);
         assert!(matches!(pause, Pause::Exit(Exit::Exception(_))), "it ends by hlt: {pause:?}");
         let setting = Setting { mode: CodeMode::Bits32, fs: false, gs: false };
-        let code =
-            Guest { mem: &mem, base: Some((&interp, 2)), setting, known: None, apart: None, reach: 1 << 16 };
+        let code = Guest {
+            mem: &mem,
+            base: Some((&interp, 2)),
+            setting,
+            known: None,
+            apart: None,
+            called: None,
+            reach: 1 << 16,
+        };
         let region = Region::discover(&code, BASE, setting, FeatureSet::ALL, Limits::default());
         region.blocks.iter().flat_map(|block| &block.insns).map(|at| at.pc - BASE).collect()
     }

@@ -6,6 +6,7 @@
 use crate::pending::PendingFlags;
 use alloc::boxed::Box;
 use alloc::vec;
+use alloc::vec::Vec;
 use core::mem::offset_of;
 use guest_mem::{HomeLayout, TlbLayout};
 
@@ -205,6 +206,54 @@ impl Jump {
     }
 }
 
+/// Where indirect calls went, as code of the quick tier notes.
+#[derive(Clone, Debug)]
+pub struct Called(Box<[[u64; Called::SAMPLES]; Called::SITES]>);
+
+impl Called {
+    /// Addresses kept for a call.
+    pub const SAMPLES: usize = 16;
+    const BITS: u32 = 10;
+    const SITES: usize = 1 << Called::BITS;
+
+    fn index(pc: u64) -> usize {
+        ((pc as u32).wrapping_mul(JUMP_FACTOR) >> (32 - Called::BITS)) as usize
+    }
+
+    /// Where in the table those of the call at an address are, in bytes.
+    pub(crate) fn offset(pc: u64) -> u32 {
+        (Called::index(pc) * size_of::<[u64; Called::SAMPLES]>()) as u32
+    }
+
+    /// Address of the table.
+    pub(crate) fn address(&self) -> usize {
+        self.0.as_ptr().expose_provenance()
+    }
+
+    /// Where the call at an address went, the most frequent first; another one may share its place.
+    pub(crate) fn of(&self, pc: u64) -> Vec<u64> {
+        let mut known: Vec<(u64, u32)> = Vec::new();
+        for &to in self.0[Called::index(pc)].iter().filter(|to| **to != 0) {
+            match known.iter_mut().find(|(known, _)| *known == to) {
+                Some((_, count)) => *count += 1,
+                None => known.push((to, 1)),
+            }
+        }
+        known.sort_by_key(|(_, count)| core::cmp::Reverse(*count));
+        known.into_iter().map(|(to, _)| to).collect()
+    }
+}
+
+impl Default for Called {
+    fn default() -> Called {
+        // Through a vector, since it is larger than a stack likes.
+        match vec![[0; Called::SAMPLES]; Called::SITES].into_boxed_slice().try_into() {
+            Ok(table) => Called(table),
+            Err(_) => unreachable!("a vector of as many entries"),
+        }
+    }
+}
+
 /// Why generated code came back.
 pub mod reason {
     /// It goes on at RIP, wherever that is.
@@ -253,6 +302,8 @@ pub struct Shared {
     pub quiet: i32,
     /// [`VECTORS`].
     pub vectors: [u128; VECTORS.len()],
+    /// Where indirect calls went.
+    pub called: Called,
     /// Translated code by address: see [`Jump::index`].
     pub jumps: Box<[Jump; JUMPS]>,
 }
@@ -310,6 +361,8 @@ pub struct Places {
     pub shared: u32,
     /// That of the table of jumps in it, a multiple of 8.
     pub jumps: u32,
+    /// That of the table of calls in it, a multiple of 8.
+    pub calls: u32,
     /// What a TLB looks like.
     pub tlb: TlbLayout,
     /// What a home looks like.

@@ -34,6 +34,11 @@ pub trait Code {
         Targets::default()
     }
 
+    /// Where the indirect call at `pc` goes, as far as is known, the most frequent first: small functions there become part of the region, too.
+    fn callees(&self, _pc: u64) -> Vec<u64> {
+        Vec::new()
+    }
+
     /// Copies bytes from `pc` on into `out` and gives their number: less than asked for where the code ends or is not there.
     fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize;
 }
@@ -160,6 +165,8 @@ pub struct Block {
     pub insns: Vec<Located>,
     /// How it ends.
     pub end: End,
+    /// Of an indirect call at its end, functions that are part of the region: where it goes to one of these addresses, control comes to the block.
+    pub guesses: Vec<(u64, usize)>,
     /// Whether it begins in a function that the region calls.
     pub callee: bool,
     /// Whether DF is set where it begins.
@@ -252,6 +259,12 @@ impl Region {
     /// Targets of direct calls.
     pub fn calls(&self) -> impl Iterator<Item = u64> {
         (0..self.blocks.len()).filter_map(|block| self.callee(block))
+    }
+
+    /// Whether control comes from a block to another by a call that leaves the region in between.
+    pub(crate) fn calls_between(&self, from: usize, to: usize) -> bool {
+        let block = &self.blocks[from];
+        matches!(block.end, End::Call { .. }) && block.guesses.iter().all(|(_, guess)| *guess != to)
     }
 
     /// What a block calls at its end, if that is known.

@@ -85,6 +85,8 @@ fn leaves_down(insn: &Insn) -> bool {
     !matches!(insn.row.flow, Flow::Next | Flow::Branch | Flow::CondBranch)
 }
 
+/// Functions that an indirect call is compared with, at most.
+const GUESSES: usize = 12;
 /// Calls within each other, at most.
 const DEPTH: u32 = 3;
 /// Bytes from the entry of a small function that are still in it: what it jumps to behind them is another function.
@@ -111,6 +113,8 @@ pub(crate) struct Search<'a, C> {
     calls: Vec<Call>,
     /// The numbers of those that begin at a place.
     callees: HashMap<Place, u32>,
+    /// The same of indirect calls, with the addresses that they may go to.
+    guesses: HashMap<Place, Vec<(u64, u32)>>,
     /// Whether a function is small.
     small: HashMap<u64, bool>,
     /// Where indirect jumps go.
@@ -146,6 +150,7 @@ impl<'a, C: Code> Search<'a, C> {
             open: vec![(Way::default(), entry)],
             calls: vec![Call { outer: 0, entry, back: 0, depth: 0 }],
             callees: HashMap::new(),
+            guesses: HashMap::new(),
             small: HashMap::new(),
             targets: Vec::new(),
             learning: BTreeSet::new(),
@@ -237,6 +242,7 @@ impl<'a, C: Code> Search<'a, C> {
                 }
                 Flow::IndirectCall => {
                     self.reach(way, next);
+                    self.guess((way, pc), next);
                     break;
                 }
                 Flow::IndirectBranch if way.call == 0 && self.switches => {
@@ -292,13 +298,33 @@ impl<'a, C: Code> Search<'a, C> {
 
     /// Takes in the function that a call goes to, if it is small.
     fn call(&mut self, from: Place, entry: u64, back: u64) {
+        if let Some(number) = self.take_in(from, entry, back) {
+            self.callees.insert(from, number);
+        }
+    }
+
+    /// The same of those that an indirect call goes to.
+    fn guess(&mut self, from: Place, back: u64) {
+        if self.limits.callees == 0 {
+            return;
+        }
+        let known = self.code.callees(from.1);
+        let taken = known.into_iter().filter_map(|entry| Some((entry, self.take_in(from, entry, back)?)));
+        let taken: Vec<(u64, u32)> = taken.take(GUESSES).collect();
+        self.guesses.insert(from, taken);
+    }
+
+    /// Takes a function in that is called, if it is small. Gives the number of the call.
+    fn take_in(&mut self, from: Place, entry: u64, back: u64) -> Option<u32> {
         let Call { depth, .. } = self.calls[from.0.call as usize];
         let room = self.insns.len() + self.limits.callee < self.room();
-        if depth < DEPTH && self.calls.len() <= self.limits.callees && room && self.is_small(entry) {
-            self.callees.insert(from, self.calls.len() as u32);
-            self.open.push((Way { call: self.calls.len() as u32, down: false }, entry));
-            self.calls.push(Call { outer: from.0.call, entry, back, depth: depth + 1 });
+        if depth >= DEPTH || self.calls.len() > self.limits.callees || !room || !self.is_small(entry) {
+            return None;
         }
+        let number = self.calls.len() as u32;
+        self.open.push((Way { call: number, down: false }, entry));
+        self.calls.push(Call { outer: from.0.call, entry, back, depth: depth + 1 });
+        Some(number)
     }
 
     /// Whether a function has few instructions, all of which are translated.
@@ -374,7 +400,8 @@ impl<'a, C: Code> Search<'a, C> {
         let mut arms = Vec::new();
         if switch {
             let end = End::Switch { learn: self.learn };
-            blocks.push(Block { pc: self.entry, insns: Vec::new(), end, callee: false, down: false });
+            let (insns, guesses) = (Vec::new(), Vec::new());
+            blocks.push(Block { pc: self.entry, insns, end, guesses, callee: false, down: false });
             arms.push((self.entry, first));
             let others = targets.iter().filter(|pc| **pc != self.entry);
             arms.extend(others.filter_map(|pc| Some((*pc, *numbers.get(&(Way::default(), *pc))?))));
@@ -392,6 +419,7 @@ impl<'a, C: Code> Search<'a, C> {
 
     fn block(&self, head: Place, switch: bool, to: &impl Fn(Place) -> Target) -> Block {
         let mut insns: Vec<Located> = Vec::new();
+        let mut guesses = Vec::new();
         let (way, mut pc) = head;
         let end = loop {
             let Some(at) = self.at.get(&(way, pc)) else { break End::To(Target::Leave(pc)) };
@@ -420,7 +448,16 @@ impl<'a, C: Code> Search<'a, C> {
                         stays = Some(target);
                         Some(End::To(to((Way { call: *callee, down: false }, target))))
                     }
-                    _ => Some(End::Call { next: to((way, next)) }),
+                    _ => {
+                        let known = self.guesses.get(&(way, pc)).into_iter().flatten();
+                        guesses.extend(known.filter_map(|(pc, call)| {
+                            match to((Way { call: *call, down: false }, *pc)) {
+                                Target::Block(block) => Some((*pc, block)),
+                                Target::Leave(_) => None,
+                            }
+                        }));
+                        Some(End::Call { next: to((way, next)) })
+                    }
                 },
                 (Flow::IndirectBranch, _) => {
                     Some(End::Indirect { inside: switch, learn: self.learning.contains(&pc) })
@@ -442,7 +479,7 @@ impl<'a, C: Code> Search<'a, C> {
                 break End::To(to((way, pc)));
             }
         };
-        Block { pc: head.1, insns, end, callee: way.call != 0, down: way.down }
+        Block { pc: head.1, insns, end, guesses, callee: way.call != 0, down: way.down }
     }
 }
 
@@ -465,6 +502,7 @@ fn merge(region: &mut Region) {
             let insns = core::mem::take(&mut region.blocks[second].insns);
             region.blocks[first].insns.extend(insns);
             region.blocks[first].end = region.blocks[second].end;
+            region.blocks[first].guesses = core::mem::take(&mut region.blocks[second].guesses);
             gone[second] = true;
         }
     }
@@ -481,6 +519,7 @@ fn merge(region: &mut Region) {
         !gone[at - 1]
     });
     for block in &mut region.blocks {
+        block.guesses.iter_mut().for_each(|(_, guess)| *guess = numbers[*guess]);
         let renumber = |to: &mut Target| {
             if let Target::Block(block) = to {
                 *block = numbers[*block];

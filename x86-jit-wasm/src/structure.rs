@@ -34,7 +34,8 @@ pub(crate) fn successors(region: &Region, block: usize) -> impl Iterator<Item = 
         Target::Block(block) => Some(block),
         Target::Leave(_) => None,
     });
-    blocks.chain(arms.iter().map(|(_, block)| *block))
+    let guesses = &region.blocks[block].guesses;
+    blocks.chain(arms.iter().chain(guesses).map(|(_, block)| *block))
 }
 
 impl Structure {

@@ -6,7 +6,8 @@ mod support;
 use guest_mem::{AddressSpace, FramePool, Prot, Vma};
 use std::collections::BTreeSet;
 use support::{
-    Host, JUMPS, PAGES, REGIONS, STAMP, Translated, Wasm, cpu_mode, discover, discover_any, setting,
+    FUNCTION, FUNCTIONS, Host, JUMPS, PAGES, REGIONS, STAMP, Translated, Wasm, cpu_mode, discover,
+    discover_any, setting,
 };
 use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
 use testkit::rng::Rng;
@@ -391,10 +392,6 @@ fn as_the_interpreter_does() {
     assert!(done > 20_000, "{done}");
 }
 
-/// Length of a function in code with calls, and how many there are.
-const FUNCTION: u64 = 0x100;
-const FUNCTIONS: u64 = 5;
-
 /// Whether an instruction mostly goes well, and leaves the stack pointer about where it is.
 fn is_tame(insn: &Insn, rng: &mut Rng) -> bool {
     let wild = |operand: &Operand| match operand {
@@ -438,10 +435,10 @@ fn functions(rng: &mut Rng, rows: &[&Row], mode: Mode) -> Vec<u8> {
             let here = CODE + all.len() as u64;
             match rng.below(10) {
                 8 | 9 => {
-                    // To one of four: `and eax, 3; shl eax, 8; add eax, CODE; jmp eax`.
+                    // To one of four: `and eax, 3; shl eax, 8; add eax, CODE; jmp eax`, or `call`.
                     all.extend([0x83, 0xe0, 3, 0xc1, 0xe0, 8, 0x05]);
                     all.extend((CODE as u32).to_le_bytes());
-                    all.extend([0xff, 0xe0]);
+                    all.extend([0xff, if rng.one_in(2) { 0xe0 } else { 0xd0 }]);
                 }
                 0 => {
                     all.push(0xb8);
@@ -470,7 +467,7 @@ fn calls_and_jumps_between_regions() {
     let mut rng = Rng::new(number("SEED", 11));
     let mut theirs = Theirs::new();
     let (rows32, rows64) = (rows(Mode::Bits32), rows(Mode::Bits64));
-    let (mut done, mut switches, mut inline) = (0, 0, 0);
+    let (mut done, mut switches, mut inline, mut guesses) = (0, 0, 0, 0);
     for n in 0..number("LINKED", LINKED) {
         host.renew(n);
         let mode = if n & 1 == 0 { Mode::Bits32 } else { Mode::Bits64 };
@@ -484,6 +481,8 @@ fn calls_and_jumps_between_regions() {
             .collect();
         let insns = regions.iter().flat_map(|region| &region.blocks).flat_map(|block| &block.insns);
         inline += insns.filter(|at| at.stays.is_some()).count();
+        guesses +=
+            regions.iter().flat_map(|region| &region.blocks).map(|block| block.guesses.len()).sum::<usize>();
         switches += regions.iter().filter(|region| !region.arms.is_empty()).count();
         // Some have others at their address in the same module.
         if rng.one_in(3) {
@@ -509,8 +508,11 @@ fn calls_and_jumps_between_regions() {
             done += theirs.compare(&mut rng, (&mut wasm, &function, depth), (mode, &bytes, &regions));
         }
     }
-    println!("{done} instructions, {switches} switches, {inline} calls and returns within");
+    println!(
+        "{done} instructions, {switches} switches, {inline} calls and returns within, {guesses} guesses"
+    );
     assert!(done > 10_000 && switches > 100 && inline > 1000, "{done}, {switches}, {inline}");
+    assert!(guesses > 100, "{guesses}");
 }
 
 /// `memmove` towards higher addresses: DF is set for a while, and jumps are made meanwhile.

@@ -6,7 +6,7 @@
 
 use super::group::{Group, Grouped, SPAN, groups};
 use crate::ir::{Body, Expr, Step, Value};
-use crate::region::{End, Region};
+use crate::region::Region;
 use crate::structure::Structure;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -150,7 +150,7 @@ impl Areas {
             again = false;
             for &block in &structure.order {
                 for &from in &ways[block] {
-                    self.known_behind(from, region, clusters, &known[from], &mut behind);
+                    self.known_behind((from, block), region, clusters, &known[from], &mut behind);
                     if structure.loops[block] && !structure.is_back(from, block) {
                         // Those that do not stay known until the end of the loop are left out by the ways back.
                         behind.iter_mut().zip(&fixed[block]).for_each(|(behind, fixed)| *behind |= fixed);
@@ -166,7 +166,7 @@ impl Areas {
             // Unless they are known before the loop anyway.
             let mut before: Vec<u64> = vec![if block == 0 { 0 } else { !0 }; words];
             for &from in ways[block].iter().filter(|from| !structure.is_back(**from, block)) {
-                self.known_behind(from, region, clusters, &known[from], &mut behind);
+                self.known_behind((from, block), region, clusters, &known[from], &mut behind);
                 before.iter_mut().zip(&behind).for_each(|(before, behind)| *before &= behind);
             }
             let bits = fixed[block].iter().zip(&known[block]).zip(&before);
@@ -184,17 +184,17 @@ impl Areas {
         }
     }
 
-    /// What is known behind a block, of what is known before it.
+    /// What is known behind a block on the way to another one, of what is known before it.
     fn known_behind(
         &self,
-        block: usize,
+        (block, to): (usize, usize),
         region: &Region,
         clusters: &[[Option<usize>; 2]],
         known: &[u64],
         behind: &mut [u64],
     ) {
         behind.copy_from_slice(known);
-        if matches!(region.blocks[block].end, End::Call { .. }) {
+        if region.calls_between(block, to) {
             behind.fill(0);
         } else {
             self.checks(block, clusters, behind).for_each(drop);
@@ -301,7 +301,7 @@ impl<'a> Names<'a> {
             for &block in &structure.order {
                 let mut names: Option<[Named; REGS]> = (block == 0).then(|| core::array::from_fn(|r| (r, 0)));
                 for &from in ways[block].iter().filter(|from| seen[**from]) {
-                    let behind = self.behind(from, region);
+                    let behind = self.behind((from, block), region);
                     match &mut names {
                         None => names = Some(behind),
                         Some(names) => {
@@ -331,9 +331,9 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// What registers are behind a block.
-    fn behind(&self, block: usize, region: &Region) -> [Named; REGS] {
-        if matches!(region.blocks[block].end, End::Call { .. }) {
+    /// What registers are behind a block on the way to another one.
+    fn behind(&self, (block, to): (usize, usize), region: &Region) -> [Named; REGS] {
+        if region.calls_between(block, to) {
             return core::array::from_fn(|reg| (REGS * (1 + self.bodies.len() + block) + reg, 0));
         }
         let mut names = self.at[block];

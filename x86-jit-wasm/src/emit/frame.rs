@@ -4,7 +4,9 @@ use super::RESUME;
 use super::body::{BUDGET, CPU, DEPTH, Function, Locals, at};
 use super::state::{FLAGS, IMPRECISE, Leaving, PAGES, PARTS, Slots, State, slots};
 use crate::ir::Type;
-use crate::layout::{BLOCK_AT, Entrance, JUMP_BITS, JUMP_FACTOR, Jump, context, mxcsr, reason, shared};
+use crate::layout::{
+    BLOCK_AT, Called, Entrance, JUMP_BITS, JUMP_FACTOR, Jump, context, mxcsr, reason, shared,
+};
 use wasm_encoder::{BlockType, ValType};
 
 /// Type of all functions.
@@ -350,6 +352,27 @@ impl Function {
         }
         self.state = State::default();
         self.come_back(back);
+    }
+
+    /// Whether the address to go to is that one.
+    pub(super) fn compare_rip(&mut self, pc: u64) {
+        let Locals { rip, word, .. } = self.locals;
+        self.sink().local_get(rip);
+        self.constant(word, pc);
+        match word {
+            Type::I64 => self.sink().i64_eq(),
+            _ => self.sink().i32_eq(),
+        };
+    }
+
+    /// Notes where the indirect call at `pc` goes, in one of some places, whichever it happens to be.
+    pub(super) fn note_callee(&mut self, pc: u64) {
+        let (site, rip) = (self.places.calls + Called::offset(pc), self.locals.rip);
+        let mut sink = self.sink();
+        sink.local_get(BUDGET).i32_wrap_i64().i32_const(3).i32_shl();
+        sink.i32_const((Called::SAMPLES as i32 - 1) << 3).i32_and();
+        self.wide(rip);
+        self.sink().i64_store(at(site.into(), 3));
     }
 
     /// Whether there is time and room for a call.

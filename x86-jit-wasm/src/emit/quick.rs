@@ -84,6 +84,9 @@ impl Emitter<'_> {
                 self.go(number, next, 0);
             }
             (End::Call { next }, Ended::Call(target)) => {
+                if let (None, Some(at)) = (target, block.insns.last()) {
+                    self.out.note_callee(at.pc);
+                }
                 let callee = Callee { pc: target, own: target.and_then(self.own) };
                 self.out.call(callee, address(self.region, next), depth);
                 let asks = |next: usize| self.plan.wanted[next].at_start();

@@ -124,12 +124,11 @@ pub(super) struct Touched {
     clears: Slots,
     /// Changed where it leaves.
     arms: Slots,
-    calls: bool,
 }
 
 impl Touched {
     fn of(body: &Body) -> Touched {
-        let mut touched = Touched { calls: matches!(body.exit, Exit::Call(_)), ..Touched::default() };
+        let mut touched = Touched::default();
         let mut wanted = vec![false; body.values.len()];
         let mut open = Vec::new();
         let mut end = State::default();
@@ -176,13 +175,13 @@ impl Touched {
     }
 
     /// What is held behind the block.
-    fn behind(&self, held: Slots) -> Slots {
-        if self.calls { 0 } else { held | self.reads | self.writes }
+    fn behind(&self, way: &Way, held: Slots) -> Slots {
+        if way.calls { 0 } else { held | self.reads | self.writes }
     }
 
     /// What is dirty behind the block.
-    fn dirty_behind(&self, dirty: Slots) -> Slots {
-        if self.calls { 0 } else { dirty & !self.clears | self.writes }
+    fn dirty_behind(&self, way: &Way, dirty: Slots) -> Slots {
+        if way.calls { 0 } else { dirty & !self.clears | self.writes }
     }
 }
 
@@ -209,6 +208,8 @@ const LARGE: usize = 300;
 struct Way {
     from: usize,
     back: bool,
+    /// Whether a call is between, before which all is stored.
+    calls: bool,
 }
 
 impl Plan {
@@ -249,8 +250,11 @@ fn states(region: &Region, structure: &Structure, touched: &[Touched], wanted: &
         for to in successors(region, from) {
             let back = structure.is_back(from, to);
             if !back || structure.dominates(to, from) {
-                ways[to].push(Way { from, back });
-                behind[from].push(to);
+                let calls = region.calls_between(from, to);
+                ways[to].push(Way { from, back, calls });
+                if !calls {
+                    behind[from].push(to);
+                }
             }
         }
     }
@@ -261,21 +265,21 @@ fn states(region: &Region, structure: &Structure, touched: &[Touched], wanted: &
     fixed_point(order.iter().rev(), &mut live, |block, live| {
         let touched = touched[block];
         let later = behind[block].iter().fold(0, |all, to| all | live[*to]);
-        touched.reads | if touched.calls { 0 } else { later & !touched.writes }
+        touched.reads | later & !touched.writes
     });
     // Held on some way: worth holding where it will be read.
     let mut some: Vec<Slots> = vec![0; count];
     fixed_point(order.iter(), &mut some, |block, some| {
-        ways[block].iter().fold(0, |all, way| all | touched[way.from].behind(some[way.from]))
+        ways[block].iter().fold(0, |all, way| all | touched[way.from].behind(way, some[way.from]))
     });
     // What a loop changes stays in locals, though nobody reads it but who leaves.
     let mut changes: Vec<Slots> = vec![0; count];
     fixed_point(order.iter(), &mut changes, |block, changes| {
-        ways[block].iter().fold(0, |all, way| all | touched[way.from].dirty_behind(changes[way.from]))
+        ways[block].iter().fold(0, |all, way| all | touched[way.from].dirty_behind(way, changes[way.from]))
     });
     let kept = |block: usize| {
         let back = ways[block].iter().filter(|way| way.back);
-        back.fold(0, |all, way| all | touched[way.from].dirty_behind(changes[way.from]))
+        back.fold(0, |all, way| all | touched[way.from].dirty_behind(way, changes[way.from]))
     };
     let kept: Vec<Slots> = (0..count).map(kept).collect();
     let mut held: Vec<Slots> = vec![!0; count];
@@ -285,16 +289,17 @@ fn states(region: &Region, structure: &Structure, touched: &[Touched], wanted: &
             // Of some twenty locals that all arms hand on, hosts keep most on their stacks, with moves at each end.
             return 0;
         }
-        let every = ways[block].iter().fold(entry, |all, way| all & touched[way.from].behind(held[way.from]));
+        let every =
+            ways[block].iter().fold(entry, |all, way| all & touched[way.from].behind(way, held[way.from]));
         let all = every | if joint(block) { live[block] & some[block] | kept[block] } else { 0 };
         if wanted[block].at_start() { all } else { all & !PARTS }
     });
-    let calls: Vec<bool> = (0..count).map(|block| calls_in_loop(block, &ways, touched)).collect();
+    let calls: Vec<bool> = (0..count).map(|block| calls_in_loop(block, &ways)).collect();
     let mut dirty: Vec<Slots> = vec![0; count];
     fixed_point(order.iter(), &mut dirty, |block, dirty| {
         // Before a loop with calls, what it does not change is stored.
         let counts = |way: &&Way| way.back || !structure.loops[block] || !calls[block];
-        let of = |way: &Way| touched[way.from].dirty_behind(dirty[way.from]);
+        let of = |way: &Way| touched[way.from].dirty_behind(way, dirty[way.from]);
         ways[block].iter().filter(counts).fold(0, |all, way| all | of(way)) & held[block]
     });
     held.into_iter().zip(dirty).map(|(held, dirty)| State { held, dirty }).collect()
@@ -318,14 +323,15 @@ fn fixed_point<'a>(
 }
 
 /// Whether a loop that begins with a block has a call in it.
-fn calls_in_loop(first: usize, ways: &[Vec<Way>], touched: &[Touched]) -> bool {
+fn calls_in_loop(first: usize, ways: &[Vec<Way>]) -> bool {
     let mut seen = vec![false; ways.len()];
-    let mut open: Vec<usize> = ways[first].iter().filter(|way| way.back).map(|way| way.from).collect();
+    let back = ways[first].iter().filter(|way| way.back);
+    let mut calls = back.clone().any(|way| way.calls);
+    let mut open: Vec<usize> = back.map(|way| way.from).collect();
     seen[first] = true;
-    let mut calls = touched[first].calls && !open.is_empty();
     while let Some(block) = open.pop() {
         if !core::mem::replace(&mut seen[block], true) {
-            calls |= touched[block].calls;
+            calls |= ways[block].iter().any(|way| way.calls);
             open.extend(ways[block].iter().map(|way| way.from));
         }
     }

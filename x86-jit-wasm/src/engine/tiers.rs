@@ -164,6 +164,7 @@ impl<B: BaseEngine> Core<B> {
                 setting: key.setting,
                 known: Some((&self.jumps, &self.translations)),
                 apart: Some(&entries),
+                called: None,
                 reach: limits.reach,
             };
             let region = Region::discover_quick(&code, key.pc, key.setting, self.features, quick);
@@ -253,7 +254,8 @@ impl<B: BaseEngine> Core<B> {
             }
             let known = Some((&self.jumps, &self.translations));
             let base = Some((&self.base, self.tuning.ran));
-            let code = Guest { mem, base, setting: key.setting, known, apart: None, reach };
+            let called = Some(&seat.shared.called);
+            let code = Guest { mem, base, setting: key.setting, known, apart: None, called, reach };
             let region = Region::discover(&code, key.pc, key.setting, self.features, self.tuning.limits);
             if region.is_empty() {
                 continue;
@@ -309,6 +311,7 @@ impl<B: BaseEngine> Core<B> {
         let places = Places {
             shared: seat.host.address((&raw const *seat.shared).expose_provenance()),
             jumps: seat.host.address(seat.shared.jumps.as_ptr().expose_provenance()),
+            calls: seat.host.address(seat.shared.called.address()),
             tlb: TlbLayout::OWN,
             home: HomeLayout::OWN,
             hints: seat.host.heeds_hints(),

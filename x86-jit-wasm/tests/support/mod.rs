@@ -25,6 +25,7 @@ pub(crate) const JUMPS: usize = 0x21000;
 pub(crate) const PLACES: Places = Places {
     shared: SHARED as u32,
     jumps: JUMPS as u32,
+    calls: CALLS as u32,
     tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, bias: 24 },
     home: HomeLayout {
         mask: 0xfff,
@@ -38,6 +39,8 @@ pub(crate) const PLACES: Places = Places {
 /// A home of one page, that of data, its tags, and its map of bits.
 const HOME: usize = PAGES + CODE_LEN;
 const TAGS: usize = 0x1f_0000;
+/// Where indirect calls are noted.
+const CALLS: usize = 0x19_0000;
 const MAP: usize = 0x20_0000;
 /// Bytes of a map of bits for a page.
 const GRANULES: usize = 16;
@@ -48,12 +51,20 @@ pub(crate) const REGIONS: usize = 50;
 pub(crate) const BUDGET: i64 = 300;
 pub(crate) const STAMP: u64 = 1 << layout::STAMP_AT;
 
-/// Code, and what is known of its indirect jumps.
+/// Length of a function in code with calls, and how many there are.
+pub(crate) const FUNCTION: u64 = 0x100;
+pub(crate) const FUNCTIONS: u64 = 5;
+
+/// Code, and what is known of its indirect jumps. Indirect calls go to any function.
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8], pub(crate) Targets);
 
 impl Code for Bytes<'_> {
     fn targets(&self, _: u64, _: u64) -> Targets {
         self.1.clone()
+    }
+
+    fn callees(&self, _: u64) -> Vec<u64> {
+        (0..FUNCTIONS).rev().map(|n| CODE + n * FUNCTION).collect()
     }
 
     fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
@@ -148,7 +159,7 @@ pub(crate) struct Wasm {
 impl Wasm {
     fn new(engine: &Engine) -> Wasm {
         let mut store = Store::new(engine, 0);
-        const _: () = assert!(JUMPS + size_of::<[Jump; layout::JUMPS]>() <= TAGS);
+        const _: () = assert!(JUMPS + size_of::<[Jump; layout::JUMPS]>() <= CALLS);
         let pages = (MAP + (1 << 24)) >> 16;
         let memory = Memory::new(&mut store, MemoryType::new(pages as u32, None)).expect("memory");
         let table = TableType::new(RefType::Func, REGIONS as u32, None);
