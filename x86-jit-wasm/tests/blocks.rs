@@ -6,7 +6,7 @@ mod support;
 use guest_mem::{AddressSpace, FramePool, Prot, Vma};
 use std::collections::BTreeSet;
 use support::{
-    FUNCTION, FUNCTIONS, Host, JUMPS, PAGES, REGIONS, STAMP, Translated, Wasm, cpu_mode, discover,
+    Bytes, FUNCTION, FUNCTIONS, Host, JUMPS, PAGES, REGIONS, STAMP, Translated, Wasm, cpu_mode, discover,
     discover_any, setting,
 };
 use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
@@ -14,7 +14,7 @@ use testkit::rng::Rng;
 use testkit::state::{State, random_data};
 use testkit::{forms, guest};
 use x86_cpu::{CpuState, Cpuid, ExecEngine, F80, Fpu, Level, flags};
-use x86_decode::{FlagSet, Flow, Insn, Mode, Op, Operand, ROWS, Reg, Row, decode};
+use x86_decode::{FeatureSet, FlagSet, Flow, Insn, Mode, Op, Operand, ROWS, Reg, Row, decode};
 use x86_interp::Interp;
 use x86_jit_wasm::layout::{Jump, mxcsr};
 use x86_jit_wasm::{Region, Targets, takes};
@@ -513,6 +513,51 @@ fn calls_and_jumps_between_regions() {
     );
     assert!(done > 10_000 && switches > 100 && inline > 1000, "{done}, {switches}, {inline}");
     assert!(guesses > 100, "{guesses}");
+}
+
+/// Code of the quick tier notes where an indirect call goes; of the best one, the function there is part of the region.
+#[test]
+fn indirect_calls_are_noted() {
+    let host = Host::new();
+    let mut rng = Rng::new(number("SEED", 23));
+    let mut theirs = Theirs::new();
+    for mode in [Mode::Bits32, Mode::Bits64] {
+        // mov eax, [ebx]; call eax; hlt; at the last of the functions: inc ecx; ret.
+        let mut bytes = vec![0xcc; CODE_LEN];
+        bytes[..5].copy_from_slice(&[0x8b, 0x03, 0xff, 0xd0, 0xf4]);
+        let function = ((FUNCTIONS - 1) * FUNCTION) as usize;
+        bytes[function..function + 3].copy_from_slice(&[0xff, 0xc1, 0xc3]);
+        let quick = Region::discover_quick(
+            &Bytes(&bytes, Targets::default()),
+            CODE,
+            setting(mode),
+            FeatureSet::ALL,
+            9,
+        );
+        let best = discover(&bytes, CODE, mode);
+        assert_eq!(quick.instructions(), 2);
+        let entry = CODE + function as u64;
+        let guesses: Vec<u64> =
+            best.blocks.iter().flat_map(|block| &block.guesses).map(|guess| guess.0).collect();
+        assert_eq!(guesses, [entry]);
+        for (region, noted) in [(quick, true), (best, false)] {
+            let mut wasm = Wasm::with(&host, core::slice::from_ref(&region));
+            let translated = wasm.function(0);
+            let mut cpu = CpuState::new(cpu_mode(mode));
+            (cpu.rip, cpu.gpr[3], cpu.gpr[4]) = (CODE, DATA, DATA + 0x800);
+            let mut data = vec![0; DATA_LEN];
+            data[..4].copy_from_slice(&(entry as u32).to_le_bytes());
+            wasm.run(&translated, 12, &mut cpu, &bytes, &mut data);
+            assert_eq!(wasm.called(), if noted { vec![entry] } else { vec![] });
+            // The function has run where it is part of the region, and control is behind the call.
+            let done = if noted { (0, entry) } else { (1, CODE + 4) };
+            assert_eq!((cpu.gpr[1], cpu.rip), done);
+            for _ in 0..50 {
+                let ours = (&mut wasm, &translated, 12);
+                theirs.compare(&mut rng, ours, (mode, &bytes, core::slice::from_ref(&region)));
+            }
+        }
+    }
 }
 
 /// `memmove` towards higher addresses: DF is set for a while, and jumps are made meanwhile.

@@ -183,6 +183,14 @@ impl Wasm {
         bytes
     }
 
+    /// Where indirect calls have been noted to go.
+    pub(crate) fn called(&self) -> Vec<u64> {
+        let mut table = vec![0; TAGS - CALLS];
+        self.memory.read(&self.store, CALLS, &mut table).expect("in memory");
+        let words = table.chunks_exact(8).map(|word| word.try_into().map_or(0, u64::from_le_bytes));
+        words.filter(|to| *to != 0).collect()
+    }
+
     pub(crate) fn map(&mut self, page: u64, host: usize, write: bool) {
         let entry = TLB + (page as usize % 1024) * 32;
         self.put(entry, &page.to_le_bytes());
