@@ -98,7 +98,7 @@ fn grow(bytes: usize) -> Option<NonNull<u8>> {
     NonNull::new(core::ptr::with_exposed_provenance_mut((first as usize) << PAGE_SHIFT))
 }
 
-/// Lets 32-bit programs have [homes](guest_mem::HomeLayout), in memory that the worker has not touched before: as many as there is room for
+/// Lets programs have [homes](guest_mem::HomeLayout), in memory that the worker has not touched before: as many as there is room for
 /// beside all frames of the pool.
 pub(crate) fn offer_homes(pool: &FramePool) {
     let frames = pool.stats().limit * PAGE_SIZE;
@@ -136,7 +136,7 @@ pub(crate) struct WorkerCode {
 /// between has not been tried. So, it seems, do all other engines.
 const SHARES_TABLES: f64 = 13.0;
 
-/// The first version of V8 that heeds hints without a flag; later than what is known, as what does not know them cannot say so. Firefox ESR does not.
+/// From this version of V8 on, hosts are taken to heed hints: 14.8 does and 11.3 does not, by their figures, and what is between has not been tried. Firefox ESR does not.
 const HEEDS_HINTS: f64 = 13.7;
 
 /// The version of V8: Node.js says it, and browsers the version of Chromium, which is ten times as much. None of other engines.

@@ -175,11 +175,7 @@ pub const BLOCK_AT: u32 = 16;
 impl Jump {
     /// A table without any.
     pub fn table() -> Box<[Jump; JUMPS]> {
-        // Through a vector, since it is larger than a stack likes.
-        match vec![Jump::EMPTY; JUMPS].into_boxed_slice().try_into() {
-            Ok(table) => table,
-            Err(_) => unreachable!("a vector of as many entries"),
-        }
+        table(Jump::EMPTY)
     }
 
     /// None.
@@ -203,6 +199,14 @@ impl Jump {
     /// Where in the table the entry of an address is.
     pub fn index(pc: u64) -> usize {
         ((pc as u32).wrapping_mul(JUMP_FACTOR) >> (32 - JUMP_BITS)) as usize
+    }
+}
+
+/// A table of the same entries: through a vector, since it is larger than a stack likes.
+fn table<T: Clone, const N: usize>(entry: T) -> Box<[T; N]> {
+    match vec![entry; N].into_boxed_slice().try_into() {
+        Ok(table) => table,
+        Err(_) => unreachable!("a vector of as many entries"),
     }
 }
 
@@ -246,11 +250,7 @@ impl Called {
 
 impl Default for Called {
     fn default() -> Called {
-        // Through a vector, since it is larger than a stack likes.
-        match vec![[0; Called::SAMPLES]; Called::SITES].into_boxed_slice().try_into() {
-            Ok(table) => Called(table),
-            Err(_) => unreachable!("a vector of as many entries"),
-        }
+        Called(table([0; Called::SAMPLES]))
     }
 }
 

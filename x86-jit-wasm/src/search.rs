@@ -305,13 +305,12 @@ impl<'a, C: Code> Search<'a, C> {
 
     /// The same of those that an indirect call goes to.
     fn guess(&mut self, from: Place, back: u64) {
-        if self.limits.callees == 0 {
-            return;
-        }
         let known = self.code.callees(from.1);
         let taken = known.into_iter().filter_map(|entry| Some((entry, self.take_in(from, entry, back)?)));
         let taken: Vec<(u64, u32)> = taken.take(GUESSES).collect();
-        self.guesses.insert(from, taken);
+        if !taken.is_empty() {
+            self.guesses.insert(from, taken);
+        }
     }
 
     /// Takes a function in that is called, if it is small. Gives the number of the call.

@@ -34,6 +34,12 @@ impl Home {
         self.is_filled(row * ROW).then(|| self.words(row))
     }
 
+    /// The tags that let somebody into a page in a place: its own, and that of the page before, which reaches into it.
+    fn tags_into(&self, half: usize, place: usize) -> impl Iterator<Item = &Cell<u32>> {
+        let before = place.checked_sub(1).and_then(|before| self.tags(half, before));
+        self.tags(half, place).into_iter().flatten().chain(before.map(|[.., last]| last))
+    }
+
     pub(super) fn has_tag(&self, addr: u64, bit: u8) -> bool {
         let place = (addr >> PAGE_SHIFT) as usize % PLACES;
         let granule = (addr >> GRANULE_SHIFT) as usize % GRANULES;
@@ -69,23 +75,16 @@ impl Home {
         }
         let (place, tag) = (page as usize % PLACES, tag(page));
         for half in halves(bits) {
-            let own = self.tags(half, place).into_iter().flatten();
-            let before = place.checked_sub(1).and_then(|before| self.tags(half, before));
-            // That of the page before reaches into this one.
-            for granule in own.chain(before.map(|[.., last]| last)) {
-                if granule.get() == tag {
-                    granule.set(0);
-                }
-            }
+            self.tags_into(half, place)
+                .filter(|granule| granule.get() == tag)
+                .for_each(|granule| granule.set(0));
         }
     }
 
     /// Whatever page is in a place, it may not be written.
     pub(super) fn clear_write_tags_at(&self, place: usize) {
         for half in halves(HomeLayout::WRITE) {
-            let own = self.tags(half, place).into_iter().flatten();
-            let before = place.checked_sub(1).and_then(|before| self.tags(half, before));
-            own.chain(before.map(|[.., last]| last)).for_each(|granule| granule.set(0));
+            self.tags_into(half, place).for_each(|granule| granule.set(0));
         }
     }
 }

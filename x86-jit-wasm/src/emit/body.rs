@@ -529,10 +529,7 @@ impl Function {
         self.get(progress, root, false);
         let start = self.temporary(word);
         self.constant(word, by as u64);
-        match word {
-            Type::I64 => self.sink().i64_add(),
-            _ => self.sink().i32_add(),
-        };
+        self.add();
         self.sink().local_set(start);
         start
     }

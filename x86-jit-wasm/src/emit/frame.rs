@@ -224,6 +224,22 @@ impl Function {
         }
     }
 
+    /// Puts the lower half of a word on the stack.
+    pub(super) fn narrow(&mut self, local: u32) {
+        self.sink().local_get(local);
+        if self.locals.word == Type::I64 {
+            self.sink().i32_wrap_i64();
+        }
+    }
+
+    /// Adds the two words on the stack.
+    pub(super) fn add(&mut self) {
+        match self.locals.word {
+            Type::I64 => self.sink().i64_add(),
+            _ => self.sink().i32_add(),
+        };
+    }
+
     fn set_rip(&mut self, local: u32) {
         let word = self.locals.word;
         let mut sink = self.sink();
@@ -268,11 +284,8 @@ impl Function {
 
     /// Puts the address of the entry of an address in the table of jumps on the stack.
     fn jump_entry(&mut self, pc: u32) {
-        let (jumps, word) = (self.places.jumps as i32, self.locals.word);
-        self.sink().local_get(pc);
-        if word == Type::I64 {
-            self.sink().i32_wrap_i64();
-        }
+        let jumps = self.places.jumps as i32;
+        self.narrow(pc);
         let mut sink = self.sink();
         sink.i32_const(JUMP_FACTOR as i32).i32_mul().i32_const(32 - JUMP_BITS as i32).i32_shr_u();
         sink.i32_const(shared::JUMP_SHIFT as i32).i32_shl().i32_const(jumps).i32_add();

@@ -14,7 +14,6 @@ use crate::region::Tier;
 use alloc::vec;
 use alloc::vec::Vec;
 use guest_mem::HomeLayout;
-use wasm_encoder::InstructionSink;
 
 /// Bytes that are checked together, at most: the more, the more often they cross a page.
 pub(super) const SPAN: i64 = 256;
@@ -89,14 +88,8 @@ impl Function {
     /// linear memory in `host`.
     pub(super) fn look_home(&mut self, start: u32, writes: bool, host: u32) {
         let (layout, home, word) = (self.places.home, self.locals.reg(PAGES), self.locals.word);
+        self.narrow(start);
         let mut sink = self.sink();
-        let lower = |sink: &mut InstructionSink<'_>| {
-            sink.local_get(start);
-            if word == Type::I64 {
-                sink.i32_wrap_i64();
-            }
-        };
-        lower(&mut sink);
         sink.i32_const(layout.mask as i32).i32_and().local_get(home).i32_add().local_set(host);
         if word == Type::I32 {
             let bit = if writes { HomeLayout::WRITE } else { HomeLayout::READ };
@@ -109,7 +102,8 @@ impl Function {
         let tags = if writes { layout.write_tags } else { layout.read_tags };
         let in_map = layout.mask >> layout.granule_shift << TAG_SHIFT;
         sink.local_get(start).i64_const(layout.mask.count_ones().into()).i64_shr_u().i64_const(1).i64_add();
-        lower(&mut sink);
+        self.narrow(start);
+        let mut sink = self.sink();
         sink.i32_const((layout.granule_shift - TAG_SHIFT) as i32)
             .i32_shr_u()
             .i32_const(in_map as i32)
@@ -159,10 +153,7 @@ impl Function {
         if let Some(reg) = early.reg {
             let local = self.locals.reg(gpr(reg));
             self.sink().local_get(local);
-            match word {
-                Type::I64 => self.sink().i64_add(),
-                _ => self.sink().i32_add(),
-            };
+            self.add();
         }
         self.sink().local_set(start);
         self.check_area(&area, start, host, |function, out| {
@@ -186,10 +177,8 @@ impl Function {
         let tlb = self.places.tlb;
         let entry = self.entry_local();
         self.entry(start);
-        self.sink().local_tee(entry).i32_load(at(tlb.bias.into(), 2)).local_get(start);
-        if self.locals.word == Type::I64 {
-            self.sink().i32_wrap_i64();
-        }
+        self.sink().local_tee(entry).i32_load(at(tlb.bias.into(), 2));
+        self.narrow(start);
         self.sink().i32_add().local_set(host);
         self.is_not_of(entry, area, start, area.bytes() - 1);
     }

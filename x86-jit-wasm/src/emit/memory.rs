@@ -14,13 +14,8 @@ impl Function {
         // The page number's lower bits, times the size of an entry: one shift and one mask.
         let stride = self.places.tlb.stride.trailing_zeros();
         let mask = ((1_u64 << self.places.tlb.bits) - 1) << stride;
-        let word = self.locals.word;
-        let mut sink = self.sink();
-        sink.local_get(addr);
-        if word == Type::I64 {
-            sink.i32_wrap_i64();
-        }
-        sink.i32_const((PAGE_SHIFT - stride) as i32).i32_shr_u().i32_const(mask as i32).i32_and();
+        self.narrow(addr);
+        self.sink().i32_const((PAGE_SHIFT - stride) as i32).i32_shr_u().i32_const(mask as i32).i32_and();
         self.shared();
         self.sink().i32_load(at(shared::TLB, 2)).i32_add();
     }
@@ -43,14 +38,9 @@ impl Function {
 
     /// Adds so much to the word on the stack.
     pub(super) fn plus(&mut self, bytes: u32) {
-        match (bytes, self.locals.word) {
-            (0, _) => {}
-            (_, Type::I64) => {
-                self.sink().i64_const(bytes.into()).i64_add();
-            }
-            _ => {
-                self.sink().i32_const(bytes as i32).i32_add();
-            }
+        if bytes > 0 {
+            self.constant(self.locals.word, bytes.into());
+            self.add();
         }
     }
 
