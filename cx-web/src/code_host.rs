@@ -181,7 +181,9 @@ impl WorkerCode {
             set(&own, op.name(), &Reflect::get(&fast, &op.name().into())?)?;
         }
         let looks = exports_of(&looks(TlbLayout::OWN), &imports)?;
-        set(&own, "l", &Reflect::get(&looks, &"l".into())?)?;
+        for name in ["l", "s"] {
+            set(&own, name, &Reflect::get(&looks, &name.into())?)?;
+        }
         let call = wasm_bindgen::function_table().unchecked_into::<WebAssembly::Table>().grow(1)?;
         let table = RefCell::new(WorkerCode::begin(&imports, &own, call)?);
         let (next, end) = (Cell::new(0), Cell::new(GROWTH));

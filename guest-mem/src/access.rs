@@ -326,30 +326,35 @@ impl AddressSpace {
         Ok(())
     }
 
-    #[inline]
-    /// Host address of an area that may be accessed as it is: in one page, or in two that are neighbours in host memory too. The TLB has them
+    /// Host address of an area that may be accessed as it is: in one page, or in several that are neighbours in host memory too. The TLB has them
     /// then. None where more would have to be done: a page is not there yet, is shared until it is written, or holds code.
     pub fn present(&self, addr: u64, len: usize, access: Access) -> Option<usize> {
         let (first, last) = (addr >> PAGE_SHIFT, addr.checked_add(len.max(1) as u64 - 1)? >> PAGE_SHIFT);
-        let host = self.admitted(first, access)?;
-        if last != first {
-            let next = (last == first + 1).then(|| self.admitted(last, access)).flatten()?;
-            (next.wrapping_sub(host) == PAGE_SIZE).then_some(())?;
+        let host = self.found(first, access)?;
+        let pages = (1..).zip(first + 1..=last);
+        for (number, page) in pages {
+            let next = self.found(page, access)?;
+            (next.wrapping_sub(host) == number * PAGE_SIZE).then_some(())?;
         }
         Some(host + (addr % PAGE_BYTES) as usize)
+    }
+
+    /// As [`AddressSpace::admitted`], by the TLB if that has the page.
+    #[inline]
+    fn found(&self, page: u64, access: Access) -> Option<usize> {
+        let entry = self.tlb.entry(page);
+        if entry.tag(access) == page {
+            return Some(entry.host(page << PAGE_SHIFT).expose_provenance());
+        }
+        self.admitted(page, access)
     }
 
     fn host_page(&self, addr: u64, access: Access) -> Result<*mut u8, MemFault> {
         let page = addr >> PAGE_SHIFT;
         let entry = self.tlb.entry(page);
-        let (tag, store) = match access {
-            Access::Read => (entry.read.get(), false),
-            Access::Write => (entry.write.get(), true),
-            Access::Execute => (entry.execute.get(), false),
-        };
-        if tag == page {
+        if entry.tag(access) == page {
             Ok(entry.host(page << PAGE_SHIFT))
-        } else if store {
+        } else if access == Access::Write {
             self.resolve_for_store(addr)
         } else {
             self.resolve(addr, access)

@@ -172,6 +172,16 @@ impl Tlb {
 }
 
 impl Entry {
+    /// The page that may be accessed so.
+    #[inline(always)]
+    pub(crate) fn tag(&self, access: Access) -> u64 {
+        match access {
+            Access::Read => self.read.get(),
+            Access::Write => self.write.get(),
+            Access::Execute => self.execute.get(),
+        }
+    }
+
     /// Where an address of the page is in host memory.
     #[inline(always)]
     pub(crate) fn host(&self, addr: u64) -> *mut u8 {

@@ -301,6 +301,28 @@ fn neighbouring_pages_lie_side_by_side() {
     assert!(pieces <= 4, "{pieces} pieces");
 }
 
+/// Pages are in one piece as far as they follow each other in host memory and may all be accessed so.
+#[test]
+fn areas_of_many_pages() {
+    let s = space(256);
+    s.map(anonymous(0x10_0000, 0x12_0000, RW)).unwrap();
+    s.fill(0x10_0000, 0x1_0000, 1).unwrap();
+    let longest = |from: u64, access| {
+        let pages = (1..=0x20).take_while(|n| s.present(from, n * PAGE_SIZE, access).is_some());
+        pages.last().unwrap_or(0)
+    };
+    let pages = longest(0x10_0000, Access::Read);
+    assert!(pages >= 8, "{pages} pages in one piece");
+    let host = s.present(0x10_0000, pages * PAGE_SIZE, Access::Read);
+    let last = 0x10_0000 + (pages as u64 - 1) * PAGE_BYTES;
+    assert_eq!(s.present(last, 1, Access::Read), host.map(|host| host + (pages - 1) * PAGE_SIZE));
+    s.protect(0x10_4000, 0x10_5000, Prot::READ).unwrap();
+    assert_eq!((longest(0x10_0000, Access::Write), longest(0x10_0000, Access::Read)), (4, pages));
+    // What has never been touched is not there.
+    assert_eq!(s.present(0x11_0000, 1, Access::Read), None);
+    assert_eq!(s.present(u64::MAX - 8, 16, Access::Read), None);
+}
+
 /// Stacks of many processes, one after the other, each of which grows downwards.
 #[test]
 fn a_stack_lies_in_one_piece() {

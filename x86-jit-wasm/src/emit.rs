@@ -68,6 +68,8 @@ pub fn translate(regions: &[Region], places: &Places, first: u32) -> Vec<u8> {
     }
     types.ty().function([ValType::I32, ValType::I64, ValType::I32], [ValType::I64]);
     imports.import("e", "l", EntityType::Function(5));
+    types.ty().function([ValType::I64, ValType::I32, ValType::I32], [ValType::I64]);
+    imports.import("e", "s", EntityType::Function(6));
     let mut functions = FunctionSection::new();
     let mut elements = ElementSection::new();
     let mut code = CodeSection::new();
@@ -172,7 +174,8 @@ const PRESENT: u32 = 0;
 const RESUME: u32 = 1;
 const COMPUTE: u32 = 2;
 const LOOK: u32 = COMPUTE + X87Op::ALL.len() as u32;
-const IMPORTED: u32 = LOOK + 1;
+const SCAN: u32 = LOOK + 1;
+const IMPORTED: u32 = SCAN + 1;
 
 /// Functions of the module by address: their number, and where in the table of functions they are.
 type Own<'a> = &'a dyn Fn(u64) -> Option<(u32, Entrance)>;

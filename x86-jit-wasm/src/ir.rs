@@ -272,6 +272,17 @@ pub enum Step {
         /// Its sign and exponent, with [`fpu::UP`](crate::layout::fpu::UP) and [`fpu::BAD`](crate::layout::fpu::BAD).
         rest: Value,
     },
+    /// Looks through bytes for the first that is another one, or that is not: see [`looks`](crate::looks). Cannot leave.
+    Scan {
+        /// Of the guest.
+        addr: Value,
+        /// How many at most, [`Type::I32`]; not 0.
+        most: Value,
+        /// The byte, [`Type::I32`], and above it whether it is passed over.
+        what: Value,
+        /// How many bytes have been looked at, [`Type::I64`], and above 32 bits the last of them; 0 where one is not there.
+        found: Value,
+    },
     /// So many more instructions, [`Type::I64`], have been done than the block counts.
     Spend(Value),
     /// Leaves if a value is not 0.
@@ -326,7 +337,8 @@ impl Step {
             | Step::Aligned { origin, .. }
             | Step::Canonical { origin, .. } => Some(origin),
             Step::Back { .. } | Step::Spend(_) => None,
-            Step::LoadState { .. } | Step::StoreState { .. } | Step::Compute { .. } => None,
+            Step::LoadState { .. } | Step::StoreState { .. } => None,
+            Step::Compute { .. } | Step::Scan { .. } => None,
             Step::SetReg(..) | Step::SetXmm(..) | Step::SetFlags(_) => None,
         }
     }
@@ -366,6 +378,7 @@ impl Step {
             Step::Copy { to, from: other, bytes, .. } | Step::Fill { to, byte: other, bytes, .. } => {
                 [Some(to), Some(other), Some(bytes), None]
             }
+            Step::Scan { addr, most, what, .. } => [Some(addr), Some(most), Some(what), None],
             Step::GuardBoth { first, second, .. } => [Some(first), Some(second), None, None],
             Step::Guard { condition: value, .. }
             | Step::Aligned { addr: value, .. }
@@ -538,7 +551,7 @@ impl Body {
                     true
                 }
                 Step::SetFlags(_) | Step::Back { .. } | Step::Spend(_) => true,
-                Step::Compute { .. } => true,
+                Step::Compute { .. } | Step::Scan { .. } => true,
                 _ => {
                     changes = 0;
                     stored.clear();

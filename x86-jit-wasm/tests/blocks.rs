@@ -588,6 +588,38 @@ fn copies_backwards() {
     assert!(done > 6 * 2 * 60 * 3, "{done}");
 }
 
+/// `rep scas` over what `rep stos` has written, and a bit of what is behind it or not.
+#[test]
+fn scans_bytes() {
+    let host = Host::new();
+    let mut rng = Rng::new(number("SEED", 23));
+    let mut theirs = Theirs::new();
+    let mut done = 0;
+    for mode in [Mode::Bits32, Mode::Bits64] {
+        // repne; rep; a word at a time, which is left; backwards, which is left.
+        let scans: [&[u8]; 4] =
+            [&[0xf2, 0xae], &[0xf3, 0xae], &[0x66, 0xf2, 0xaf], &[0xfd, 0xf3, 0xae, 0xfc]];
+        for scan in scans {
+            // movzx ecx, dl; mov ebx, edi; and ebp, 127; rep stosb; [rep scas]; lea ecx, [ebp + edx]; mov edi, ebx; inc al or not; [rep scas].
+            let fill = [0x0f, 0xb6, 0xca, 0x89, 0xfb, 0x83, 0xe5, 0x7f, 0xf3, 0xaa];
+            for other in [&[0xfe, 0xc0][..], &[]] {
+                let again: [&[u8]; 4] =
+                    [&[0x8d, 0x4c, 0x15, 0, 0x89, 0xdf], other, scan, &[0x0f, 0x92, 0xc4]];
+                let mut bytes = [&fill[..], scan, &again.concat()].concat();
+                bytes.resize(CODE_LEN, 0xcc);
+                let region = discover_any(&mut rng, &bytes, CODE, mode, Targets::default());
+                let mut wasm = Wasm::with(&host, core::slice::from_ref(&region));
+                let function = wasm.function(0);
+                for _ in 0..100 {
+                    let ours = (&mut wasm, &function, 0);
+                    done += theirs.compare(&mut rng, ours, (mode, &bytes, core::slice::from_ref(&region)));
+                }
+            }
+        }
+    }
+    assert!(done > 2 * 4 * 2 * 100 * 40, "{done}");
+}
+
 /// The largest numbers of each precision are stored as all others are, and what is rounded up beyond them is not.
 #[test]
 fn stores_the_largest_numbers() {

@@ -1,11 +1,11 @@
 //! The code of a block: values where they are wanted, steps in their order.
 
-use super::COMPUTE;
 use super::areas::Area;
 use super::group::Grouped;
 use super::operations::{binary, compare, unary};
 use super::progress::Progress;
 use super::state::{FLAGS, IMPRECISE, PAGES, Plan, SLOTS, Slots, State, XMM, changed, flag, gpr, slots, xmm};
+use super::{COMPUTE, SCAN};
 use crate::ir::{Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Value};
 use crate::layout::{Places, VECTORS, context, reason, shared};
 use crate::region::{Region, Tier};
@@ -375,6 +375,15 @@ impl Function {
                 self.sink().call(COMPUTE + op as u32).local_set(more).local_set(to);
                 progress.place[sig.index()] = Some(to);
                 progress.place[rest.index()] = Some(more);
+            }
+            Step::Scan { addr, most, what, found } => {
+                let addr = self.local(progress, addr);
+                self.wide(addr);
+                self.get(progress, most, false);
+                self.get(progress, what, false);
+                let to = self.temporary(Type::I64);
+                self.sink().call(SCAN).local_set(to);
+                progress.place[found.index()] = Some(to);
             }
             Step::Spend(more) => {
                 self.sink().local_get(BUDGET);

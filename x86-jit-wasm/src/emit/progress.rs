@@ -79,6 +79,9 @@ impl<'a> Progress<'a> {
                         progress.want(se, number);
                     }
                 }
+                Step::Scan { addr, most, what, .. } => {
+                    [addr, most, what].into_iter().for_each(|value| progress.want(value, number));
+                }
                 Step::StoreState { addr, value, .. } => {
                     progress.want(addr, number);
                     progress.want(value, number);

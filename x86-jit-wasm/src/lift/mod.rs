@@ -281,6 +281,7 @@ impl Lifter {
             Op::Clc | Op::Stc | Op::Cmc | Op::Lahf | Op::Sahf | Op::Salc => self.flag_moves(insn),
             Op::Xlat => self.translate_byte(insn),
             Op::Movs | Op::Stos if insn.rep != Rep::None => self.repeated(insn),
+            Op::Scas if insn.rep != Rep::None => self.scanned(insn),
             Op::Movs | Op::Stos | Op::Lods | Op::Scas | Op::Cmps if insn.rep == Rep::None => {
                 self.string(insn)
             }

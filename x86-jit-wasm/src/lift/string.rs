@@ -2,18 +2,18 @@
 
 use super::mov::register;
 use super::{Done, Lifter, Unsupported, mask};
-use crate::ir::{Binary, Compare, Expr, Step, Type, Value};
+use crate::ir::{Binary, Compare, Expr, Step, Type, Unary, Value};
 use crate::layout::context;
 use x86_cpu::flags;
-use x86_decode::{Insn, Op, Reg, Seg, Width};
+use x86_decode::{Insn, Op, Reg, Rep, Seg, Width};
 
 const RAX: u8 = 0;
 const RCX: u8 = 1;
 const RSI: u8 = 6;
 const RDI: u8 = 7;
 
-/// Bytes of a page.
-const PAGE_BYTES: u64 = 1 << 12;
+/// Bytes that a repeated instruction goes through at most before somebody looks at the budget again.
+const MOST: u64 = 1 << 20;
 
 impl Lifter {
     pub(super) fn string(&mut self, insn: &Insn) -> Done {
@@ -62,20 +62,24 @@ impl Lifter {
         }
     }
 
-    /// `rep movs` and `rep stos` of as much as is in a page. What is longer, or overlaps such that it is a pattern that is
+    /// Only offsets of the code's own width are repeated.
+    fn usual_offsets(&self, insn: &Insn) -> Done {
+        let own = if self.long() { Width::W64 } else { Width::W32 };
+        if insn.addr == own { Ok(()) } else { Err(Unsupported) }
+    }
+
+    /// `rep movs` and `rep stos` of memory that is in one piece for the host as well. What is very long, or overlaps such that it is a pattern that is
     /// copied, is left.
     pub(super) fn repeated(&mut self, insn: &Insn) -> Done {
         let width = insn.width;
-        if register(0, insn.addr) != register(0, if self.long() { Width::W64 } else { Width::W32 }) {
-            return Err(Unsupported);
-        }
+        self.usual_offsets(insn)?;
         let count = self.whole(RCX);
-        let most = self.body.number(self.word(), PAGE_BYTES / u64::from(width.bytes()));
+        let most = self.body.number(self.word(), MOST / u64::from(width.bytes()));
         let long = self.body.compare(Compare::LtU, most, count);
         self.guard(long);
         let elements = self.low(count);
         let bytes = self.body.with(Binary::Shl, elements, width.bytes().trailing_zeros().into());
-        let by = if self.long() { self.wide(bytes, false) } else { bytes };
+        let by = self.wide_word(bytes);
         let (source, target) = (self.whole(RSI), self.whole(RDI));
         let to = self.pointed(insn, RDI, Seg::Es)?;
         if insn.op == Op::Movs {
@@ -104,8 +108,7 @@ impl Lifter {
         let some = self.body.is_zero(elements);
         let some = self.body.not(some);
         let more = self.body.binary(Binary::Sub, elements, some);
-        let more = self.wide(more, false);
-        self.body.steps.push(Step::Spend(more));
+        self.spend(more);
         let zero = self.body.number(self.word(), 0);
         self.set_whole(RCX, zero);
         let onward = if self.down { Binary::Sub } else { Binary::Add };
@@ -116,6 +119,61 @@ impl Lifter {
             self.set_whole(RSI, source);
         }
         Ok(())
+    }
+
+    /// So many more instructions have been done.
+    fn spend(&mut self, more: Value) {
+        let more = self.wide(more, false);
+        self.body.steps.push(Step::Spend(more));
+    }
+
+    /// `rep scas` of bytes, towards higher addresses. What is not at its end after very many is left.
+    pub(super) fn scanned(&mut self, insn: &Insn) -> Done {
+        if insn.width != Width::W8 {
+            return Err(Unsupported);
+        }
+        self.usual_offsets(insn)?;
+        let count = self.whole(RCX);
+        let none = if self.down { self.body.number(Type::I32, 1) } else { self.body.is_zero(count) };
+        self.guard(none);
+        let (word, start) = (self.word(), self.whole(RDI));
+        let addr = self.pointed(insn, RDI, Seg::Es)?;
+        let limit = self.body.number(word, MOST);
+        let long = self.body.compare(Compare::LtU, limit, count);
+        let most = self.body.select(long, limit, count);
+        let most = self.low(most);
+        let byte = self.read_reg(register(RAX, Width::W8))?;
+        let passed = insn.rep != Rep::Repne;
+        let what = self.body.with(Binary::Or, byte, u64::from(passed) << 8);
+        let found = self.body.value(Type::I64, Expr::Loaded);
+        self.body.bound(found, 0xff_ffff_ffff);
+        self.body.steps.push(Step::Scan { addr, most, what, found });
+        let done = self.body.unary(Unary::Wrap, found);
+        let not_there = self.body.is_zero(done);
+        self.guard(not_there);
+        let last = self.body.with(Binary::ShrU, found, 32);
+        let last = self.body.unary(Unary::Wrap, last);
+        let elements = self.wide_word(done);
+        let rest = self.body.binary(Binary::Sub, count, elements);
+        let same = self.body.compare(Compare::Eq, last, byte);
+        let goes_on = if passed { same } else { self.body.not(same) };
+        let spent = self.body.is_zero(rest);
+        let more = self.body.not(spent);
+        let unfinished = self.body.binary(Binary::And, goes_on, more);
+        self.guard(unfinished);
+        self.end_batch();
+        let others = self.body.with(Binary::Sub, done, 1);
+        self.spend(others);
+        self.set_whole(RCX, rest);
+        let behind = self.body.binary(Binary::Add, start, elements);
+        self.set_whole(RDI, behind);
+        self.flags = self.difference(byte, last, Width::W8, false).1;
+        Ok(())
+    }
+
+    /// A number of 32 bits as a word of the code.
+    fn wide_word(&mut self, value: Value) -> Value {
+        if self.long() { self.wide(value, false) } else { value }
     }
 
     /// The lowest address of an area that is gone through from `first` on.

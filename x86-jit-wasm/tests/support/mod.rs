@@ -228,8 +228,11 @@ impl Wasm {
         for (op, function) in X87Op::ALL.iter().zip(arithmetic_functions(&mut wasm.store, &host.arithmetic)) {
             define(op.name(), function);
         }
-        let looks = Instance::new(&mut wasm.store, &host.looks, &[memory.into()]).expect("links");
-        define("l", looks.get_func(&wasm.store, "l").expect("is exported").into());
+        let looks =
+            Instance::new(&mut wasm.store, &host.looks, &[present.into(), memory.into()]).expect("links");
+        for name in ["l", "s"] {
+            define(name, looks.get_func(&wasm.store, name).expect("is exported").into());
+        }
         if instructions.is_multiple_of(2) {
             // But for its last granule, as the next page is not there.
             let tags = [(PLACES.home.tag(DATA) as u32).to_le_bytes(); GRANULES - 1];
