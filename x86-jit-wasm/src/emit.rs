@@ -333,6 +333,15 @@ impl Emitter<'_> {
 
     /// Calls what is at an address in a local: a part of the region, or by a call.
     fn guessed_call(&mut self, number: usize, next: Target) {
+        let guesses = self.guesses(number);
+        let depth = self.depth(Label::Leave);
+        self.out.call(Callee { pc: None, own: None }, address(self.region, next), depth);
+        self.go(number, next);
+        self.close_guesses(guesses);
+    }
+
+    /// Where an address in a local is one of the guesses of a block, control goes there; what follows is done where it is none. Gives how many they are.
+    fn guesses(&mut self, number: usize) -> usize {
         let (pending, state): (u32, State) = (self.out.pending, self.out.state);
         let region = self.region;
         let guesses = &region.blocks[number].guesses;
@@ -344,10 +353,11 @@ impl Emitter<'_> {
             self.out.sink().else_();
             (self.out.pending, self.out.state) = (pending, state);
         }
-        let depth = self.depth(Label::Leave);
-        self.out.call(Callee { pc: None, own: None }, address(region, next), depth);
-        self.go(number, next);
-        for _ in guesses {
+        guesses.len()
+    }
+
+    fn close_guesses(&mut self, guesses: usize) {
+        for _ in 0..guesses {
             self.labels.pop();
             self.out.sink().end();
         }
@@ -355,6 +365,12 @@ impl Emitter<'_> {
 
     /// Jumps to an address in a local.
     fn jump(&mut self, from: usize, inside: bool, learn: bool) {
+        let guesses = self.guesses(from);
+        self.jump_elsewhere(from, inside, learn);
+        self.close_guesses(guesses);
+    }
+
+    fn jump_elsewhere(&mut self, from: usize, inside: bool, learn: bool) {
         if !inside {
             let at = self.region.blocks[from].insns.last().filter(|_| learn);
             self.leave_for(at.map(|at| at.pc));

@@ -10,6 +10,9 @@ use guest_mem::AddressSpace;
 use x86_cpu::BaseEngine;
 use x86_decode::MAX_LEN;
 
+/// Of the samples of an indirect jump, how many go where it goes often.
+const OFTEN: u32 = 2;
+
 /// Code of an address space, and what has run of it.
 pub(crate) struct Guest<'a, B> {
     pub(crate) mem: &'a AddressSpace,
@@ -19,7 +22,7 @@ pub(crate) struct Guest<'a, B> {
     pub(crate) known: Option<(&'a Jumps, &'a Translations)>,
     /// Whether a region ends where there is a translation already, or is about to be one.
     pub(crate) apart: Option<&'a BTreeSet<u64>>,
-    /// Where indirect calls went.
+    /// Where indirect calls and jumps went.
     pub(crate) called: Option<&'a Called>,
     pub(crate) reach: u64,
 }
@@ -59,7 +62,13 @@ impl<B: BaseEngine> Code for Guest<'_, B> {
     }
 
     fn callees(&self, pc: u64) -> Vec<u64> {
-        self.called.map(|called| called.of(pc)).unwrap_or_default()
+        let noted = self.called.map(|called| called.of(pc)).unwrap_or_default();
+        noted.into_iter().map(|(to, _)| to).collect()
+    }
+
+    fn goes_often(&self, pc: u64) -> Vec<u64> {
+        let noted = self.called.map(|called| called.of(pc)).unwrap_or_default();
+        noted.into_iter().filter(|(_, samples)| *samples >= OFTEN).map(|(to, _)| to).collect()
     }
 
     fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {

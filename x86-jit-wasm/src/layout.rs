@@ -210,7 +210,7 @@ fn table<T: Clone, const N: usize>(entry: T) -> Box<[T; N]> {
     }
 }
 
-/// Where indirect calls went, as code of the quick tier notes.
+/// Where indirect calls and jumps went, as code of the quick tier notes.
 #[derive(Clone, Debug)]
 pub struct Called(Box<[[u64; Called::SAMPLES]; Called::SITES]>);
 
@@ -234,8 +234,8 @@ impl Called {
         self.0.as_ptr().expose_provenance()
     }
 
-    /// Where the call at an address went, the most frequent first; another one may share its place.
-    pub(crate) fn of(&self, pc: u64) -> Vec<u64> {
+    /// Where the call or jump at an address went, and how many of the samples that is, the most frequent first; another one may share its place.
+    pub(crate) fn of(&self, pc: u64) -> Vec<(u64, u32)> {
         let mut known: Vec<(u64, u32)> = Vec::new();
         for &to in self.0[Called::index(pc)].iter().filter(|to| **to != 0) {
             match known.iter_mut().find(|(known, _)| *known == to) {
@@ -244,7 +244,7 @@ impl Called {
             }
         }
         known.sort_by_key(|(_, count)| core::cmp::Reverse(*count));
-        known.into_iter().map(|(to, _)| to).collect()
+        known
     }
 }
 
@@ -302,7 +302,7 @@ pub struct Shared {
     pub quiet: i32,
     /// [`VECTORS`].
     pub vectors: [u128; VECTORS.len()],
-    /// Where indirect calls went.
+    /// Where indirect calls and jumps went.
     pub called: Called,
     /// Translated code by address: see [`Jump::index`].
     pub jumps: Box<[Jump; JUMPS]>,

@@ -39,6 +39,11 @@ pub trait Code {
         Vec::new()
     }
 
+    /// Where the indirect jump at `pc` goes often, the most frequent first: what is short there follows it directly, beside being an arm of the [switch](End::Switch).
+    fn goes_often(&self, _pc: u64) -> Vec<u64> {
+        Vec::new()
+    }
+
     /// Copies bytes from `pc` on into `out` and gives their number: less than asked for where the code ends or is not there.
     fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize;
 }
@@ -86,11 +91,23 @@ pub struct Limits {
     pub callee: usize,
     /// Such calls in a region.
     pub callees: usize,
+    /// Instructions between two indirect jumps that follow the first one directly.
+    pub follower: usize,
+    /// Instructions of all that does.
+    pub followers: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { instructions: 512, switched: 3000, reach: 1 << 16, callee: 24, callees: 40 }
+        Limits {
+            instructions: 512,
+            switched: 3000,
+            reach: 1 << 16,
+            callee: 24,
+            callees: 40,
+            follower: 24,
+            followers: 800,
+        }
     }
 }
 
@@ -165,7 +182,7 @@ pub struct Block {
     pub insns: Vec<Located>,
     /// How it ends.
     pub end: End,
-    /// Of an indirect call at its end, functions that are part of the region: where it goes to one of these addresses, control comes to the block.
+    /// Of an indirect call at its end, functions that are part of the region, or of an indirect jump, what follows it directly: where it goes to one of these addresses, control comes to the block.
     pub guesses: Vec<(u64, usize)>,
     /// Whether it begins in a function that the region calls.
     pub callee: bool,

@@ -8,7 +8,7 @@ use crate::lift::Probe;
 use crate::liveness::is_unasked;
 use crate::region::{Block, Code, End, Limits, Located, Region, Setting, Target, Targets, Tier};
 use crate::structure::successors;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
@@ -63,6 +63,8 @@ fn goes_elsewhere(insn: &Insn) -> bool {
 struct Way {
     /// Number of the call, the first being none.
     call: u32,
+    /// Number of the copy of code that follows an indirect jump directly, 0 being none.
+    copy: u32,
     /// Whether DF is set.
     down: bool,
 }
@@ -89,6 +91,9 @@ fn leaves_down(insn: &Insn) -> bool {
 const GUESSES: usize = 12;
 /// Calls within each other, at most.
 const DEPTH: u32 = 3;
+/// What an indirect jump is compared with, at most, and how many such jumps follow each other.
+const FOLLOWERS: usize = 3;
+const FOLLOWING: u32 = 3;
 /// Bytes from the entry of a small function that are still in it: what it jumps to behind them is another function.
 const NEAR: u64 = 256;
 /// Instructions of a block.
@@ -117,6 +122,16 @@ pub(crate) struct Search<'a, C> {
     guesses: HashMap<Place, Vec<(u64, u32)>>,
     /// Whether a function is small.
     small: HashMap<u64, bool>,
+    /// How many indirect jumps each copy has followed.
+    copies: Vec<u32>,
+    /// Indirect jumps whose followers are still to be looked at, in the order in which they were found.
+    jumps: VecDeque<Place>,
+    /// The copies that follow the one at a place directly.
+    followers: HashMap<Place, Vec<(u64, u32)>>,
+    /// Instructions of the short code at an address, if it is that.
+    short: HashMap<u64, Option<usize>>,
+    /// Instructions of all copies.
+    copied: usize,
     /// Where indirect jumps go.
     targets: Vec<u64>,
     /// Indirect jumps of which the engine wants to know more.
@@ -152,6 +167,11 @@ impl<'a, C: Code> Search<'a, C> {
             callees: HashMap::new(),
             guesses: HashMap::new(),
             small: HashMap::new(),
+            copies: vec![0],
+            jumps: VecDeque::new(),
+            followers: HashMap::new(),
+            short: HashMap::new(),
+            copied: 0,
             targets: Vec::new(),
             learning: BTreeSet::new(),
             learn: false,
@@ -169,12 +189,17 @@ impl<'a, C: Code> Search<'a, C> {
         let mut asked = false;
         loop {
             let Some(head) = self.open.pop() else {
-                if asked || self.targets.is_empty() {
+                if self.targets.is_empty() {
                     break;
                 }
-                // What the switch has missed so far.
-                asked = true;
-                self.learn = self.jump_from(self.entry);
+                if !asked {
+                    // What the switch has missed so far.
+                    asked = true;
+                    self.learn = self.jump_from(self.entry);
+                    continue;
+                }
+                let Some(jump) = self.jumps.pop_front() else { break };
+                self.follow_up(jump);
                 continue;
             };
             if self.heads.insert(head) {
@@ -235,20 +260,23 @@ impl<'a, C: Code> Search<'a, C> {
                 Flow::Call => {
                     self.reach(way, next);
                     // A call of what is behind it asks for its address.
-                    if let Some(to) = self.target(pc, &insn).filter(|to| *to != next) {
+                    if let Some(to) = self.target(pc, &insn).filter(|to| *to != next && way.copy == 0) {
                         self.call((way, pc), to, next);
                     }
                     break;
                 }
                 Flow::IndirectCall => {
                     self.reach(way, next);
-                    self.guess((way, pc), next);
+                    if way.copy == 0 {
+                        self.guess((way, pc), next);
+                    }
                     break;
                 }
                 Flow::IndirectBranch if way.call == 0 && self.switches => {
-                    if self.jump_from(pc) {
+                    if way.copy == 0 && self.jump_from(pc) {
                         self.learning.insert(pc);
                     }
+                    self.jumps.push_back((way, pc));
                     break;
                 }
                 _ => break,
@@ -296,6 +324,68 @@ impl<'a, C: Code> Search<'a, C> {
         learn
     }
 
+    /// Has what an indirect jump goes to often follow it, if that is short and an arm of the switch.
+    fn follow_up(&mut self, jump: Place) {
+        let depth = self.copies[jump.0.copy as usize];
+        if depth >= FOLLOWING {
+            return;
+        }
+        let arms = self.targets.iter().collect::<BTreeSet<_>>();
+        let mut often = self.code.goes_often(jump.1);
+        often.retain(|pc| arms.contains(pc));
+        let mut followers = Vec::new();
+        for pc in often.into_iter().take(FOLLOWERS) {
+            let Some(length) = self.is_short(pc) else { continue };
+            if self.copied + length > self.limits.followers || self.insns.len() + length > self.room() {
+                continue;
+            }
+            self.copied += length;
+            let copy = self.copies.len() as u32;
+            self.copies.push(depth + 1);
+            self.open.push((Way { copy, ..jump.0 }, pc));
+            followers.push((pc, copy));
+        }
+        if !followers.is_empty() {
+            self.followers.insert(jump, followers);
+        }
+    }
+
+    /// How many instructions there are from an address to the next indirect jumps, if they are few.
+    fn is_short(&mut self, entry: u64) -> Option<usize> {
+        if let Some(known) = self.short.get(&entry) {
+            return *known;
+        }
+        let length = self.length(entry);
+        self.short.insert(entry, length);
+        length
+    }
+
+    fn length(&mut self, entry: u64) -> Option<usize> {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![entry]);
+        while let Some(pc) = open.pop() {
+            if seen.contains(&pc) {
+                continue;
+            }
+            // Code that is left to another engine.
+            let Some(insn) = self.decode(pc) else { continue };
+            seen.insert(pc);
+            if seen.len() > self.limits.follower {
+                return None;
+            }
+            let next = self.after(pc, &insn);
+            match insn.row.flow {
+                Flow::Next | Flow::Call | Flow::IndirectCall => open.push(next),
+                Flow::Branch => open.push(self.target(pc, &insn)?),
+                Flow::CondBranch => {
+                    let to = self.target(pc, &insn)?;
+                    open.extend(self.sides(entry, to, next).into_iter().flatten());
+                }
+                _ => {}
+            }
+        }
+        Some(seen.len())
+    }
+
     /// Takes in the function that a call goes to, if it is small.
     fn call(&mut self, from: Place, entry: u64, back: u64) {
         if let Some(number) = self.take_in(from, entry, back) {
@@ -321,7 +411,7 @@ impl<'a, C: Code> Search<'a, C> {
             return None;
         }
         let number = self.calls.len() as u32;
-        self.open.push((Way { call: number, down: false }, entry));
+        self.open.push((Way { call: number, ..Way::default() }, entry));
         self.calls.push(Call { outer: from.0.call, entry, back, depth: depth + 1 });
         Some(number)
     }
@@ -437,7 +527,7 @@ impl<'a, C: Code> Search<'a, C> {
                 (Flow::Branch | Flow::IndirectBranch, _) if way.call != 0 => {
                     let Call { outer, back, .. } = self.calls[way.call as usize];
                     stays = Some(back);
-                    Some(End::Call { next: to((Way { call: outer, down: false }, back)) })
+                    Some(End::Call { next: to((Way { call: outer, ..Way::default() }, back)) })
                 }
                 (Flow::CondBranch, Some(target)) => {
                     Some(End::Either { taken: to((way, target)), next: to((way, next)) })
@@ -445,12 +535,12 @@ impl<'a, C: Code> Search<'a, C> {
                 (Flow::Call | Flow::IndirectCall, target) => match (self.callees.get(&(way, pc)), target) {
                     (Some(callee), Some(target)) => {
                         stays = Some(target);
-                        Some(End::To(to((Way { call: *callee, down: false }, target))))
+                        Some(End::To(to((Way { call: *callee, ..Way::default() }, target))))
                     }
                     _ => {
                         let known = self.guesses.get(&(way, pc)).into_iter().flatten();
                         guesses.extend(known.filter_map(|(pc, call)| {
-                            match to((Way { call: *call, down: false }, *pc)) {
+                            match to((Way { call: *call, ..Way::default() }, *pc)) {
                                 Target::Block(block) => Some((*pc, block)),
                                 Target::Leave(_) => None,
                             }
@@ -459,12 +549,19 @@ impl<'a, C: Code> Search<'a, C> {
                     }
                 },
                 (Flow::IndirectBranch, _) => {
+                    let known = self.followers.get(&(way, pc)).into_iter().flatten();
+                    guesses.extend(known.filter_map(|(pc, copy)| {
+                        match to((Way { copy: *copy, ..way }, *pc)) {
+                            Target::Block(block) => Some((*pc, block)),
+                            Target::Leave(_) => None,
+                        }
+                    }));
                     Some(End::Indirect { inside: switch, learn: self.learning.contains(&pc) })
                 }
                 (Flow::Ret, _) if way.call != 0 => {
                     let Call { outer, back, .. } = self.calls[way.call as usize];
                     stays = Some(back);
-                    Some(End::To(to((Way { call: outer, down: false }, back))))
+                    Some(End::To(to((Way { call: outer, ..Way::default() }, back))))
                 }
                 _ => Some(End::Elsewhere),
             };

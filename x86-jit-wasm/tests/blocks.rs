@@ -7,7 +7,7 @@ use guest_mem::{AddressSpace, FramePool, Prot, Vma};
 use std::collections::BTreeSet;
 use support::{
     Bytes, FUNCTION, FUNCTIONS, Host, JUMPS, PAGES, REGIONS, STAMP, Translated, Wasm, cpu_mode, discover,
-    discover_any, setting,
+    discover_any, discover_with, setting,
 };
 use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
 use testkit::rng::Rng;
@@ -17,7 +17,7 @@ use x86_cpu::{CpuState, Cpuid, ExecEngine, F80, Fpu, Level, flags};
 use x86_decode::{FeatureSet, FlagSet, Flow, Insn, Mode, Op, Operand, ROWS, Reg, Row, decode};
 use x86_interp::Interp;
 use x86_jit_wasm::layout::{Jump, mxcsr};
-use x86_jit_wasm::{Region, Targets, takes};
+use x86_jit_wasm::{End, Region, Targets, takes};
 
 /// More of them by the environment, for a soak.
 const MODULES: u64 = 200;
@@ -467,7 +467,7 @@ fn calls_and_jumps_between_regions() {
     let mut rng = Rng::new(number("SEED", 11));
     let mut theirs = Theirs::new();
     let (rows32, rows64) = (rows(Mode::Bits32), rows(Mode::Bits64));
-    let (mut done, mut switches, mut inline, mut guesses) = (0, 0, 0, 0);
+    let (mut done, mut switches, mut inline, mut guesses, mut followers) = (0, 0, 0, 0, 0);
     for n in 0..number("LINKED", LINKED) {
         host.renew(n);
         let mode = if n & 1 == 0 { Mode::Bits32 } else { Mode::Bits64 };
@@ -481,8 +481,12 @@ fn calls_and_jumps_between_regions() {
             .collect();
         let insns = regions.iter().flat_map(|region| &region.blocks).flat_map(|block| &block.insns);
         inline += insns.filter(|at| at.stays.is_some()).count();
-        guesses +=
-            regions.iter().flat_map(|region| &region.blocks).map(|block| block.guesses.len()).sum::<usize>();
+        for block in regions.iter().flat_map(|region| &region.blocks) {
+            match block.end {
+                End::Indirect { .. } => followers += block.guesses.len(),
+                _ => guesses += block.guesses.len(),
+            }
+        }
         switches += regions.iter().filter(|region| !region.arms.is_empty()).count();
         // Some have others at their address in the same module.
         if rng.one_in(3) {
@@ -509,10 +513,36 @@ fn calls_and_jumps_between_regions() {
         }
     }
     println!(
-        "{done} instructions, {switches} switches, {inline} calls and returns within, {guesses} guesses"
+        "{done} instructions, {switches} switches, {inline} calls and returns within, {guesses} guesses, {followers} followers"
     );
     assert!(done > 10_000 && switches > 100 && inline > 1000, "{done}, {switches}, {inline}");
-    assert!(guesses > 100, "{guesses}");
+    assert!(guesses > 100 && followers > 100, "{guesses}, {followers}");
+}
+
+/// And where an indirect jump goes; in the best one, a short handler of an interpreter follows the jump directly, and the jump behind it, three times in all.
+#[test]
+fn indirect_jumps_are_followed() {
+    for mode in [Mode::Bits32, Mode::Bits64] {
+        // jmp eax; at a function: inc ecx; jmp eax.
+        let mut bytes = vec![0xcc; CODE_LEN];
+        bytes[..2].copy_from_slice(&[0xff, 0xe0]);
+        let handler = CODE + FUNCTION;
+        bytes[FUNCTION as usize..][..4].copy_from_slice(&[0xff, 0xc1, 0xff, 0xe0]);
+        let code = Bytes(&bytes, Targets { known: vec![handler], learn: false });
+        let quick = Region::discover_quick(&code, CODE, setting(mode), FeatureSet::ALL, 9);
+        let best = discover_with(&bytes, CODE, mode, code.1.clone());
+        let followers = best.blocks.iter().flat_map(|block| &block.guesses);
+        let copies: BTreeSet<usize> = followers.map(|(_, block)| *block).collect();
+        // Those of the entry's jump, and those of the arm's.
+        assert_eq!((copies.len(), best.arms.len()), (6, 2));
+        let host = Host::new();
+        let mut wasm = Wasm::with(&host, core::slice::from_ref(&quick));
+        let translated = wasm.function(0);
+        let mut cpu = CpuState::new(cpu_mode(mode));
+        (cpu.rip, cpu.gpr[0]) = (CODE, handler);
+        wasm.run(&translated, 12, &mut cpu, &bytes, &mut [0; DATA_LEN]);
+        assert_eq!((cpu.rip, wasm.called()), (handler, vec![handler]));
+    }
 }
 
 /// Code of the quick tier notes where an indirect call goes; of the best one, the function there is part of the region.

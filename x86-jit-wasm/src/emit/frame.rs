@@ -378,8 +378,8 @@ impl Function {
         };
     }
 
-    /// Notes where the indirect call at `pc` goes, in one of some places, whichever it happens to be.
-    pub(super) fn note_callee(&mut self, pc: u64) {
+    /// Notes where the indirect call or jump at `pc` goes, in one of some places, whichever it happens to be.
+    pub(super) fn note_target(&mut self, pc: u64) {
         let (site, rip) = (self.places.calls + Called::offset(pc), self.locals.rip);
         let mut sink = self.sink();
         sink.local_get(BUDGET).i32_wrap_i64().i32_const(3).i32_shl();

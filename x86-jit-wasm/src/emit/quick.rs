@@ -85,7 +85,7 @@ impl Emitter<'_> {
             }
             (End::Call { next }, Ended::Call(target)) => {
                 if let (None, Some(at)) = (target, block.insns.last()) {
-                    self.out.note_callee(at.pc);
+                    self.out.note_target(at.pc);
                 }
                 let callee = Callee { pc: target, own: target.and_then(self.own) };
                 self.out.call(callee, address(self.region, next), depth);
@@ -96,6 +96,9 @@ impl Emitter<'_> {
                 self.go(number, next, 0);
             }
             (End::Indirect { .. }, Ended::Jump) => {
+                if let Some(at) = block.insns.last() {
+                    self.out.note_target(at.pc);
+                }
                 let (rip, charge) = (self.out.locals.rip, self.out.pending);
                 self.out.leave_for(rip, reason::JUMP, charge, depth);
             }

@@ -201,7 +201,7 @@ pub(super) struct Plan {
 }
 
 /// Instructions of a region whose state is in memory at its switch.
-const LARGE: usize = 300;
+const LARGE: usize = 1200;
 
 /// A way from a block to another.
 #[derive(Clone, Copy)]

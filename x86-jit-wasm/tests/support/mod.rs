@@ -67,6 +67,10 @@ impl Code for Bytes<'_> {
         (0..FUNCTIONS).rev().map(|n| CODE + n * FUNCTION).collect()
     }
 
+    fn goes_often(&self, _: u64) -> Vec<u64> {
+        self.1.known.clone()
+    }
+
     fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
         let at = pc.wrapping_sub(CODE) as usize;
         let rest = self.0.get(at..).unwrap_or_default();
