@@ -1,12 +1,12 @@
 //! The code of a block: values where they are wanted, steps in their order.
 
 use super::areas::Area;
-use super::group::Grouped;
+use super::group::{Grouped, Start};
 use super::operations::{binary, compare, unary};
 use super::progress::Progress;
 use super::state::{FLAGS, IMPRECISE, PAGES, Plan, SLOTS, Slots, State, XMM, changed, flag, gpr, slots, xmm};
 use super::{COMPUTE, SCAN};
-use crate::ir::{Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Value};
+use crate::ir::{Body, Compare, Exit, Expr, FlagPart, FlagValues, Step, Type, Value, ones};
 use crate::layout::{Places, VECTORS, context, reason, shared};
 use crate::region::{Region, Tier};
 use alloc::vec;
@@ -519,7 +519,10 @@ impl Function {
         }
         let host = self.area_local(group.area);
         if !group.known {
-            let start = self.start_of(progress, addr, (group.root, group.at));
+            let start = match progress.body.constant(group.root) {
+                Some(n) => Start::At(n.wrapping_add(group.at as u64) & self.addresses()),
+                None => Start::In(self.start_of(progress, addr, (group.root, group.at))),
+            };
             let area = self.areas[group.area];
             self.check_area(&area, start, host, |function, out| {
                 function.arm(progress, origin, depth + out);
@@ -527,6 +530,11 @@ impl Function {
         }
         progress.checked[number] = Some(host);
         (host, behind)
+    }
+
+    /// Mask of addresses.
+    pub(super) fn addresses(&self) -> u64 {
+        ones(self.locals.word)
     }
 
     /// A local with an address that is a number from a value; it may be that of an access.

@@ -2,6 +2,7 @@
 
 use super::PRESENT;
 use super::body::Function;
+use super::group::Start;
 use crate::ir::Type;
 
 impl Function {
@@ -32,7 +33,7 @@ impl Function {
         arm: impl FnOnce(&mut Function, u32),
     ) -> u32 {
         let host = self.temporary(Type::I32);
-        self.look_home(start, writes, host);
+        self.look_home(Start::In(start), writes, host);
         let granule = 1 << self.places.home.granule_shift;
         self.sink().local_get(bytes).i32_const(granule).i32_gt_u().i32_or();
         self.ask((start, bytes), writes, host, arm);

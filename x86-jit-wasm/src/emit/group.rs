@@ -44,6 +44,15 @@ pub(super) struct Group {
     pub(super) known: bool,
 }
 
+/// Where an area begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Start {
+    /// At the address in a local.
+    In(u32),
+    /// At an address that is known.
+    At(u64),
+}
+
 /// The groups of a block.
 #[derive(Clone, Debug)]
 pub(super) struct Grouped {
@@ -84,9 +93,16 @@ pub(super) fn groups(body: &Body) -> Grouped {
 }
 
 impl Function {
-    /// Looks whether an area whose first byte's address is in a local is at home: leaves a number that is not 0 where it is not, and the address in
+    /// Looks whether an area is at home: leaves a number that is not 0 where it is not, and the address in
     /// linear memory in `host`.
-    pub(super) fn look_home(&mut self, start: u32, writes: bool, host: u32) {
+    pub(super) fn look_home(&mut self, start: Start, writes: bool, host: u32) {
+        match start {
+            Start::In(start) => self.look_home_in(start, writes, host),
+            Start::At(addr) => self.look_home_at(addr, writes, host),
+        }
+    }
+
+    fn look_home_in(&mut self, start: u32, writes: bool, host: u32) {
         let (layout, home, word) = (self.places.home, self.locals.reg(PAGES), self.locals.word);
         self.narrow(start);
         let mut sink = self.sink();
@@ -111,16 +127,35 @@ impl Function {
         sink.local_get(home).i32_add().i64_load32_u(at(tags.into(), 2)).i64_ne();
     }
 
+    /// The same, with as much as is known beforehand in the instructions.
+    fn look_home_at(&mut self, addr: u64, writes: bool, host: u32) {
+        let (layout, home, word) = (self.places.home, self.locals.reg(PAGES), self.locals.word);
+        let mut sink = self.sink();
+        sink.local_get(home).i32_const((addr as u32 & layout.mask) as i32).i32_add().local_set(host);
+        sink.local_get(home);
+        if word == Type::I32 {
+            let bit = if writes { HomeLayout::WRITE } else { HomeLayout::READ };
+            let of = u64::from(layout.map) + (addr >> layout.granule_shift);
+            sink.i32_load8_u(at(of, 0)).i32_const(bit.into()).i32_and().i32_eqz();
+        } else {
+            let tags = if writes { layout.write_tags } else { layout.read_tags };
+            let granule = (addr as u32 & layout.mask) >> layout.granule_shift;
+            let of = u64::from(tags) + u64::from(granule << TAG_SHIFT);
+            sink.i64_load32_u(at(of, 2)).i64_const(layout.tag(addr) as i64).i64_ne();
+        }
+    }
+
     /// Leaves through `arm` unless all of an area is there, at home or in one piece elsewhere.
     pub(super) fn check_area(
         &mut self,
         area: &Area,
-        start: u32,
+        start: Start,
         host: u32,
         arm: impl FnOnce(&mut Function, u32),
     ) {
         self.look_home(start, area.writes, host);
         self.hardly();
+        let start = self.start_local(start);
         if self.places.hints || self.tier == Tier::Quick {
             let what = (area.bytes() - 1) << 1 | u32::from(area.writes);
             self.shared();
@@ -144,18 +179,36 @@ impl Function {
         self.sink().end().end();
     }
 
+    /// A local with the address that an area begins at.
+    fn start_local(&mut self, start: Start) -> u32 {
+        match start {
+            Start::In(local) => local,
+            Start::At(addr) => {
+                let word = self.locals.word;
+                let local = self.temporary(word);
+                self.constant(word, addr);
+                self.sink().local_set(local);
+                local
+            }
+        }
+    }
+
     /// Checks an area before a loop. Leaves for the beginning of that unless all of it is there.
     pub(super) fn check_early(&mut self, early: Early, pc: u64, depth: u32) {
-        let word = self.locals.word;
-        let (area, host, start) = (self.areas[early.area], self.area_local(early.area), self.temporary(word));
+        let (area, host) = (self.areas[early.area], self.area_local(early.area));
         self.hold(early.reg.map_or(0, |reg| 1 << gpr(reg)) | 1 << PAGES);
-        self.constant(word, early.at as u64);
-        if let Some(reg) = early.reg {
-            let local = self.locals.reg(gpr(reg));
-            self.sink().local_get(local);
-            self.add();
-        }
-        self.sink().local_set(start);
+        let start = match early.reg {
+            None => Start::At(early.at as u64 & self.addresses()),
+            Some(reg) => {
+                let (word, local) = (self.locals.word, self.locals.reg(gpr(reg)));
+                let start = self.temporary(word);
+                self.constant(word, early.at as u64);
+                self.sink().local_get(local);
+                self.add();
+                self.sink().local_set(start);
+                Start::In(start)
+            }
+        };
         self.check_area(&area, start, host, |function, out| {
             function.leave_to(pc, reason::STOP, 0, depth + out);
         });
