@@ -28,6 +28,7 @@ mod search;
 mod segments;
 mod structure;
 mod tuning;
+mod unroll;
 
 pub use emit::{arithmetic, looks, trampoline, translate};
 pub use engine::{Jit, JitStats};

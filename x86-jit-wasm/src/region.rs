@@ -2,6 +2,7 @@
 
 use crate::layout::Entrance;
 use crate::search::{Search, target};
+use crate::unroll::unroll;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use x86_cpu::CodeMode;
@@ -299,7 +300,9 @@ impl Region {
         features: FeatureSet,
         limits: Limits,
     ) -> Region {
-        Search::new(code, entry, setting, features, limits).region()
+        let mut region = Search::new(code, entry, setting, features, limits).region();
+        unroll(&mut region);
+        region
     }
 
     /// The same for the [quick](Tier::Quick) tier. `instructions` bounds it.
