@@ -5,11 +5,13 @@
 //! where it is in linear memory, for all blocks. Accesses near each other from one base are one area, so that the first check does for most.
 
 use super::group::{Group, Grouped, SPAN, groups};
-use crate::ir::{Body, Expr, Step, Value};
+use crate::ir::{Binary, Body, Expr, Step, Value};
 use crate::region::Region;
 use crate::structure::Structure;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cell::RefCell;
+use hashbrown::HashMap;
 use x86_cpu::CodeMode;
 
 /// Bytes that are checked together for accesses in several blocks, but for the stack: not all of them may be done, and what is far apart
@@ -269,8 +271,22 @@ struct Names<'a> {
     values: Vec<usize>,
     /// That of no base at all.
     none: usize,
+    /// Those of sums of two bases, and of multiples of one.
+    sums: RefCell<HashMap<Sum, usize>>,
     is_long: bool,
 }
+
+/// What is computed of bases: the same of the same ones, wherever that is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Sum {
+    /// The first is not above the second.
+    Of(usize, usize),
+    /// Shifted by so much.
+    Scaled(usize, u64),
+}
+
+/// How far the parts of an address are followed.
+const PARTS: u32 = 4;
 
 impl<'a> Names<'a> {
     fn of(region: &Region, structure: &Structure, bodies: &'a [Body]) -> Names<'a> {
@@ -284,7 +300,8 @@ impl<'a> Names<'a> {
         let at = (0..count).map(|_| core::array::from_fn(|reg| (reg, 0))).collect();
         let is_long = region.setting.mode == CodeMode::Bits64;
         let sets = bodies.iter().map(last_sets).collect();
-        let mut names = Names { bodies, sets, at, values, none: next, is_long };
+        let sums = RefCell::default();
+        let mut names = Names { bodies, sets, at, values, none: next, sums, is_long };
         names.settle(region, structure);
         names
     }
@@ -345,6 +362,11 @@ impl<'a> Names<'a> {
 
     /// What a value of a block is.
     fn name(&self, block: usize, value: Value) -> Named {
+        self.part(block, value, PARTS)
+    }
+
+    /// The same, of a part of an address.
+    fn part(&self, block: usize, value: Value, parts: u32) -> Named {
         let body = &self.bodies[block];
         let (root, by) = body.root(value);
         if let Some(n) = body.constant(root) {
@@ -355,8 +377,30 @@ impl<'a> Names<'a> {
                 let (base, more) = self.at[block][usize::from(reg & 15)];
                 (base, self.cut(by.wrapping_add(more)))
             }
+            Expr::Binary(Binary::Add, a, b) if parts > 0 => {
+                let [(a, more), (b, less)] = [a, b].map(|part| self.part(block, part, parts - 1));
+                let by = self.cut(by.wrapping_add(more).wrapping_add(less));
+                match (a == self.none, b == self.none) {
+                    (true, _) => (b, by),
+                    (_, true) => (a, by),
+                    _ => (self.sum(Sum::Of(a.min(b), a.max(b))), by),
+                }
+            }
+            Expr::Binary(Binary::Shl, a, n) if parts > 0 && body.constant(n).is_some_and(|n| n < 32) => {
+                let n = body.constant(n).unwrap_or(0);
+                let (base, more) = self.part(block, a, parts - 1);
+                let by = self.cut(by.wrapping_add(more << n));
+                (if base == self.none { base } else { self.sum(Sum::Scaled(base, n)) }, by)
+            }
             _ => (self.values[block] + root.index(), by),
         }
+    }
+
+    /// The number of what is computed of bases.
+    fn sum(&self, sum: Sum) -> usize {
+        let mut sums = self.sums.borrow_mut();
+        let next = self.none + 1 + sums.len();
+        *sums.entry(sum).or_insert(next)
     }
 
     /// Whether the root of accesses in a loop's first block is the same each time round: a number, or what a register is, which is told.
