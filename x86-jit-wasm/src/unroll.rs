@@ -12,6 +12,8 @@ use alloc::vec::Vec;
 const TIGHT: usize = 48;
 /// Turns that are written, at most.
 const TURNS: usize = 4;
+/// Instructions of a loop that is written twice, if it goes round in one way only.
+const LONG: usize = 64;
 
 /// Does so with all loops within which there is no other, and no call.
 pub(crate) fn unroll(region: &mut Region) {
@@ -22,7 +24,7 @@ pub(crate) fn unroll(region: &mut Region) {
             && let Some(body) = body_of(region, &structure, &ways, head)
         {
             let insns: usize = body.iter().map(|block| region.blocks[*block].insns.len()).sum();
-            write(region, &body, (TIGHT / insns.max(1)).min(TURNS));
+            write(region, &body, (TIGHT / insns.max(1)).clamp(2, TURNS));
         }
     }
 }
@@ -31,15 +33,17 @@ pub(crate) fn unroll(region: &mut Region) {
 /// control comes to first, goes on to the first turn.
 fn body_of(region: &Region, structure: &Structure, ways: &[Vec<usize>], head: usize) -> Option<Vec<usize>> {
     let mut body = vec![head];
+    let back: Vec<usize> = ways[head].iter().copied().filter(|from| structure.is_back(*from, head)).collect();
+    let most = if back.len() == 1 { LONG } else { TIGHT / 2 };
     let mut turns = false;
-    for &from in ways[head].iter().filter(|from| structure.is_back(**from, head)) {
+    for from in back {
         let more = turn_of(structure, ways, head, from, &body);
         let plain = |block: &usize| {
             matches!(region.blocks[*block].end, End::To(_) | End::Either { .. } | End::Elsewhere)
         };
         let all = || body.iter().chain(&more);
         let insns: usize = all().map(|block| region.blocks[*block].insns.len()).sum();
-        if insns <= TIGHT / 2 && all().all(plain) && more.iter().all(|block| !structure.loops[*block]) {
+        if insns <= most && all().all(plain) && more.iter().all(|block| !structure.loops[*block]) {
             body.extend(more);
             turns = true;
         }
