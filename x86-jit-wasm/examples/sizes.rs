@@ -50,7 +50,8 @@ fn main() {
     let mode = if long { CodeMode::Bits64 } else { CodeMode::Bits32 };
     let setting = Setting { mode, fs: true, gs: true };
     let (tlb, home) = (guest_mem::TlbLayout::OWN, guest_mem::HomeLayout::OWN);
-    let places = Places { shared: 0x10000, jumps: 0x20000, calls: 0x30000, tlb, home, hints: true };
+    let places =
+        Places { shared: 0x10000, jumps: 0x20000, calls: 0x30000, better: 0x60000, tlb, home, hints: true };
     // Targets of calls, as far as bytes look like one.
     let mut entries: Vec<u64> = (0..len.saturating_sub(5))
         .filter(|at| text.bytes[*at] == 0xe8)

@@ -203,6 +203,7 @@ impl<B: BaseEngine, H: CodeHost> Jit<B, H> {
             quiet: 0,
             vectors: VECTORS,
             called: Called::default(),
+            better: Shared::nothing_better(),
             jumps: Jump::table(),
         });
         let core = Core {
@@ -346,6 +347,7 @@ impl<B: BaseEngine> Core<B> {
         if entry.key == Jump::key(seat.shared.stamp, key.pc) {
             *entry = Jump::EMPTY;
         }
+        seat.shared.better[Jump::index(key.pc)] = 0;
         self.base.expect(key.pc, self.tuning.threshold);
     }
 

@@ -304,8 +304,17 @@ pub struct Shared {
     pub vectors: [u128; VECTORS.len()],
     /// Where indirect calls and jumps went.
     pub called: Called,
+    /// Whether there may be code of the best tier at an address, by [`Jump::index`]: that of the quick tier, where it comes there again, goes on with it.
+    pub better: Box<[u8; JUMPS]>,
     /// Translated code by address: see [`Jump::index`].
     pub jumps: Box<[Jump; JUMPS]>,
+}
+
+impl Shared {
+    /// A [table](Shared::better) without any.
+    pub(crate) fn nothing_better() -> Box<[u8; JUMPS]> {
+        table(0)
+    }
 }
 
 /// Offsets of [`Shared`].
@@ -363,6 +372,8 @@ pub struct Places {
     pub jumps: u32,
     /// That of the table of calls in it, a multiple of 8.
     pub calls: u32,
+    /// That of the table of [what is better](Shared::better).
+    pub better: u32,
     /// What a TLB looks like.
     pub tlb: TlbLayout,
     /// What a home looks like.

@@ -15,6 +15,7 @@ const PLACES: Places = Places {
     shared: 0x1000,
     jumps: 0x2000,
     calls: 0x3000,
+    better: 0x4000,
     tlb: TlbLayout { bits: 10, stride: 32, read: 0, write: 8, bias: 24 },
     home: HomeLayout::OWN,
     hints: true,

@@ -438,6 +438,17 @@ impl Function {
         }
     }
 
+    /// Of the quick tier, leaves before a block at `pc` to which control comes again, if the budget is spent or there is better code.
+    pub(super) fn check_turn(&mut self, pc: u64, depth: u32) {
+        let better = self.places.better + Jump::index(pc) as u32;
+        let mut sink = self.sink();
+        sink.local_get(BUDGET).i64_const(0).i64_le_s();
+        sink.i32_const(better as i32).i32_load8_u(at(0, 0)).i32_or();
+        self.hardly();
+        self.leave_to(pc, reason::JUMP, 0, depth + 1);
+        self.sink().end();
+    }
+
     /// Leaves before a block at `pc` if the budget is spent.
     pub(super) fn check_budget(&mut self, pc: u64, depth: u32) {
         self.sink().local_get(BUDGET).i64_const(0).i64_le_s();

@@ -128,7 +128,7 @@ impl Emitter<'_> {
             Target::Block(to) => {
                 self.out.settle();
                 let pc = self.region.blocks[to].pc;
-                self.out.check_budget(pc, self.ends(from, inside));
+                self.out.check_turn(pc, self.ends(from, inside));
                 let (block, depth) = (self.block, self.ends(from, inside) - 1);
                 self.out.sink().i32_const(to as i32).local_set(block).br(depth);
             }

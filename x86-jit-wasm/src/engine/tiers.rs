@@ -312,6 +312,7 @@ impl<B: BaseEngine> Core<B> {
             shared: seat.host.address((&raw const *seat.shared).expose_provenance()),
             jumps: seat.host.address(seat.shared.jumps.as_ptr().expose_provenance()),
             calls: seat.host.address(seat.shared.called.address()),
+            better: seat.host.address(seat.shared.better.as_ptr().expose_provenance()),
             tlb: TlbLayout::OWN,
             home: HomeLayout::OWN,
             hints: seat.host.heeds_hints(),
@@ -341,6 +342,9 @@ impl<B: BaseEngine> Core<B> {
             self.translations.insert(region, source, first);
             for (pc, entrance) in region.entrances(first) {
                 self.announce(seat, mem, Key { pc, setting: region.setting }, entrance);
+                if region.tier == Tier::Best {
+                    seat.shared.better[Jump::index(pc)] = 1;
+                }
             }
         }
         Ok(())
