@@ -36,38 +36,42 @@ fn body_of(region: &Region, structure: &Structure, ways: &[Vec<usize>], head: us
     let back: Vec<usize> = ways[head].iter().copied().filter(|from| structure.is_back(*from, head)).collect();
     let most = if back.len() == 1 { LONG } else { TIGHT / 2 };
     let mut turns = false;
+    let is_plain =
+        |block: usize| matches!(region.blocks[block].end, End::To(_) | End::Either { .. } | End::Elsewhere);
     for from in back {
-        let more = turn_of(structure, ways, head, from, &body);
-        let plain = |block: &usize| {
-            matches!(region.blocks[*block].end, End::To(_) | End::Either { .. } | End::Elsewhere)
-        };
-        let all = || body.iter().chain(&more);
-        let insns: usize = all().map(|block| region.blocks[*block].insns.len()).sum();
-        if insns <= most && all().all(plain) && more.iter().all(|block| !structure.loops[*block]) {
-            body.extend(more);
-            turns = true;
+        if let Some(with) = with_turn(region, ways, body.clone(), from, most)
+            && with.iter().all(|block| is_plain(*block))
+            && with.iter().all(|block| *block == head || !structure.loops[*block])
+        {
+            (body, turns) = (with, true);
         }
     }
     turns.then_some(body)
 }
 
-/// The blocks that a turn ending at one may go through, but for those that are known.
-fn turn_of(
-    structure: &Structure,
+/// The blocks of a loop, of which some are known, with those that a turn ending at one may go through; none if they have too many instructions.
+fn with_turn(
+    region: &Region,
     ways: &[Vec<usize>],
-    head: usize,
+    mut body: Vec<usize>,
     from: usize,
-    known: &[usize],
-) -> Vec<usize> {
-    let (mut more, mut open) = (Vec::new(), vec![from]);
+    most: usize,
+) -> Option<Vec<usize>> {
+    let length = |block: usize| region.blocks[block].insns.len();
+    let mut insns: usize = body.iter().map(|block| length(*block)).sum();
+    let mut open = vec![from];
     while let Some(block) = open.pop() {
-        if block != head && !known.contains(&block) && !more.contains(&block) {
-            debug_assert!(structure.dominates(head, block), "control comes there through the first block");
-            more.push(block);
+        if insns > most {
+            return None;
+        }
+        // All ways there come through the first block, as that dominates them.
+        if !body.contains(&block) {
+            insns += length(block);
+            body.push(block);
             open.extend(&ways[block]);
         }
     }
-    more
+    (insns <= most).then_some(body)
 }
 
 /// Writes a loop so many times.
