@@ -35,11 +35,16 @@ fn command() -> Command {
 /// Web engines run guests slower than native ones, and a browser has to start first.
 const WEB_PATIENCE: u32 = 4;
 
+/// And where each instruction is translated at its first arrival, most are translated for one time.
+const EAGER_PATIENCE: u32 = 10;
+
 /// Runs the job on a fresh machine.
 pub(crate) fn run(job: &Job) -> Outcome {
     let mut command = command();
     let web = std::env::var_os("CX_HOST").is_some_and(|host| host != "native");
-    let limit = if web { job.limit * WEB_PATIENCE } else { job.limit };
+    let engine = std::env::var("CX_ENGINE").ok();
+    let eager = engine.as_deref() == Some("jit-eager");
+    let limit = job.limit * if web { WEB_PATIENCE } else { 1 } * if eager { EAGER_PATIENCE } else { 1 };
     command.arg("--image").arg(&job.image.file);
     for (source, target) in &job.files {
         let mut mount = source.clone().into_os_string();
@@ -51,7 +56,7 @@ pub(crate) fn run(job: &Job) -> Outcome {
     if let Some(cpu) = job.cpu.or(chosen.as_deref()) {
         command.args(["--cpu", cpu]);
     }
-    if let Ok(engine) = std::env::var("CX_ENGINE") {
+    if let Some(engine) = engine {
         command.args(["--engine", &engine]);
     }
     for (name, value) in ENVIRONMENT {
