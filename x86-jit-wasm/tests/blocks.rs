@@ -6,8 +6,8 @@ mod support;
 use guest_mem::{AddressSpace, FramePool, Prot, Vma};
 use std::collections::BTreeSet;
 use support::{
-    Bytes, FUNCTION, FUNCTIONS, Host, JUMPS, PAGES, REGIONS, STAMP, Translated, Wasm, cpu_mode, discover,
-    discover_any, discover_with, setting,
+    Bytes, FUNCTION, FUNCTIONS, Host, PAGES, REGIONS, Translated, Wasm, cpu_mode, discover, discover_any,
+    discover_with, setting,
 };
 use testkit::layout::{CODE, CODE_LEN, DATA, DATA_LEN};
 use testkit::rng::Rng;
@@ -16,7 +16,7 @@ use testkit::{forms, guest};
 use x86_cpu::{CpuState, Cpuid, ExecEngine, F80, Fpu, Level, flags};
 use x86_decode::{FeatureSet, FlagSet, Flow, Insn, Mode, Op, Operand, ROWS, Reg, Row, decode};
 use x86_interp::Interp;
-use x86_jit_wasm::layout::{Jump, mxcsr};
+use x86_jit_wasm::layout::{Entrance, mxcsr};
 use x86_jit_wasm::{End, Region, Targets, takes};
 
 /// More of them by the environment, for a soak.
@@ -500,10 +500,7 @@ fn calls_and_jumps_between_regions() {
                 if region.is_empty() || rng.one_in(8) {
                     continue;
                 }
-                let jump = Jump::new(STAMP, pc, entrance);
-                let at = JUMPS + size_of::<Jump>() * Jump::index(pc);
-                wasm.put(at, &jump.key.to_le_bytes());
-                wasm.put(at + 8, &jump.target.to_le_bytes());
+                wasm.announce(pc, entrance);
             }
             first += region.functions();
         }
@@ -598,24 +595,39 @@ fn copies_backwards() {
     let mut theirs = Theirs::new();
     let mut done = 0;
     for mode in [Mode::Bits32, Mode::Bits64] {
-        // and ecx, 31; std; [rep movs; rep stos; single ones]; jc over one; lods; scas; cld; inc eax.
-        let strings: [&[u8]; 6] =
-            [&[0xf3, 0xa5], &[0xf3, 0xa4], &[0xf3, 0xaa], &[0xa4], &[0x66, 0xab], &[0x72, 1, 0xac, 0xaf]];
+        // and ecx, 31; std; [rep movs; rep stos; single ones; jc over one, lods, scas; movs, dec ecx, jg back]; movs; cld; inc eax; movs.
+        let strings: [&[u8]; 7] = [
+            &[0xf3, 0xa5],
+            &[0xf3, 0xa4],
+            &[0xf3, 0xaa],
+            &[0xa4],
+            &[0x66, 0xab],
+            &[0x72, 1, 0xac, 0xaf],
+            &[0xa4, 0xff, 0xc9, 0x7f, 0xfb],
+        ];
         for string in strings {
             let mut bytes = [&[0x83, 0xe1, 31, 0xfd], string, &[0xa5, 0xfc, 0xff, 0xc0, 0xa4]].concat();
             bytes.resize(CODE_LEN, 0xcc);
-            let region = discover_any(&mut rng, &bytes, CODE, mode, Targets::default());
-            assert_eq!(region.blocks.iter().filter(|block| block.pc == CODE).count(), 1);
-            let mut wasm = Wasm::with(&host, core::slice::from_ref(&region));
-            let function = wasm.function(0);
-            for _ in 0..60 {
-                let ours = (&mut wasm, &function, 0);
-                done += theirs.compare(&mut rng, ours, (mode, &bytes, core::slice::from_ref(&region)));
+            let code = Bytes(&bytes, Targets::default());
+            let quick = Region::discover_quick(&code, CODE, setting(mode), FeatureSet::ALL, 99);
+            for region in [quick, discover(&bytes, CODE, mode)] {
+                assert_eq!(region.blocks.iter().filter(|block| block.pc == CODE).count(), 1);
+                let mut wasm = Wasm::with(&host, core::slice::from_ref(&region));
+                // Where DF is set, no other code will do, not even what there is.
+                wasm.improve();
+                for block in region.blocks.iter().filter(|block| block.down) {
+                    wasm.announce(block.pc, Entrance { slot: 0, block: 0 });
+                }
+                let function = wasm.function(0);
+                for _ in 0..60 {
+                    let ours = (&mut wasm, &function, 0);
+                    done += theirs.compare(&mut rng, ours, (mode, &bytes, core::slice::from_ref(&region)));
+                }
             }
         }
     }
     // At the least, half of the runs that are not without the page get to the end.
-    assert!(done > 6 * 2 * 60 * 3, "{done}");
+    assert!(done > 7 * 2 * 2 * 60 * 3, "{done}");
 }
 
 /// `rep scas` over what `rep stos` has written, and a bit of what is behind it or not.

@@ -127,8 +127,13 @@ impl Emitter<'_> {
             }
             Target::Block(to) => {
                 self.out.settle();
-                let pc = self.region.blocks[to].pc;
-                self.out.check_turn(pc, self.ends(from, inside));
+                let (pc, down) = (self.region.blocks[to].pc, self.region.blocks[to].down);
+                if down {
+                    // All other code begins with DF clear.
+                    self.out.check_budget(pc, self.ends(from, inside));
+                } else {
+                    self.out.check_turn(pc, self.ends(from, inside));
+                }
                 let (block, depth) = (self.block, self.ends(from, inside) - 1);
                 self.out.sink().i32_const(to as i32).local_set(block).br(depth);
             }

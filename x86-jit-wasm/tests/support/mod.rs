@@ -12,7 +12,7 @@ use wasmi::{
 };
 use x86_cpu::{CodeMode, CpuState, F80, Fpu, X87Op, flags};
 use x86_decode::{FeatureSet, MAX_LEN, Mode};
-use x86_jit_wasm::layout::{self, Jump, Places, context, fpu, shared};
+use x86_jit_wasm::layout::{self, Entrance, Jump, Places, context, fpu, shared};
 use x86_jit_wasm::pending::PendingFlags;
 use x86_jit_wasm::{Code, Limits, Region, Setting, Targets, arithmetic, looks, translate};
 
@@ -249,10 +249,23 @@ impl Wasm {
             wasm.put(MAP + (DATA as usize >> 12) * GRANULES, &bits);
         }
         if instructions.is_multiple_of(3) {
-            wasm.put(BETTER, &[1; layout::JUMPS]);
+            wasm.improve();
         }
         linker.instantiate_and_start(&mut wasm.store, &module).expect("links");
         wasm
+    }
+
+    /// Lets code find a function.
+    pub(crate) fn announce(&mut self, pc: u64, entrance: Entrance) {
+        let jump = Jump::new(STAMP, pc, entrance);
+        let at = JUMPS + size_of::<Jump>() * Jump::index(pc);
+        self.put(at, &jump.key.to_le_bytes());
+        self.put(at + 8, &jump.target.to_le_bytes());
+    }
+
+    /// Has code of the quick tier think that there is better code everywhere.
+    pub(crate) fn improve(&mut self) {
+        self.put(BETTER, &[1; layout::JUMPS]);
     }
 
     /// Takes a page out of the TLB, and out of the map of the home.
