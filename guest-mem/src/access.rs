@@ -342,18 +342,14 @@ impl AddressSpace {
     /// As [`AddressSpace::admitted`], by the TLB if that has the page.
     #[inline]
     fn found(&self, page: u64, access: Access) -> Option<usize> {
-        let entry = self.tlb.entry(page);
-        if entry.tag(access) == page {
-            return Some(entry.host(page << PAGE_SHIFT).expose_provenance());
-        }
-        self.admitted(page, access)
+        let host = self.tlb.host(page, access).map(|host| host.expose_provenance());
+        host.or_else(|| self.admitted(page, access))
     }
 
     fn host_page(&self, addr: u64, access: Access) -> Result<*mut u8, MemFault> {
         let page = addr >> PAGE_SHIFT;
-        let entry = self.tlb.entry(page);
-        if entry.tag(access) == page {
-            Ok(entry.host(page << PAGE_SHIFT))
+        if let Some(host) = self.tlb.host(page, access) {
+            Ok(host)
         } else if access == Access::Write {
             self.resolve_for_store(addr)
         } else {

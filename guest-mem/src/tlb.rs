@@ -88,6 +88,13 @@ impl Tlb {
         &self.entries[page as usize % ENTRIES]
     }
 
+    /// Where a page is in host memory, if it may be accessed so.
+    #[inline(always)]
+    pub(crate) fn host(&self, page: u64, access: Access) -> Option<*mut u8> {
+        let entry = self.entry(page);
+        (entry.tag(access).get() == page).then(|| entry.host(page << PAGE_SHIFT))
+    }
+
     /// Allows the access through the fast path. `host` is the page's first byte.
     pub(crate) fn insert(&self, page: u64, access: Access, host: *mut u8) {
         let entry = self.entry(page);
@@ -101,11 +108,7 @@ impl Tlb {
             entry.clear();
             entry.bias.set(bias);
         }
-        match access {
-            Access::Read => entry.read.set(page),
-            Access::Write => entry.write.set(page),
-            Access::Execute => entry.execute.set(page),
-        }
+        entry.tag(access).set(page);
         match (&*self.home.borrow(), access) {
             (Some(home), Access::Read) => home.allow(page, host, HomeLayout::READ),
             (Some(home), Access::Write) => home.allow(page, host, HomeLayout::WRITE),
@@ -174,11 +177,11 @@ impl Tlb {
 impl Entry {
     /// The page that may be accessed so.
     #[inline(always)]
-    pub(crate) fn tag(&self, access: Access) -> u64 {
+    fn tag(&self, access: Access) -> &Cell<u64> {
         match access {
-            Access::Read => self.read.get(),
-            Access::Write => self.write.get(),
-            Access::Execute => self.execute.get(),
+            Access::Read => &self.read,
+            Access::Write => &self.write,
+            Access::Execute => &self.execute,
         }
     }
 

@@ -123,23 +123,21 @@ fn before(insn: &Insn, behind: FlagSet) -> FlagSet {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::region::{Code, Limits, Setting, Targets};
+    use crate::region::{Code, Limits, Setting};
     use crate::search::{decode_at, target};
     use x86_cpu::CodeMode;
     use x86_decode::{FeatureSet, MAX_LEN};
 
-    const BASE: u64 = 0x1000;
-    const SETTING: Setting = Setting { mode: CodeMode::Bits32, fs: false, gs: false };
+    /// Where it begins, and what it is translated for.
+    pub(crate) const BASE: u64 = 0x1000;
+    pub(crate) const SETTING: Setting = Setting { mode: CodeMode::Bits32, fs: false, gs: false };
 
-    struct Bytes<'a>(&'a [u8]);
+    /// Code of which nothing else is known.
+    pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
     impl Code for Bytes<'_> {
-        fn targets(&self, _: u64, _: u64) -> Targets {
-            Targets::default()
-        }
-
         fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
             let rest = self.0.get(pc.wrapping_sub(BASE) as usize..).unwrap_or_default();
             let got = rest.len().min(MAX_LEN);

@@ -118,16 +118,14 @@ pub(crate) struct Search<'a, C> {
     calls: Vec<Call>,
     /// The numbers of those that begin at a place.
     callees: HashMap<Place, u32>,
-    /// The same of indirect calls, with the addresses that they may go to.
-    guesses: HashMap<Place, Vec<(u64, u32)>>,
+    /// Of indirect calls and jumps, addresses that they may go to, and the way that control comes there by.
+    guesses: HashMap<Place, Vec<(u64, Way)>>,
     /// Whether a function is small.
     small: HashMap<u64, bool>,
     /// How many indirect jumps each copy has followed.
     copies: Vec<u32>,
     /// Indirect jumps whose followers are still to be looked at, in the order in which they were found.
     jumps: VecDeque<Place>,
-    /// The copies that follow the one at a place directly.
-    followers: HashMap<Place, Vec<(u64, u32)>>,
     /// Instructions of the short code at an address, if it is that.
     short: HashMap<u64, Option<usize>>,
     /// Instructions of all copies.
@@ -169,7 +167,6 @@ impl<'a, C: Code> Search<'a, C> {
             small: HashMap::new(),
             copies: vec![0],
             jumps: VecDeque::new(),
-            followers: HashMap::new(),
             short: HashMap::new(),
             copied: 0,
             targets: Vec::new(),
@@ -267,7 +264,7 @@ impl<'a, C: Code> Search<'a, C> {
                 }
                 Flow::IndirectCall => {
                     self.reach(way, next);
-                    if way.copy == 0 {
+                    if way.copy == 0 && self.limits.callees > 0 {
                         self.guess((way, pc), next);
                     }
                     break;
@@ -330,9 +327,8 @@ impl<'a, C: Code> Search<'a, C> {
         if depth >= FOLLOWING {
             return;
         }
-        let arms = self.targets.iter().collect::<BTreeSet<_>>();
         let mut often = self.code.goes_often(jump.1);
-        often.retain(|pc| arms.contains(pc));
+        often.retain(|pc| self.targets.contains(pc));
         let mut followers = Vec::new();
         for pc in often.into_iter().take(FOLLOWERS) {
             let Some(length) = self.is_short(pc) else { continue };
@@ -340,14 +336,12 @@ impl<'a, C: Code> Search<'a, C> {
                 continue;
             }
             self.copied += length;
-            let copy = self.copies.len() as u32;
+            let way = Way { copy: self.copies.len() as u32, ..jump.0 };
             self.copies.push(depth + 1);
-            self.open.push((Way { copy, ..jump.0 }, pc));
-            followers.push((pc, copy));
+            self.open.push((way, pc));
+            followers.push((pc, way));
         }
-        if !followers.is_empty() {
-            self.followers.insert(jump, followers);
-        }
+        self.compare(jump, followers);
     }
 
     /// How many instructions there are from an address to the next indirect jumps, if they are few.
@@ -396,10 +390,18 @@ impl<'a, C: Code> Search<'a, C> {
     /// The same of those that an indirect call goes to.
     fn guess(&mut self, from: Place, back: u64) {
         let known = self.code.callees(from.1);
-        let taken = known.into_iter().filter_map(|entry| Some((entry, self.take_in(from, entry, back)?)));
-        let taken: Vec<(u64, u32)> = taken.take(GUESSES).collect();
-        if !taken.is_empty() {
-            self.guesses.insert(from, taken);
+        let taken = known.into_iter().filter_map(|entry| {
+            let call = self.take_in(from, entry, back)?;
+            Some((entry, Way { call, ..Way::default() }))
+        });
+        let taken = taken.take(GUESSES).collect();
+        self.compare(from, taken);
+    }
+
+    /// Has where the indirect call or jump at a place goes compared with these addresses.
+    fn compare(&mut self, from: Place, guesses: Vec<(u64, Way)>) {
+        if !guesses.is_empty() {
+            self.guesses.insert(from, guesses);
         }
     }
 
@@ -506,6 +508,16 @@ impl<'a, C: Code> Search<'a, C> {
         }
     }
 
+    /// Addresses and blocks that the indirect call or jump at a place is compared with.
+    fn guesses_of(&self, from: Place, to: &impl Fn(Place) -> Target) -> Vec<(u64, usize)> {
+        let known = self.guesses.get(&from).into_iter().flatten();
+        let block = |&(pc, way): &(u64, Way)| match to((way, pc)) {
+            Target::Block(block) => Some((pc, block)),
+            Target::Leave(_) => None,
+        };
+        known.filter_map(block).collect()
+    }
+
     fn block(&self, head: Place, switch: bool, to: &impl Fn(Place) -> Target) -> Block {
         let mut insns: Vec<Located> = Vec::new();
         let mut guesses = Vec::new();
@@ -538,24 +550,12 @@ impl<'a, C: Code> Search<'a, C> {
                         Some(End::To(to((Way { call: *callee, ..Way::default() }, target))))
                     }
                     _ => {
-                        let known = self.guesses.get(&(way, pc)).into_iter().flatten();
-                        guesses.extend(known.filter_map(|(pc, call)| {
-                            match to((Way { call: *call, ..Way::default() }, *pc)) {
-                                Target::Block(block) => Some((*pc, block)),
-                                Target::Leave(_) => None,
-                            }
-                        }));
+                        guesses = self.guesses_of((way, pc), to);
                         Some(End::Call { next: to((way, next)) })
                     }
                 },
                 (Flow::IndirectBranch, _) => {
-                    let known = self.followers.get(&(way, pc)).into_iter().flatten();
-                    guesses.extend(known.filter_map(|(pc, copy)| {
-                        match to((Way { copy: *copy, ..way }, *pc)) {
-                            Target::Block(block) => Some((*pc, block)),
-                            Target::Leave(_) => None,
-                        }
-                    }));
+                    guesses = self.guesses_of((way, pc), to);
                     Some(End::Indirect { inside: switch, learn: self.learning.contains(&pc) })
                 }
                 (Flow::Ret, _) if way.call != 0 => {

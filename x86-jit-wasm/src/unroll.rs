@@ -106,26 +106,12 @@ fn write(region: &mut Region, body: &[usize], turns: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::region::{Code, Limits, Setting};
-    use x86_cpu::CodeMode;
-    use x86_decode::{FeatureSet, MAX_LEN};
-
-    const BASE: u64 = 0x1000;
-
-    struct Bytes(Vec<u8>);
-
-    impl Code for Bytes {
-        fn fetch(&self, pc: u64, out: &mut [u8; MAX_LEN]) -> usize {
-            let rest = self.0.get(pc.wrapping_sub(BASE) as usize..).unwrap_or_default();
-            let got = rest.len().min(MAX_LEN);
-            out[..got].copy_from_slice(&rest[..got]);
-            got
-        }
-    }
+    use crate::liveness::tests::{BASE, Bytes, SETTING};
+    use crate::region::Limits;
+    use x86_decode::FeatureSet;
 
     fn region(bytes: &[u8]) -> Region {
-        let setting = Setting { mode: CodeMode::Bits32, fs: false, gs: false };
-        Region::discover(&Bytes(bytes.to_vec()), BASE, setting, FeatureSet::ALL, Limits::default())
+        Region::discover(&Bytes(bytes), BASE, SETTING, FeatureSet::ALL, Limits::default())
     }
 
     #[test]

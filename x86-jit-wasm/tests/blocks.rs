@@ -156,6 +156,19 @@ impl Theirs {
         Theirs { interp: Interp::with(Cpuid::of(Level::Full), 1 << 16), mem }
     }
 
+    /// Compares a region that is alone in its module on so many states. Gives instructions done.
+    fn compare_times(
+        &mut self,
+        times: usize,
+        rng: &mut Rng,
+        wasm: &mut Wasm,
+        (mode, bytes, region): (Mode, &[u8], &Region),
+    ) -> i64 {
+        let function = wasm.function(0);
+        let regions = core::slice::from_ref(region);
+        (0..times).map(|_| self.compare(rng, (&mut *wasm, &function, 0), (mode, bytes, regions))).sum()
+    }
+
     /// Runs the first of some regions on a random state, and compares. With calls, the stack is where there is room. Gives
     /// instructions done.
     fn compare(
@@ -618,11 +631,7 @@ fn copies_backwards() {
                 for block in region.blocks.iter().filter(|block| block.down) {
                     wasm.announce(block.pc, Entrance { slot: 0, block: 0 });
                 }
-                let function = wasm.function(0);
-                for _ in 0..60 {
-                    let ours = (&mut wasm, &function, 0);
-                    done += theirs.compare(&mut rng, ours, (mode, &bytes, core::slice::from_ref(&region)));
-                }
+                done += theirs.compare_times(60, &mut rng, &mut wasm, (mode, &bytes, &region));
             }
         }
     }
@@ -651,11 +660,7 @@ fn scans_bytes() {
                 bytes.resize(CODE_LEN, 0xcc);
                 let region = discover_any(&mut rng, &bytes, CODE, mode, Targets::default());
                 let mut wasm = Wasm::with(&host, core::slice::from_ref(&region));
-                let function = wasm.function(0);
-                for _ in 0..100 {
-                    let ours = (&mut wasm, &function, 0);
-                    done += theirs.compare(&mut rng, ours, (mode, &bytes, core::slice::from_ref(&region)));
-                }
+                done += theirs.compare_times(100, &mut rng, &mut wasm, (mode, &bytes, &region));
             }
         }
     }
@@ -743,11 +748,7 @@ fn converts_as_c_does() {
         bytes.resize(CODE_LEN, 0xcc);
         let region = discover(&bytes, CODE, mode);
         let mut wasm = Wasm::with(&host, core::slice::from_ref(&region));
-        let function = wasm.function(0);
-        for _ in 0..100 {
-            let ours = (&mut wasm, &function, 0);
-            done += theirs.compare(&mut rng, ours, (mode, &bytes, core::slice::from_ref(&region)));
-        }
+        done += theirs.compare_times(100, &mut rng, &mut wasm, (mode, &bytes, &region));
     }
     assert!(done > 8 * 100 * 2, "{done}");
 }

@@ -378,8 +378,8 @@ impl<'a> Names<'a> {
                 (base, self.cut(by.wrapping_add(more)))
             }
             Expr::Binary(Binary::Add, a, b) if parts > 0 => {
-                let [(a, more), (b, less)] = [a, b].map(|part| self.part(block, part, parts - 1));
-                let by = self.cut(by.wrapping_add(more).wrapping_add(less));
+                let [(a, more), (b, rest)] = [a, b].map(|part| self.part(block, part, parts - 1));
+                let by = self.cut(by.wrapping_add(more).wrapping_add(rest));
                 match (a == self.none, b == self.none) {
                     (true, _) => (b, by),
                     (_, true) => (a, by),
